@@ -1,0 +1,35 @@
+import Glibc
+
+/// Looking into folders without Foundation.
+enum Folder {
+  /// The names in a folder, sorted, without `.` and `..`.
+  static func names(in path: String) throws(FileError) -> [String] {
+    guard !path.utf8.contains(0) else { throw FileError(path: path, reason: "a path cannot hold a zero byte") }
+    guard let stream = opendir(path) else { throw FileError(path: path, failing: "cannot be listed") }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while true {
+      errno = 0
+      guard let entry = readdir(stream) else {
+        guard errno == 0 else { throw FileError(path: path, failing: "cannot be listed") }
+        return names.sorted()
+      }
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if name != ".", name != ".." { names.append(name) }
+    }
+  }
+
+  /// Whether `path` leads to a regular file, symbolic links followed.
+  static func isRegularFile(_ path: String) -> Bool { kind(path) == S_IFREG }
+
+  /// Whether `path` leads to a folder, symbolic links followed.
+  static func isFolder(_ path: String) -> Bool { kind(path) == S_IFDIR }
+
+  private static func kind(_ path: String) -> mode_t? {
+    var status = stat()
+    guard !path.utf8.contains(0), stat(path, &status) == 0 else { return nil }
+    return status.st_mode & S_IFMT
+  }
+}
