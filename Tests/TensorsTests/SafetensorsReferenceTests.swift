@@ -4,10 +4,8 @@ import Testing
 
 /// Files that the reference implementation of the format has written.
 @Suite struct SafetensorsReferenceTests {
-  static let fixtures = #filePath.split(separator: "/").dropLast(2).reduce("") { "\($0)/\($1)" } + "/Fixtures"
-
   @Test func aFileOfThePythonLibraryOpens() throws {
-    let file = try SafetensorsFile(path: "\(Self.fixtures)/reference/out/unit_rng.safetensors")
+    let file = try SafetensorsFile(path: "\(TestFiles.fixtures)/reference/out/unit_rng.safetensors")
     #expect(file.names.count > 90)
     let noise = try #require(file["randn.seed42.n16"])
     #expect(noise.dtype == .float32 && noise.shape == [16])
@@ -17,7 +15,7 @@ import Testing
   }
 
   @Test func aShardedTextEncoderOpensAsOneStore() throws {
-    let folder = "\(Self.fixtures)/reference/checkpoints/flux-dev-tiny/text_encoder_2"
+    let folder = "\(TestFiles.fixtures)/reference/checkpoints/flux-dev-tiny/text_encoder_2"
     let store = try TensorStore(folder: folder)
     #expect(store.files.count == 3)
     #expect(store.byteCount == store.names.reduce(0) { $0 + (store[$1]?.byteCount ?? 0) })
