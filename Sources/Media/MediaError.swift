@@ -1,0 +1,32 @@
+/// Why a picture, its text or its file could not be read or written. The description is one sentence for the user.
+public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
+  /// A size, a part of a picture or a set of pictures that does not fit together.
+  case unsuitablePicture(String)
+  /// Bytes that are no PNG, or a damaged one, or one beyond the limits.
+  case unreadablePNG(String)
+  /// The PNG library refused to write.
+  case unwritablePNG(String)
+  /// Text, or a setting, that a PNG cannot carry.
+  case unsuitableText(String)
+  /// An output pattern such as `%x`.
+  case unsuitablePattern(pattern: String, reason: String)
+  case cannotRead(path: String, FileFailure)
+  case cannotWrite(path: String, FileFailure)
+
+  public var description: String {
+    switch self {
+    case .unsuitablePicture(let reason): "\(reason.withControlsEscaped())."
+    case .unreadablePNG(let reason): "The PNG cannot be read: \(reason.withControlsEscaped())."
+    case .unwritablePNG(let reason): "The PNG cannot be written: \(reason.withControlsEscaped())."
+    case .unsuitableText(let reason): "\(reason.withControlsEscaped())."
+    case .unsuitablePattern(let pattern, let reason):
+      "The output pattern \"\(pattern.withControlsEscaped())\" cannot be used: \(reason.withControlsEscaped())."
+    case .cannotRead(let path, let failure): "\(MediaError.shown(path)) cannot be read: \(failure)."
+    case .cannotWrite(let path, let failure): "\(MediaError.shown(path)) cannot be written: \(failure)."
+    }
+  }
+
+  private static func shown(_ path: String) -> String {
+    path.isEmpty ? "A file without a name" : path.withControlsEscaped()
+  }
+}
