@@ -31,6 +31,7 @@ public struct Grid: Sendable, Equatable {
   /// The sheet, filled row by row. Cells behind the last picture show the background.
   public func sheet(_ pictures: [Picture]) throws(MediaError) -> Picture {
     guard let first = pictures.first else { throw .unsuitablePicture("A grid needs at least one picture") }
+    guard spacing >= 0 else { throw .unsuitablePicture("Pictures cannot stand \(spacing) pixels apart") }
     let (cells, overflow) = rows.multipliedReportingOverflow(by: columns)
     guard overflow || pictures.count <= cells else {
       throw .unsuitablePicture("\(pictures.count) pictures do not fit a grid of \(rows)x\(columns)")

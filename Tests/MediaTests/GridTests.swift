@@ -41,5 +41,8 @@ import Testing
     #expect(throws: MediaError.self) { try Grid(rows: 1, columns: 1, spacing: Int.max).sheet([picture]) }
     #expect(throws: MediaError.self) { try Grid(rows: 1, columns: 1, spacing: -1) }
     #expect(throws: MediaError.self) { try Grid(rows: 0, columns: 1) }
+    var overlapping = try Grid(rows: 1, columns: 2)
+    overlapping.spacing = -1
+    #expect(throws: MediaError.self) { try overlapping.sheet([picture, picture]) }
   }
 }
