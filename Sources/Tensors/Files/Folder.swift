@@ -27,6 +27,20 @@ enum Folder {
   /// Whether `path` leads to a folder, symbolic links followed.
   static func isFolder(_ path: String) -> Bool { kind(path) == S_IFDIR }
 
+  /// `S_IFDIR`, `S_IFLNK` and so on of the entry itself, or nil if there is none.
+  static func kindOfEntry(_ path: String) -> mode_t? {
+    var status = stat()
+    guard !path.utf8.contains(0), lstat(path, &status) == 0 else { return nil }
+    return status.st_mode & S_IFMT
+  }
+
+  /// The path without links, `.` and `..`, or nil if it leads to nothing.
+  static func resolved(_ path: String) -> String? {
+    guard !path.utf8.contains(0), let resolved = realpath(path, nil) else { return nil }
+    defer { free(resolved) }
+    return String(cString: resolved)
+  }
+
   private static func kind(_ path: String) -> mode_t? {
     var status = stat()
     guard !path.utf8.contains(0), stat(path, &status) == 0 else { return nil }
