@@ -72,7 +72,8 @@ import Testing
 
   @Test(arguments: [
     "", "name", "org/", "/name", "org/name/more", "../name", "org/..", "org/a..b", "org/a--b", "-org/name", "org/name-",
-    ".org/name", "org/name.", "org/na me", "org/nam\u{E9}", "org/name.git", "org/name@", "org/name@../x", "org/name@a//b",
+    ".org/name", "org/name.", "org/na me", "org/nam\u{E9}", "org/name.git", "org/name@", "org/name@../x",
+    "org/name@a//b",
     "org/name@/a", "org/name@a/./b", "org/name@-x", "org/name@a b", "org\0/name", "or\ng/name",
     "org/" + String(repeating: "a", count: 93),
   ])

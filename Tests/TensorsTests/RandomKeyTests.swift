@@ -18,7 +18,8 @@ import Testing
     var keys: [RandomKey] = []
     for seed in [0, 1, 1 << 32, .max] as [UInt64] {
       for purpose in RandomPurpose.allCases {
-        for (step, layer) in [(0, 0), (0, 1), (1, 0), (1, 1), (.max, 0), (0, .max), (65536, 256)] as [(UInt32, UInt32)] {
+        for (step, layer) in [(0, 0), (0, 1), (1, 0), (1, 1), (.max, 0), (0, .max), (65536, 256)] as [(UInt32, UInt32)]
+        {
           for stream in [0, 1, 2, .max] as [UInt8] {
             for row in [0, 1, 256, .max] as [UInt16] {
               keys.append(

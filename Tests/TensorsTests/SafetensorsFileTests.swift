@@ -112,8 +112,9 @@ import Testing
     #expect(try one("0", "4") == .wrongLength(byteCount: 4, expected: 8))
     #expect(try one("8", "0") == .descendingOffsets(begin: 8, end: 0))
     #expect(try one("0", "9223372036854775807") == .wrongLength(byteCount: .max, expected: 8))
-    for (begin, end) in [("-8", "0"), ("0", "-8"), ("0.0", "8"), ("0", "8e0"), ("0", "\"8\""), ("0", "18446744073709551616")]
-    {
+    for (begin, end) in [
+      ("-8", "0"), ("0", "-8"), ("0.0", "8"), ("0", "8e0"), ("0", "\"8\""), ("0", "18446744073709551616"),
+    ] {
       guard case .malformedHeader = try one(begin, end) else {
         Issue.record("offsets \(begin), \(end) were taken")
         continue
@@ -134,7 +135,8 @@ import Testing
     "", "[]", " {}", "{", "{}x", "null", #"{"a":1}"#, #"{"a":{}}"#, #"{"a":null}"#,
     #"{"a":{"dtype":"F32","shape":[0]}}"#, #"{"a":{"dtype":"F32","data_offsets":[0,0]}}"#,
     #"{"a":{"shape":[0],"data_offsets":[0,0]}}"#, #"{"a":{"dtype":"U8","shape":[0],"data_offsets":[0]}}"#,
-    #"{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0,0]}}"#, #"{"a":{"dtype":"U8","shape":0,"data_offsets":[0,0]}}"#,
+    #"{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0,0]}}"#,
+    #"{"a":{"dtype":"U8","shape":0,"data_offsets":[0,0]}}"#,
     #"{"a":{"dtype":"U8","shape":[0.5],"data_offsets":[0,0]}}"#, #"{"a":{"dtype":1,"shape":[0],"data_offsets":[0,0]}}"#,
     #"{"a":{"dtype":"U8","dtype":"U8","shape":[0],"data_offsets":[0,0]}}"#,
     #"{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}"#,

@@ -113,7 +113,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "../s.safetensors", "/etc/s.safetensors", "sub/s.safetensors", ".s.safetensors", "..", "", "s.bin", "s.safetensors\\u0000",
+    "../s.safetensors", "/etc/s.safetensors", "sub/s.safetensors", ".s.safetensors", "..", "", "s.bin",
+    "s.safetensors\\u0000",
     "s\\n.safetensors",
   ])
   func shardNamesThatArePathsAreRefused(name: String) throws {

@@ -59,7 +59,7 @@ import Testing
       let half = Float16(value)
       #expect(half.isNaN ? Float16(bitPattern: value.float16Bits).isNaN : half.bitPattern == value.float16Bits)
     }
-    for bits in UInt16.min ..< 0x7C00 {
+    for bits in UInt16.min..<0x7C00 {
       let below = Float(float16Bits: bits)
       let above = bits + 1 == 0x7C00 ? 65536 : Float(float16Bits: bits + 1)
       let middle = (below + above) / 2
@@ -67,7 +67,7 @@ import Testing
       #expect(middle.float16Bits == bits + bits % 2)
       #expect(middle.nextDown.float16Bits == bits && middle.nextUp.float16Bits == bits + 1)
     }
-    for bits in UInt16.min ..< 0x7F80 {
+    for bits in UInt16.min..<0x7F80 {
       let value = Float(bfloat16Bits: bits)
       let middle = Float(bitPattern: UInt32(bits) << 16 | 0x8000)
       #expect(value.bfloat16Bits == bits && (-value).bfloat16Bits == bits | 0x8000)

@@ -1,0 +1,488 @@
+// The kernels, compiled once for each instruction set: the including file defines KERNELS (the table's name), ISA_NAME,
+// and HAS_FMA, and applies the target attribute to everything between.
+
+INLINE vf load(const float *p) {
+  vf v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+
+INLINE void store(float *p, vf v) { memcpy(p, &v, sizeof v); }
+
+// The first n < 16 values, zeros behind.
+INLINE vf load_part(const float *p, size_t n) {
+  vf v = 0;
+  memcpy(&v, p, n * sizeof(float));
+  return v;
+}
+
+INLINE void store_part(float *p, vf v, size_t n) { memcpy(p, &v, n * sizeof(float)); }
+
+// a * b + c, in one rounding where the instruction set has it.
+INLINE vf fma16(vf a, vf b, vf c) {
+#if HAS_FMA
+  return __builtin_elementwise_fma(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
+INLINE vf max16(vf a, vf b) { return __builtin_elementwise_max(a, b); }
+INLINE vf min16(vf a, vf b) { return __builtin_elementwise_min(a, b); }
+INLINE vf abs16(vf a) { return __builtin_elementwise_abs(a); }
+
+// Sums of lanes in a fixed tree.
+INLINE float sum16(vf v) {
+  float lanes[LANES];
+  memcpy(lanes, &v, sizeof v);
+  for (size_t half = LANES / 2; half > 0; half /= 2)
+    for (size_t i = 0; i < half; i++) lanes[i] += lanes[i + half];
+  return lanes[0];
+}
+
+INLINE float maximum16(vf v) { return __builtin_reduce_max(v); }
+
+// exp(x) with a relative error below 2e-7: x = n ln 2 + r, |r| <= ln(2)/2, a polynomial of degree 6 in r (the Taylor
+// coefficients, the last two adjusted), times 2^n. Saturates at the ends of float32.
+INLINE vf exp16(vf x) {
+  x = min16(max16(x, (vf)-87.0f), (vf)88.0f);
+  vf n = __builtin_elementwise_roundeven(x * 1.44269504088896341f);
+  vf r = fma16(n, (vf)-0.693359375f, x);
+  r = fma16(n, (vf)2.12194440e-4f, r);
+  vf p = (vf)1.9875691500e-4f;
+  p = fma16(p, r, (vf)1.3981999507e-3f);
+  p = fma16(p, r, (vf)8.3334519073e-3f);
+  p = fma16(p, r, (vf)4.1665795894e-2f);
+  p = fma16(p, r, (vf)1.6666665459e-1f);
+  p = fma16(p, r, (vf)5.0000001201e-1f);
+  p = fma16(p, r * r, r + 1.0f);
+  vi power = (__builtin_convertvector(n, vi) + 127) << 23;
+  vf scale;
+  memcpy(&scale, &power, sizeof scale);
+  return p * scale;
+}
+
+INLINE vf sigmoid_product(vf x, vf z) { return x / (1.0f + exp16(-z)); }
+
+INLINE vf activate16(vf x, clusca_activation activation) {
+  switch (activation) {
+    case CLUSCA_SILU:
+      return sigmoid_product(x, x);
+    case CLUSCA_QUICK_GELU:
+      return sigmoid_product(x, x * 1.702f);
+    case CLUSCA_GELU_TANH:
+      // (1 + tanh u) / 2 = sigmoid(2 u)
+      return sigmoid_product(x, x * fma16(x * x, (vf)(2 * 0.79788456080286536f * 0.044715f),
+                                          (vf)(2 * 0.79788456080286536f)));
+    case CLUSCA_GELU_ERF:
+      for (size_t i = 0; i < LANES; i++) x[i] = 0.5f * x[i] * (1.0f + erff(x[i] * 0.70710678118654752f));
+      return x;
+    default:
+      return x;
+  }
+}
+
+// Applies `expression` of vf `v` (the values) at offset `i` over `count` values, the tail included.
+#define FOR_EACH_16(count, body)                          \
+  do {                                                    \
+    size_t i = 0;                                         \
+    for (; i + LANES <= (count); i += LANES) {            \
+      enum { whole = 1 };                                 \
+      const size_t part = LANES;                          \
+      (void)part;                                         \
+      body                                                \
+    }                                                     \
+    if (i < (count)) {                                    \
+      enum { whole = 0 };                                 \
+      const size_t part = (count)-i;                      \
+      body                                                \
+    }                                                     \
+  } while (0)
+#define READ(p) (whole ? load((p) + i) : load_part((p) + i, part))
+#define WRITE(p, v) (whole ? store((p) + i, v) : store_part((p) + i, v, part))
+
+// MARK: Normalization
+
+static void layer_norm(const float *x, float *y, size_t rows, size_t columns, float eps, float offset,
+                       const float *scale, const float *shift) {
+  for (size_t r = 0; r < rows; r++, x += columns, y += columns) {
+    vf sum = 0;
+    FOR_EACH_16(columns, sum += READ(x););
+    const float mean = sum16(sum) / (float)columns;
+    vf squares = 0;
+    FOR_EACH_16(columns, {
+      vf d = READ(x) - mean;
+      if (!whole)
+        for (size_t lane = part; lane < LANES; lane++) d[lane] = 0;
+      squares = fma16(d, d, squares);
+    });
+    const float inverse = 1.0f / sqrtf(sum16(squares) / (float)columns + eps);
+    FOR_EACH_16(columns, {
+      vf v = (READ(x) - mean) * inverse;
+      if (scale) v = v * (READ(scale) + offset);
+      if (shift) v = v + READ(shift);
+      WRITE(y, v);
+    });
+  }
+}
+
+static void rms_norm(const float *x, size_t x_stride, float *y, size_t y_stride, size_t rows, size_t columns,
+                     float eps, const float *weight) {
+  for (size_t r = 0; r < rows; r++, x += x_stride, y += y_stride) {
+    vf squares = 0;
+    FOR_EACH_16(columns, {
+      vf v = READ(x);
+      squares = fma16(v, v, squares);
+    });
+    const float inverse = 1.0f / sqrtf(sum16(squares) / (float)columns + eps);
+    FOR_EACH_16(columns, {
+      vf v = READ(x) * inverse;
+      WRITE(y, weight ? v * READ(weight) : v);
+    });
+  }
+}
+
+static void moments(const float *x, size_t rows, size_t columns, size_t stride, double *sum,
+                    double *sum_of_squares) {
+  double s = 0, q = 0;
+  for (size_t r = 0; r < rows; r++, x += stride)
+    for (size_t c = 0; c < columns; c++) {
+      s += (double)x[c];
+      q += (double)x[c] * (double)x[c];
+    }
+  *sum += s;
+  *sum_of_squares += q;
+}
+
+static void scale_shift(const float *x, float *y, size_t rows, size_t columns, const float *scale, const float *shift,
+                        clusca_activation activation) {
+  for (size_t r = 0; r < rows; r++, x += columns, y += columns)
+    FOR_EACH_16(columns, WRITE(y, activate16(fma16(READ(x), READ(scale), READ(shift)), activation)););
+}
+
+// MARK: Element by element
+
+static void activate(float *x, size_t count, clusca_activation activation) {
+  FOR_EACH_16(count, WRITE(x, activate16(READ(x), activation)););
+}
+
+static void add_bias(float *x, size_t rows, size_t columns, size_t stride, const float *bias,
+                     clusca_activation activation) {
+  for (size_t r = 0; r < rows; r++, x += stride)
+    FOR_EACH_16(columns, WRITE(x, activate16(bias ? READ(x) + READ(bias) : READ(x), activation)););
+}
+
+static void multiply(float *x, const float *y, size_t count) { FOR_EACH_16(count, WRITE(x, READ(x) * READ(y));); }
+
+static void add(float *x, const float *y, size_t count) { FOR_EACH_16(count, WRITE(x, READ(x) + READ(y));); }
+
+static void scale_add(float *x, float a, const float *y, float b, size_t count) {
+  if (a == 0) {
+    FOR_EACH_16(count, WRITE(x, READ(y) * b););
+  } else {
+    FOR_EACH_16(count, WRITE(x, fma16(READ(x), (vf)a, READ(y) * b)););
+  }
+}
+
+static void rotate_pairs(float *x, size_t stride, size_t rows, size_t heads, size_t dimensions, const float *cosine,
+                         const float *sine) {
+  const size_t pairs = dimensions / 2;
+  for (size_t r = 0; r < rows; r++, x += stride, cosine += pairs, sine += pairs)
+    for (size_t h = 0; h < heads; h++) {
+      float *head = x + h * dimensions;
+      for (size_t p = 0; p < pairs; p++) {
+        const float a = head[2 * p], b = head[2 * p + 1];
+        head[2 * p] = a * cosine[p] - b * sine[p];
+        head[2 * p + 1] = b * cosine[p] + a * sine[p];
+      }
+    }
+}
+
+// MARK: Softmax
+
+static void softmax(float *x, size_t rows, size_t columns, size_t stride, float scale, const float *bias,
+                    size_t bias_stride, size_t first_visible, size_t visible_step) {
+  for (size_t r = 0; r < rows; r++, x += stride) {
+    size_t visible = first_visible + r * visible_step;
+    if (visible > columns) visible = columns;
+    const float *row_bias = bias ? bias + r * bias_stride : NULL;
+    vf largest = (vf)-FLT_MAX;
+    FOR_EACH_16(visible, {
+      vf v = READ(x) * scale;
+      if (row_bias) v = v + READ(row_bias);
+      WRITE(x, v);
+      if (!whole)
+        for (size_t lane = part; lane < LANES; lane++) v[lane] = -FLT_MAX;
+      largest = max16(largest, v);
+    });
+    const float top = maximum16(largest);
+    vf sum = 0;
+    FOR_EACH_16(visible, {
+      vf v = exp16(READ(x) - top);
+      if (!whole)
+        for (size_t lane = part; lane < LANES; lane++) v[lane] = 0;
+      sum += v;
+      WRITE(x, v);
+    });
+    const float inverse = 1.0f / sum16(sum);
+    FOR_EACH_16(visible, WRITE(x, READ(x) * inverse););
+    for (size_t c = visible; c < columns; c++) x[c] = 0;
+  }
+}
+
+// MARK: Products
+
+// A block of mr x nr dot products along k, each in 16 lanes: weights are read once, unpacked.
+#define DOT_BLOCK(mr, nr)                                                                   \
+  INLINE void dot_##mr##x##nr(const float *a, size_t a_stride, size_t k, const float *w, float *c, \
+                                     size_t c_stride) {                                     \
+    vf sums[mr][nr];                                                                        \
+    for (size_t i = 0; i < mr; i++)                                                         \
+      for (size_t j = 0; j < nr; j++) sums[i][j] = 0;                                       \
+    size_t p = 0;                                                                           \
+    for (; p + LANES <= k; p += LANES) {                                                    \
+      vf columns[nr];                                                                       \
+      _Pragma("clang loop unroll(full)") for (size_t j = 0; j < nr; j++) columns[j] = load(w + j * k + p); \
+      _Pragma("clang loop unroll(full)") for (size_t i = 0; i < mr; i++) {                  \
+        const vf row = load(a + i * a_stride + p);                                          \
+        _Pragma("clang loop unroll(full)") for (size_t j = 0; j < nr; j++)                  \
+            sums[i][j] = fma16(row, columns[j], sums[i][j]);                                \
+      }                                                                                     \
+    }                                                                                       \
+    if (p < k)                                                                              \
+      for (size_t i = 0; i < mr; i++)                                                       \
+        for (size_t j = 0; j < nr; j++)                                                     \
+          sums[i][j] = fma16(load_part(a + i * a_stride + p, k - p), load_part(w + j * k + p, k - p), sums[i][j]); \
+    for (size_t i = 0; i < mr; i++)                                                         \
+      for (size_t j = 0; j < nr; j++) c[i * c_stride + j] = sum16(sums[i][j]);              \
+  }
+DOT_BLOCK(4, 4)
+DOT_BLOCK(4, 1)
+DOT_BLOCK(1, 4)
+DOT_BLOCK(1, 1)
+
+static void product_few_rows(const float *a, size_t a_stride, size_t m, size_t k, const float *w, size_t n, float *c,
+                             size_t c_stride) {
+  size_t j = 0;
+  for (; j + 4 <= n; j += 4) {
+    size_t i = 0;
+    for (; i + 4 <= m; i += 4) dot_4x4(a + i * a_stride, a_stride, k, w + j * k, c + i * c_stride + j, c_stride);
+    for (; i < m; i++) dot_1x4(a + i * a_stride, a_stride, k, w + j * k, c + i * c_stride + j, c_stride);
+  }
+  for (; j < n; j++) {
+    size_t i = 0;
+    for (; i + 4 <= m; i += 4) dot_4x1(a + i * a_stride, a_stride, k, w + j * k, c + i * c_stride + j, c_stride);
+    for (; i < m; i++) dot_1x1(a + i * a_stride, a_stride, k, w + j * k, c + i * c_stride + j, c_stride);
+  }
+}
+
+static void pack_bfloat16(const uint16_t *w, size_t n, size_t k, size_t first, uint16_t *packed) {
+  const size_t pairs = (k + 1) / 2;
+  for (size_t row = 0; row < n; row++) {
+    const size_t column = first + row;
+    uint16_t *out = packed + (column / CLUSCA_PANEL) * pairs * 2 * CLUSCA_PANEL + (column % CLUSCA_PANEL) * 2;
+    const uint16_t *in = w + row * k;
+    for (size_t p = 0; p < pairs; p++) {
+      out[p * 2 * CLUSCA_PANEL] = in[2 * p];
+      out[p * 2 * CLUSCA_PANEL + 1] = 2 * p + 1 < k ? in[2 * p + 1] : 0;
+    }
+  }
+}
+
+// c += a0 * w0 + a1 * w1 for sixteen columns whose weights are interleaved pairs.
+INLINE vf dot_pairs(vf c, uint32_t a, vu w) {
+#if HAS_BFLOAT16
+  return (vf)_mm512_dpbf16_ps((__m512)c, (__m512bh)_mm512_set1_epi32((int)a), (__m512bh)w);
+#else
+  const uint32_t low_bits = a << 16, high_bits = a & 0xFFFF0000u;
+  float low, high;
+  memcpy(&low, &low_bits, sizeof low);
+  memcpy(&high, &high_bits, sizeof high);
+  vu w_low = w << 16, w_high = w & 0xFFFF0000u;
+  vf even, odd;
+  memcpy(&even, &w_low, sizeof even);
+  memcpy(&odd, &w_high, sizeof odd);
+  return fma16((vf)high, odd, fma16((vf)low, even, c));
+#endif
+}
+
+INLINE vu load_pairs(const uint16_t *p) {
+  vu v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+
+// Rows of a that one register block covers, and values of k that one pass over a panel covers (a panel's pass fits L2).
+enum { BLOCK_ROWS = HAS_BFLOAT16 ? 6 : 4, PASS = 3072 };
+
+// One register block: `rows` <= BLOCK_ROWS rows times one panel, `pairs` pairs of k; adds to c unless `first`.
+#define PANEL_BLOCK(rows)                                                                                     \
+  INLINE void panel_##rows(const uint16_t *a, size_t a_stride, size_t pairs, const uint16_t *panel, float *c, \
+                                  size_t c_stride, int first) {                                               \
+    vf sums[rows][4];                                                                                         \
+    _Pragma("clang loop unroll(full)") for (size_t i = 0; i < rows; i++)                                      \
+        _Pragma("clang loop unroll(full)") for (size_t j = 0; j < 4; j++)                                     \
+            sums[i][j] = first ? (vf)0 : load(c + i * c_stride + j * LANES);                                  \
+    for (size_t p = 0; p < pairs; p++) {                                                                      \
+      vu w[4];                                                                                                \
+      _Pragma("clang loop unroll(full)") for (size_t j = 0; j < 4; j++)                                       \
+          w[j] = load_pairs(panel + p * 2 * CLUSCA_PANEL + j * 2 * LANES);                                    \
+      __builtin_prefetch(panel + p * 2 * CLUSCA_PANEL + 1024);                                                \
+      __builtin_prefetch(panel + p * 2 * CLUSCA_PANEL + 1024 + 32);                                           \
+      _Pragma("clang loop unroll(full)") for (size_t i = 0; i < rows; i++) {                                  \
+        uint32_t pair;                                                                                        \
+        memcpy(&pair, a + i * a_stride + 2 * p, sizeof pair);                                                 \
+        _Pragma("clang loop unroll(full)") for (size_t j = 0; j < 4; j++)                                     \
+            sums[i][j] = dot_pairs(sums[i][j], pair, w[j]);                                                   \
+      }                                                                                                       \
+    }                                                                                                         \
+    _Pragma("clang loop unroll(full)") for (size_t i = 0; i < rows; i++)                                      \
+        _Pragma("clang loop unroll(full)") for (size_t j = 0; j < 4; j++)                                     \
+            store(c + i * c_stride + j * LANES, sums[i][j]);                                                  \
+  }
+PANEL_BLOCK(1)
+PANEL_BLOCK(2)
+PANEL_BLOCK(3)
+PANEL_BLOCK(4)
+#if HAS_BFLOAT16
+PANEL_BLOCK(5)
+PANEL_BLOCK(6)
+#endif
+
+static void product_bfloat16(const uint16_t *a, size_t a_stride, size_t m, size_t k, const uint16_t *packed,
+                             size_t first_panel, size_t last_panel, size_t n, float *c, size_t c_stride,
+                             const float *bias, clusca_activation activation) {
+  const size_t pairs = (k + 1) / 2;
+  for (size_t panel = first_panel; panel < last_panel; panel++) {
+    const uint16_t *weights = packed + panel * pairs * 2 * CLUSCA_PANEL;
+    const size_t column = panel * CLUSCA_PANEL;
+    const size_t width = n - column < CLUSCA_PANEL ? n - column : CLUSCA_PANEL;
+    for (size_t from = 0; from < pairs; from += PASS / 2) {
+      const size_t count = pairs - from < PASS / 2 ? pairs - from : PASS / 2;
+      const int first = from == 0, last = from + count == pairs;
+      for (size_t i = 0; i < m; i += BLOCK_ROWS) {
+        const size_t rows = m - i < BLOCK_ROWS ? m - i : BLOCK_ROWS;
+        const uint16_t *block = a + i * a_stride + 2 * from;
+        const uint16_t *pass = weights + from * 2 * CLUSCA_PANEL;
+        float *out = c + i * c_stride + column;
+        // The last panel may be narrower than c's rows allow: compute into a scratch block and copy.
+        float scratch[6 * CLUSCA_PANEL];
+        const int narrow = width < CLUSCA_PANEL;
+        float *target = narrow ? scratch : out;
+        const size_t target_stride = narrow ? CLUSCA_PANEL : c_stride;
+        if (narrow && !first)
+          for (size_t r = 0; r < rows; r++) memcpy(scratch + r * CLUSCA_PANEL, out + r * c_stride, width * sizeof(float));
+        switch (rows) {
+          case 1: panel_1(block, a_stride, count, pass, target, target_stride, first); break;
+          case 2: panel_2(block, a_stride, count, pass, target, target_stride, first); break;
+          case 3: panel_3(block, a_stride, count, pass, target, target_stride, first); break;
+          case 4: panel_4(block, a_stride, count, pass, target, target_stride, first); break;
+#if HAS_BFLOAT16
+          case 5: panel_5(block, a_stride, count, pass, target, target_stride, first); break;
+          default: panel_6(block, a_stride, count, pass, target, target_stride, first); break;
+#endif
+        }
+        if (narrow)
+          for (size_t r = 0; r < rows; r++) memcpy(out + r * c_stride, scratch + r * CLUSCA_PANEL, width * sizeof(float));
+        if (last && (bias || activation != CLUSCA_IDENTITY))
+          add_bias(out, rows, width, c_stride, bias ? bias + column : NULL, activation);
+      }
+    }
+  }
+}
+
+// MARK: Conversions
+
+static void to_bfloat16(const float *x, uint16_t *y, size_t count) {
+  FOR_EACH_16(count, {
+    const vf v = READ(x);
+    vu bits;
+    memcpy(&bits, &v, sizeof bits);
+    const vu rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
+    // Not-a-number stays one: rounding could carry it into infinity.
+    const vi nan = v != v;
+    const vh half = __builtin_convertvector(nan ? ((bits >> 16) | 0x40) : rounded, vh);
+    memcpy(y + i, &half, part * sizeof(uint16_t));
+  });
+}
+
+static void from_bfloat16(const uint16_t *x, float *y, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    const uint32_t bits = (uint32_t)x[i] << 16;
+    memcpy(y + i, &bits, sizeof bits);
+  }
+}
+
+// MARK: Feature caching
+
+static void add_gated_sum(float *x, size_t rows, size_t columns, const float *gate, const float *const *terms,
+                          const float *coefficients, size_t term_count) {
+  for (size_t r = 0; r < rows; r++) {
+    float *row = x + r * columns;
+    FOR_EACH_16(columns, {
+      const size_t at = r * columns;
+      vf sum = READ(terms[0] + at);
+      if (coefficients[0] != 1.0f) sum = sum * coefficients[0];
+      for (size_t t = 1; t < term_count; t++) sum = fma16((vf)coefficients[t], READ(terms[t] + at), sum);
+      WRITE(row, gate ? fma16(READ(gate), sum, READ(row)) : READ(row) + sum);
+    });
+  }
+}
+
+static void update_differences(float *const *orders, size_t old_count, size_t new_count, const float *f,
+                               float distance, size_t count) {
+  FOR_EACH_16(count, {
+    vf value = READ(f);
+    for (size_t order = 0; order < new_count; order++) {
+      const vf old = order < old_count ? READ(orders[order]) : (vf)0;
+      WRITE(orders[order], value);
+      value = (value - old) / distance;
+    }
+  });
+}
+
+static void nearest_centroid(const float *x, size_t rows, size_t columns, const float *centroids, size_t k,
+                             int32_t *labels) {
+  for (size_t r = 0; r < rows; r++, x += columns) {
+    float best = INFINITY;
+    int32_t label = 0;
+    for (size_t cluster = 0; cluster < k; cluster++) {
+      const float *centroid = centroids + cluster * columns;
+      vf sum = 0;
+      FOR_EACH_16(columns, sum += abs16(READ(x) - READ(centroid)););
+      const float distance = sum16(sum);
+      if (distance < best) {
+        best = distance;
+        label = (int32_t)cluster;
+      }
+    }
+    labels[r] = label;
+  }
+}
+
+#undef FOR_EACH_16
+#undef READ
+#undef WRITE
+
+const clusca_kernels KERNELS = {
+    .name = ISA_NAME,
+    .layer_norm = layer_norm,
+    .rms_norm = rms_norm,
+    .moments = moments,
+    .scale_shift = scale_shift,
+    .activate = activate,
+    .add_bias = add_bias,
+    .multiply = multiply,
+    .add = add,
+    .scale_add = scale_add,
+    .rotate_pairs = rotate_pairs,
+    .softmax = softmax,
+    .product_few_rows = product_few_rows,
+    .pack_bfloat16 = pack_bfloat16,
+    .product_bfloat16 = product_bfloat16,
+    .to_bfloat16 = to_bfloat16,
+    .from_bfloat16 = from_bfloat16,
+    .add_gated_sum = add_gated_sum,
+    .update_differences = update_differences,
+    .nearest_centroid = nearest_centroid,
+};

@@ -1,0 +1,105 @@
+// Inner loops of clusca: everything that runs once per number rather than once per tensor.
+//
+// One body is compiled for several instruction sets; `clusca_kernels_for_this_cpu` picks the best at run time. A kernel
+// never allocates and never starts threads: the caller splits work into pieces that do not depend on the number of
+// threads, and each output number is computed by one call in one fixed order of additions. So results are equal bit for
+// bit for any number of threads, on CPUs that run the same instruction set.
+//
+// Matrices are row-major float32 unless said otherwise; `rows x columns`, distances between rows in elements.
+#ifndef CLUSCA_KERNELS_H
+#define CLUSCA_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum clusca_activation {
+  CLUSCA_IDENTITY = 0,
+  CLUSCA_SILU = 1,        // x * sigmoid(x)
+  CLUSCA_GELU_TANH = 2,   // 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
+  CLUSCA_GELU_ERF = 3,    // 0.5 x (1 + erf(x / sqrt 2))
+  CLUSCA_QUICK_GELU = 4,  // x * sigmoid(1.702 x)
+} clusca_activation;
+
+// Columns of a weight matrix that one packed bfloat16 panel holds.
+enum { CLUSCA_PANEL = 64 };
+
+typedef struct clusca_kernels {
+  // "generic", "avx2", "avx512" or "avx512bf16": also the numerics class of a machine.
+  const char *name;
+
+  // -- Normalization: y[r] = (x[r] - mean) / sqrt(variance + eps) * (offset + scale) + shift.
+  // `scale` and `shift` hold one value a column or are NULL; `offset` is 1 for adaLN modulation, 0 for an affine norm.
+  void (*layer_norm)(const float *x, float *y, size_t rows, size_t columns, float eps, float offset,
+                     const float *scale, const float *shift);
+  // y[r] = x[r] / sqrt(mean(x[r]^2) + eps) * weight. Row r of x and y starts at r * stride.
+  void (*rms_norm)(const float *x, size_t x_stride, float *y, size_t y_stride, size_t rows, size_t columns, float eps,
+                   const float *weight);
+  // Sum and sum of squares of `columns` adjacent values in each of `rows` rows, in double precision.
+  void (*moments)(const float *x, size_t rows, size_t columns, size_t stride, double *sum, double *sum_of_squares);
+  // y[r][c] = activation(x[r][c] * scale[c] + shift[c]): the second half of a group norm in channels-last layout.
+  void (*scale_shift)(const float *x, float *y, size_t rows, size_t columns, const float *scale, const float *shift,
+                      clusca_activation activation);
+
+  // -- Element by element.
+  void (*activate)(float *x, size_t count, clusca_activation activation);
+  // x[r][c] = activation(x[r][c] + bias[c]); bias may be NULL.
+  void (*add_bias)(float *x, size_t rows, size_t columns, size_t stride, const float *bias,
+                   clusca_activation activation);
+  void (*multiply)(float *x, const float *y, size_t count);
+  void (*add)(float *x, const float *y, size_t count);
+  // x = x * a + y * b, or y * b where a is zero.
+  void (*scale_add)(float *x, float a, const float *y, float b, size_t count);
+  // Rotates interleaved pairs: (x0, x1) -> (x0 cos - x1 sin, x1 cos + x0 sin). x: `rows` rows of `heads` heads of
+  // `dimensions` values, rows `stride` apart; cosine and sine: dimensions / 2 values a row.
+  void (*rotate_pairs)(float *x, size_t stride, size_t rows, size_t heads, size_t dimensions, const float *cosine,
+                       const float *sine);
+
+  // -- Softmax over each row in place: softmax(x * scale + bias). `bias` (same layout, `bias_stride` apart) may be NULL.
+  // Only the first `visible(r) = first_visible + r * visible_step` columns of row r are open where visible_step is 1;
+  // the rest become 0. visible_step 0 opens first_visible columns in every row.
+  void (*softmax)(float *x, size_t rows, size_t columns, size_t stride, float scale, const float *bias,
+                  size_t bias_stride, size_t first_visible, size_t visible_step);
+
+  // -- Products. c[m][n] = sum_k a[m][k] * w[n][k], unpacked float32 weights, for few rows m.
+  void (*product_few_rows)(const float *a, size_t a_stride, size_t m, size_t k, const float *w, size_t n, float *c,
+                           size_t c_stride);
+  // Packs rows [0, n) of w (bfloat16, k a row) into panels of CLUSCA_PANEL columns: [panel][k/2][column][2], zero padded.
+  // `packed` holds panels * ceil(k/2) * 2 * CLUSCA_PANEL values; `first` is the first column that is written.
+  void (*pack_bfloat16)(const uint16_t *w, size_t n, size_t k, size_t first, uint16_t *packed);
+  // c[m][first_panel*64 ..< last_panel*64] = activation(a * w + bias), cut at column n. a: bfloat16, rows a_stride
+  // apart, even a_stride >= k, with a zero behind an odd k. Sums are float32.
+  void (*product_bfloat16)(const uint16_t *a, size_t a_stride, size_t m, size_t k, const uint16_t *packed,
+                           size_t first_panel, size_t last_panel, size_t n, float *c, size_t c_stride,
+                           const float *bias, clusca_activation activation);
+
+  // -- Conversions. Rounding to bfloat16 is to nearest even.
+  void (*to_bfloat16)(const float *x, uint16_t *y, size_t count);
+  void (*from_bfloat16)(const uint16_t *x, float *y, size_t count);
+
+  // -- Feature caching.
+  // x[r][c] += gate[c] * sum_i coefficients[i] * terms[i][r][c]; gate may be NULL (1). A single coefficient of 1 adds
+  // gate * terms[0] exactly.
+  void (*add_gated_sum)(float *x, size_t rows, size_t columns, const float *gate, const float *const *terms,
+                        const float *coefficients, size_t term_count);
+  // Backward differences, in place: with f the new value, orders[0] := f and orders[i+1] := (orders[i] - old orders[i])
+  // / distance for i + 1 < new_count. old_count of the orders held values before.
+  void (*update_differences)(float *const *orders, size_t old_count, size_t new_count, const float *f, float distance,
+                             size_t count);
+  // Nearest centroid by L1 distance for each row: lowest index on ties. distances: scratch of k values.
+  void (*nearest_centroid)(const float *x, size_t rows, size_t columns, const float *centroids, size_t k,
+                           int32_t *labels);
+} clusca_kernels;
+
+// The best kernels this CPU runs; the environment variable CLUSCA_ISA names a lesser set.
+const clusca_kernels *clusca_kernels_for_this_cpu(void);
+// The set of that name if this CPU runs it, else NULL.
+const clusca_kernels *clusca_kernels_named(const char *name);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,1 @@
+"""Training of clusca's default models from pictures and words that Debian packages ship."""

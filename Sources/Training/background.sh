@@ -1,0 +1,46 @@
+#!/bin/bash
+# Runs a training in the background at the lowest priority:
+#   background.sh start [module] [options]   start or go on (module: Training.train_flux)
+#   background.sh pause | resume             stop it for a while, as when something is timed; go on
+#   background.sh stop                       end it; the next start goes on from the last checkpoint
+#   background.sh status                     whether it runs, and the last lines of its log
+# The work directory is $TRAINING_DIR, or .training in the root of the repository.
+set -euo pipefail
+sources=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+work_dir=${TRAINING_DIR:-$(dirname "$sources")/.training}
+pid_file=$work_dir/train.pid
+
+group() { cat "$pid_file" 2>/dev/null || true; }
+runs() { [[ -n $(group) ]] && kill -0 -- "-$(group)" 2>/dev/null; }
+
+case ${1:-} in
+start)
+  runs && { echo "it runs already (process group $(group))"; exit 0; }
+  module=${2:-Training.train_flux}
+  mkdir -p "$work_dir"
+  # nice alone has no effect across sessions where the kernel groups processes by session (autogroup).
+  # Threads that wait must not spin: other work shares these cores.
+  TRAINING_DIR=$work_dir PYTHONPATH=$sources PYTHONWARNINGS=ignore OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=1000 \
+    setsid bash -c '
+      echo $$ > "$TRAINING_DIR/train.pid"
+      [[ -w /proc/self/autogroup ]] && echo 19 > /proc/self/autogroup
+      exec nice -n 19 "$TRAINING_DIR/venv/bin/python" -m "$@" --work-dir "$TRAINING_DIR"
+    ' bash "$module" "${@:3}" >> "$work_dir/train.out" 2>&1 < /dev/null &
+  sleep 1
+  echo "started (process group $(group)); log: $work_dir/log.jsonl"
+  ;;
+pause) kill -STOP -- "-$(group)" && echo paused ;;
+resume) kill -CONT -- "-$(group)" && echo "goes on" ;;
+stop)
+  kill -CONT -- "-$(group)"
+  kill -TERM -- "-$(group)" && echo stopped
+  ;;
+status)
+  if runs; then ps -o pid=,stat=,etime=,time=,args= -g "$(group)" | cut -c1-120; else echo "it does not run"; fi
+  tail -n 3 "$work_dir/log.jsonl" 2>/dev/null || true
+  ;;
+*)
+  sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+  exit 2
+  ;;
+esac
