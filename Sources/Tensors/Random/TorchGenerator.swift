@@ -31,7 +31,7 @@ public struct TorchGenerator: Sendable {
   }
 
   /// `torch.randint(range.lowerBound, range.upperBound, (count,))`: a word modulo the number of values. From 2²⁸ values
-  /// on it takes two words, as torch does since 2.7 or so; before, it did from 2³² on.
+  /// on it takes two words, as today's torch does; older ones begin to do so at 2³².
   public mutating func randint(_ range: Range<Int64>, _ count: Int) -> [Int64] {
     let (width, _) = UInt64(bitPattern: range.upperBound).subtractingReportingOverflow(
       UInt64(bitPattern: range.lowerBound))

@@ -1,8 +1,9 @@
-/// How normal numbers in bfloat16 and float16 come about, which torch has changed. Float32 and float64 are the same in both.
+/// How normal numbers in bfloat16 and float16 come about, which torch has changed; float32 and float64 stayed the same.
 public enum TorchNoise: Sendable, Hashable {
   /// Computed in float32 and rounded at the end, sixteen at a time; observed in torch 2.13 and 2.15.
   case current
-  /// Every operation rounded to the format, from uniform numbers of only 8 or 11 bits; observed in torch 2.6.
+  /// Every operation rounded to the format, from uniform numbers of only 8 or 11 bits; observed in torch 2.6,
+  /// and still in the source of 2.10.
   case legacy
 }
 
