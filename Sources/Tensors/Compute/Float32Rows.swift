@@ -1,0 +1,102 @@
+import CKernels
+
+/// Rows of a float32 weight matrix, multiplied where they stand.
+struct Float32Rows: Sendable {
+  let count: Int
+  private let values: Values
+
+  private enum Values: Sendable {
+    case mapped(StoredTensor)
+    case owned(Tensor)
+  }
+
+  init(_ stored: StoredTensor) throws {
+    count = stored.shape[0]
+    let isUsable =
+      stored.dtype == .float32
+      && stored.withBytes { Int(bitPattern: $0.baseAddress) % MemoryLayout<Float>.alignment == 0 }
+    values = isUsable ? .mapped(stored) : .owned(try Tensor(stored))
+  }
+
+  private func withRows(_ body: (UnsafePointer<Float>) -> Void) {
+    switch values {
+    case .owned(let tensor): tensor.withUnsafeElements { body($0.baseAddress!) }
+    case .mapped(let stored):
+      stored.withBytes { bytes in
+        bytes.withMemoryRebound(to: Float.self) { body($0.baseAddress!) }
+      }
+    }
+  }
+
+  /// Up to so many rows the weights are streamed once by a kernel of ours; beyond, OpenBLAS is faster although it
+  /// copies them.
+  private static let fewRows = 32
+
+  func multiply(
+    _ x: UnsafePointer<Float>, rows: Int, inputs: Int, bias: UnsafePointer<Float>?, activation: Activation,
+    into c: UnsafeMutablePointer<Float>, stride: Int
+  ) {
+    guard count > 0 else { return }
+    withRows { w in
+      let tiles = ProductTiles(rows: rows, columns: count, wholeRows: rows <= Self.fewRows)
+      ThreadPool.shared.forEach(tiles.count) { index in
+        let (rowRange, columnRange) = tiles[index]
+        let (firstRow, firstColumn) = (rowRange.lowerBound, columnRange.lowerBound)
+        let target = c + firstRow * stride + firstColumn
+        if rows <= Self.fewRows {
+          kernels.product_few_rows(
+            x, inputs, rows, inputs, w + firstColumn * inputs, columnRange.count, target, stride)
+        } else {
+          OpenBLAS.product(
+            rows: rowRange.count, columns: columnRange.count, depth: inputs, x + firstRow * inputs, aStride: inputs,
+            w + firstColumn * inputs, wStride: inputs, transposed: true, target, cStride: stride)
+        }
+        if bias != nil || activation != .identity {
+          kernels.add_bias(
+            target, rowRange.count, columnRange.count, stride, bias.map { $0 + firstColumn }, activation.code)
+        }
+      }
+    }
+  }
+}
+
+/// How a product is cut into pieces: by its size alone.
+struct ProductTiles {
+  private let rows: Int
+  private let columns: Int
+  private let tileRows: Int
+  private let tileColumns: Int
+  private let tilesAcross: Int
+  let count: Int
+
+  /// Halves the longer side until there are enough pieces for the threads of a large machine, or the pieces become so
+  /// small that the copies that OpenBLAS makes of each would cost more than they bring.
+  init(rows: Int, columns: Int, wholeRows: Bool) {
+    var (tileRows, tileColumns) = (rows, columns)
+    let (fewestRows, fewestColumns, enough) = wholeRows ? (rows, 64, 64) : (128, 128, 16)
+    func pieces(_ whole: Int, _ tile: Int) -> Int { (whole + tile - 1) / tile }
+    while pieces(rows, tileRows) * pieces(columns, tileColumns) < enough {
+      let halfRows = max(fewestRows, (tileRows / 2 + 15) / 16 * 16)
+      let halfColumns = max(fewestColumns, (tileColumns / 2 + 15) / 16 * 16)
+      let (canHalveRows, canHalveColumns) = (halfRows < tileRows, halfColumns < tileColumns)
+      if canHalveRows && (tileRows > tileColumns || !canHalveColumns) {
+        tileRows = halfRows
+      } else if canHalveColumns {
+        tileColumns = halfColumns
+      } else {
+        break
+      }
+    }
+    self.rows = rows
+    self.columns = columns
+    self.tileRows = tileRows
+    self.tileColumns = tileColumns
+    tilesAcross = pieces(columns, tileColumns)
+    count = pieces(rows, tileRows) * tilesAcross
+  }
+
+  subscript(index: Int) -> (rows: Range<Int>, columns: Range<Int>) {
+    let (down, across) = (index / tilesAcross * tileRows, index % tilesAcross * tileColumns)
+    return (down..<min(rows, down + tileRows), across..<min(columns, across + tileColumns))
+  }
+}

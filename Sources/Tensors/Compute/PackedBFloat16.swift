@@ -1,0 +1,95 @@
+import CKernels
+
+/// A weight matrix in bfloat16, reordered once into panels of 64 outputs that the kernel streams.
+struct PackedBFloat16: Sendable {
+  let outputs: Int
+  let inputs: Int
+  private let panels: HalfStorage
+
+  var byteCount: Int { panels.elements.count * MemoryLayout<UInt16>.stride }
+
+  init(joining parts: [StoredTensor]) throws {
+    inputs = parts[0].shape[1]
+    outputs = parts.reduce(0) { $0 + $1.shape[0] }
+    let panelWidth = Int(CLUSCA_PANEL)
+    let pairs = (inputs + 1) / 2
+    panels = HalfStorage(count: (outputs + panelWidth - 1) / panelWidth * pairs * 2 * panelWidth)
+    panels.elements.update(repeating: 0)
+    var first = 0
+    for part in parts {
+      // A few rows at a time, so that widening a large file takes no second copy of it.
+      let rowsPerChunk = max(1, (1 << 20) / max(inputs, 1))
+      for start in stride(from: 0, to: part.shape[0], by: rowsPerChunk) {
+        let chunk = try part.rows(start..<min(part.shape[0], start + rowsPerChunk))
+        try Self.bfloat16Values(of: chunk).withUnsafeBufferPointer { values in
+          kernels.pack_bfloat16(
+            values.baseAddress, chunk.shape[0], inputs, first + start, panels.elements.baseAddress)
+        }
+      }
+      first += part.shape[0]
+    }
+  }
+
+  private static func bfloat16Values(of stored: StoredTensor) throws -> [UInt16] {
+    if stored.dtype == .bfloat16 {
+      return stored.withBytes { bytes in
+        [UInt16](unsafeUninitializedCapacity: stored.elementCount) { values, count in
+          UnsafeMutableRawBufferPointer(values).copyMemory(from: bytes)
+          count = stored.elementCount
+        }
+      }
+    }
+    let wide = try Tensor(stored)
+    return [UInt16](unsafeUninitializedCapacity: wide.count) { values, count in
+      wide.withUnsafeElements { kernels.to_bfloat16($0.baseAddress, values.baseAddress, $0.count) }
+      count = wide.count
+    }
+  }
+
+  /// Rows of one piece: their bfloat16 copy stays in the second-level cache beside a pass over a panel.
+  private static let rowsPerPiece = 192
+  private static let panelsPerPiece = 4
+
+  func multiply(
+    _ x: UnsafePointer<Float>, rows: Int, bias: UnsafePointer<Float>?, activation: Activation,
+    into c: UnsafeMutablePointer<Float>
+  ) {
+    let stride = (inputs + 1) / 2 * 2
+    let narrow = HalfStorage(count: rows * stride)
+    let a = narrow.elements.baseAddress!
+    Tensor.forEachRowRange(rows: rows, columns: inputs) { range in
+      for row in range {
+        kernels.to_bfloat16(x + row * inputs, a + row * stride, inputs)
+        if stride > inputs { a[row * stride + inputs] = 0 }
+      }
+    }
+    let panelWidth = Int(CLUSCA_PANEL)
+    let panelCount = (outputs + panelWidth - 1) / panelWidth
+    let across = (panelCount + Self.panelsPerPiece - 1) / Self.panelsPerPiece
+    let down = (rows + Self.rowsPerPiece - 1) / Self.rowsPerPiece
+    ThreadPool.shared.forEach(across * down) { piece in
+      let firstRow = piece / across * Self.rowsPerPiece
+      let firstPanel = piece % across * Self.panelsPerPiece
+      kernels.product_bfloat16(
+        a + firstRow * stride, stride, min(Self.rowsPerPiece, rows - firstRow), inputs, panels.elements.baseAddress,
+        firstPanel, min(panelCount, firstPanel + Self.panelsPerPiece), outputs, c + firstRow * outputs, outputs, bias,
+        activation.code)
+    }
+    withExtendedLifetime(narrow) {}
+  }
+}
+
+/// Memory for 16-bit numbers, aligned to cache lines. Unchecked: written before it is shared, never after.
+final class HalfStorage: @unchecked Sendable {
+  let elements: UnsafeMutableBufferPointer<UInt16>
+
+  init(count: Int) {
+    let memory = UnsafeMutableRawPointer.allocate(
+      byteCount: max(count, 1) * MemoryLayout<UInt16>.stride, alignment: 64)
+    elements = UnsafeMutableBufferPointer(start: memory.bindMemory(to: UInt16.self, capacity: count), count: count)
+  }
+
+  deinit {
+    elements.baseAddress.map { UnsafeMutableRawPointer($0).deallocate() }
+  }
+}

@@ -1,0 +1,42 @@
+/// y = x · Wᵀ + b, with an activation function on request.
+public struct Linear: Sendable {
+  public let weight: WeightMatrix
+  public let bias: Tensor?
+
+  public var outputs: Int { weight.outputs }
+  public var inputs: Int { weight.inputs }
+
+  /// Reads `weight` `[outputs, inputs]` and, unless told otherwise, `bias` `[outputs]`.
+  public init(_ parameters: Parameters, inputs: Int, outputs: Int, bias: Bool = true) throws {
+    try self.init(joining: [(parameters, outputs)], inputs: inputs, bias: bias)
+  }
+
+  /// Reads several maps of the same input and joins their outputs in this order.
+  public init(joining parts: [(parameters: Parameters, outputs: Int)], inputs: Int, bias: Bool = true) throws {
+    weight = try WeightMatrix(
+      joining: parts.map { try $0.parameters.matrix("weight", rows: $0.outputs, columns: inputs) },
+      precision: parts[0].parameters.precision)
+    self.bias =
+      bias
+      ? try Tensor(
+        parts.flatMap { try $0.parameters.tensor("bias", shape: [$0.outputs]).elements }, shape: [weight.outputs])
+      : nil
+  }
+
+  public init(weight: WeightMatrix, bias: Tensor?) {
+    self.weight = weight
+    self.bias = bias
+  }
+
+  /// x: `[rows, inputs]` → `[rows, outputs]`.
+  public func callAsFunction(_ x: Tensor, activation: Activation = .identity) -> Tensor {
+    var y = Tensor(uninitialized: [x.rows, outputs])
+    apply(x, activation: activation, to: &y, firstRow: 0)
+    return y
+  }
+
+  /// Writes the result into rows of a larger matrix, from `firstRow` on.
+  public func apply(_ x: Tensor, activation: Activation = .identity, to y: inout Tensor, firstRow: Int) {
+    weight.multiply(x, bias: bias, activation: activation, into: &y, firstRow: firstRow)
+  }
+}
