@@ -27,8 +27,8 @@ def main() -> None:
     for stage, samples in {
         "autoencoder": 64_000,
         "text": 90_000,
-        "first-64": 100_000,
-        "first-128": 8_000,
+        "first-64": 60_000,
+        "first-128": 6_400,
         "flux-64": 900_000,
         "decoder": 130_000,
         "flux-128": 250_000,
@@ -52,7 +52,7 @@ def main() -> None:
         stage = Stage(name, size, samples, noise=NOISE_64 if size == 64 else NOISE_128, **options)
         trainer.train(stage, data, work_dir, log)
 
-    flux("first-64", 64, arguments.first_64_samples, compositions_after=1.0)
+    flux("first-64", 64, arguments.first_64_samples, compositions_after=1.0, compiled=False)
     flux("first-128", 128, arguments.first_128_samples, compositions_after=1.0, compiled=False)
     if not (work_dir / "export" / "flux").exists():
         export(work_dir, work_dir / "export" / "flux")
