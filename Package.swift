@@ -3,6 +3,10 @@ import PackageDescription
 
 let package = Package(
   name: "clusca",
+  products: [.executable(name: "clusca", targets: ["clusca"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+  ],
   targets: [
     // System libraries.
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
@@ -13,9 +17,28 @@ let package = Package(
     .target(name: "CKernels"),
     .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS", "StrictJSON"]),
     .target(name: "Media", dependencies: ["CPNG", "StrictJSON"]),
+    .target(name: "FeatureCaching", dependencies: ["Tensors", "CKernels"]),
+    .target(name: "Conditioning", dependencies: ["Tensors", "StrictJSON"]),
+    .target(name: "Autoencoders", dependencies: ["Tensors", "CKernels", "COpenBLAS", "StrictJSON"]),
+    .target(name: "Transformers", dependencies: ["Tensors", "FeatureCaching", "StrictJSON"]),
+    .target(
+      name: "Rendering",
+      dependencies: ["Tensors", "FeatureCaching", "Conditioning", "Autoencoders", "Transformers", "StrictJSON"]),
+    .target(name: "Verification", dependencies: ["Rendering"]),
+    .executableTarget(
+      name: "clusca",
+      dependencies: [
+        "Rendering", "Verification", "Media", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
 
     .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "StrictJSON"]),
     .testTarget(name: "MediaTests", dependencies: ["Media", "StrictJSON"]),
+    .testTarget(name: "FeatureCachingTests", dependencies: ["FeatureCaching"]),
+    .testTarget(name: "ConditioningTests", dependencies: ["Conditioning"]),
+    .testTarget(name: "AutoencodersTests", dependencies: ["Autoencoders"]),
+    .testTarget(name: "TransformersTests", dependencies: ["Transformers"]),
+    .testTarget(name: "RenderingTests", dependencies: ["Rendering", "Verification"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["Media", "StrictJSON"]),
   ]
 )

@@ -24,6 +24,7 @@ from PIL import Image
 
 from .data import BACKGROUNDS, SIZE, Data, Scene, Object
 from .files import Log, Timer, load_checkpoint, save_checkpoint, save_folder
+from .precision import autocast
 
 LATENT_CHANNELS = 16
 FACTOR = 4
@@ -102,7 +103,7 @@ def psnr(model: AutoencoderKL, data: Data, emoji: list[int]) -> float:
     error = []
     for start in range(0, len(scenes), 8):
         pictures = to_model([data.paint(scene) for scene in scenes[start : start + 8]])
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), autocast():
             decoded = model.decode(model.encode(pictures).latent_dist.mean).sample
         error.append((decoded.float().clamp(-1, 1) - pictures).square().mean((1, 2, 3)))
     return 10 * math.log10(4 / torch.cat(error).mean().item())
@@ -110,7 +111,7 @@ def psnr(model: AutoencoderKL, data: Data, emoji: list[int]) -> float:
 
 def _loss(model: AutoencoderKL, crops: torch.Tensor, encoder_learns: bool, halved: bool) -> tuple[torch.Tensor, float, float]:
     """The loss, the mean squared error and the size of the latents."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast():
         with torch.set_grad_enabled(encoder_learns):
             mean = model.encode(crops).latent_dist.mean.float()
         latents = mean + POSTERIOR_STD * torch.randn_like(mean)
@@ -204,6 +205,6 @@ def _train(data: Data, work_dir: Path, stage: str, samples: int, log: Log, encod
 def _latent_statistics(model: AutoencoderKL, data: Data) -> tuple[float, float]:
     """Mean and standard deviation of the subjects' latents."""
     pictures = to_model([data.paint(Scene((Object(index),), "white")) for index in data.subjects[::3]])
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad(), autocast():
         latents = torch.cat([model.encode(part).latent_dist.mean.float() for part in pictures.split(8)])
     return latents.mean().item(), latents.std().item()

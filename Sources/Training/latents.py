@@ -8,6 +8,7 @@ import torch
 from . import autoencoder
 from .data import BACKGROUNDS, Data, Object, Scene
 from .files import Log, load_checkpoint, save_checkpoint
+from .precision import autocast
 
 COMPOSITIONS = 12_000
 PART = 1024  # scenes a file
@@ -74,7 +75,7 @@ def _encode_part(model, data: Data, scenes: list[Scene], size: int) -> torch.Ten
     latents = []
     for start in range(0, len(scenes), 16):
         pictures = autoencoder.to_model([data.paint(scene, size) for scene in scenes[start : start + 16]])
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             mean = model.encode(pictures).latent_dist.mean
         latents.append(((mean.float() - shift) * scale).half().contiguous())
     return torch.cat(latents)

@@ -19,6 +19,7 @@ from .autoencoder import FACTOR, LATENT_CHANNELS
 from .data import Data
 from .files import Log, Timer, load_checkpoint, save_checkpoint
 from .latents import Latents
+from .precision import autocast
 
 HEADS, HEAD_WIDTH = 4, 64
 DOUBLE_BLOCKS, SINGLE_BLOCKS = 2, 6
@@ -171,7 +172,7 @@ class Trainer:
         mean, deviation = stage.noise
         t = torch.sigmoid(mean + deviation * torch.randn(stage.batch))
         noisy = torch.lerp(clean, noise, t[:, None, None])
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             pooled, sequence = self.model.encoders(captions)
             velocity = transformer(
                 hidden_states=noisy,

@@ -1,0 +1,6 @@
+import ArgumentParser
+
+@main
+struct Clusca: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "clusca")
+}
