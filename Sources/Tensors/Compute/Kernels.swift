@@ -1,7 +1,7 @@
 import CKernels
 
 /// The inner loops for this CPU.
-nonisolated(unsafe) let kernels = clusca_kernels_for_this_cpu().pointee
+package nonisolated(unsafe) let kernels = clusca_kernels_for_this_cpu().pointee
 
 /// What the program computes with, for reports.
 public enum ComputeBackEnd {

@@ -52,7 +52,7 @@ struct PackedBFloat16: Sendable {
 
   func multiply(
     _ x: UnsafePointer<Float>, rows: Int, bias: UnsafePointer<Float>?, activation: Activation,
-    into c: UnsafeMutablePointer<Float>
+    into c: UnsafeMutablePointer<Float>, stride cStride: Int
   ) {
     let stride = (inputs + 1) / 2 * 2
     let narrow = HalfStorage(count: rows * stride)
@@ -72,7 +72,7 @@ struct PackedBFloat16: Sendable {
       let firstPanel = piece % across * Self.panelsPerPiece
       kernels.product_bfloat16(
         a + firstRow * stride, stride, min(Self.rowsPerPiece, rows - firstRow), inputs, panels.elements.baseAddress,
-        firstPanel, min(panelCount, firstPanel + Self.panelsPerPiece), outputs, c + firstRow * outputs, outputs, bias,
+        firstPanel, min(panelCount, firstPanel + Self.panelsPerPiece), outputs, c + firstRow * cStride, cStride, bias,
         activation.code)
     }
     withExtendedLifetime(narrow) {}

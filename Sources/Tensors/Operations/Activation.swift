@@ -25,10 +25,10 @@ public enum Activation: Sendable {
 
 extension Tensor {
   /// Rows or elements that one piece of elementwise work covers: enough to outweigh the hand-over to a thread.
-  static let pieceElements = 1 << 15
+  package static let pieceElements = 1 << 15
 
   /// Runs `body` on ranges of rows of about `pieceElements` elements each.
-  static func forEachRowRange(rows: Int, columns: Int, _ body: (Range<Int>) -> Void) {
+  package static func forEachRowRange(rows: Int, columns: Int, _ body: (Range<Int>) -> Void) {
     let rowsPerPiece = max(1, pieceElements / max(columns, 1))
     let pieces = (rows + rowsPerPiece - 1) / rowsPerPiece
     ThreadPool.shared.forEach(pieces) { piece in

@@ -31,9 +31,16 @@ public struct Attention: Sendable {
   ///   - bias: added to the scaled scores, `[heads, tokens, tokens]`.
   /// - Returns: `[tokens, heads · headWidth]`
   public func callAsFunction(_ qkv: Tensor, visibility: Visibility = .all, bias: Tensor? = nil) -> Tensor {
-    let (tokens, width) = (qkv.rows, heads * headWidth)
+    var result = Tensor(uninitialized: [qkv.rows, heads * headWidth])
+    apply(qkv, visibility: visibility, bias: bias, to: &result)
+    return result
+  }
+
+  /// Writes the result into the first `heads · headWidth` columns of a matrix with a row for each token.
+  public func apply(_ qkv: Tensor, visibility: Visibility = .all, bias: Tensor? = nil, to result: inout Tensor) {
+    let (tokens, width, stride) = (qkv.rows, heads * headWidth, result.columns)
     precondition(qkv.columns == 3 * width, "\(qkv.shape) does not hold q, k and v of \(heads) heads")
-    var result = Tensor(uninitialized: [tokens, width])
+    precondition(result.rows == tokens && stride >= width, "no room in \(result.shape)")
     let blocks = (tokens + Self.queriesPerPiece - 1) / Self.queriesPerPiece
     Tensor.withElements(qkv, bias) { qkv, bias in
       result.withUnsafeMutableElements { result in
@@ -60,11 +67,10 @@ public struct Attention: Sendable {
               firstVisible, step)
             OpenBLAS.product(
               rows: queries, columns: headWidth, depth: tokens, scores, aStride: tokens, v, wStride: 3 * width,
-              transposed: false, out + first * width + head * headWidth, cStride: width)
+              transposed: false, out + first * stride + head * headWidth, cStride: stride)
           }
         }
       }
     }
-    return result
   }
 }

@@ -28,15 +28,21 @@ public struct Linear: Sendable {
     self.bias = bias
   }
 
-  /// x: `[rows, inputs]` → `[rows, outputs]`.
-  public func callAsFunction(_ x: Tensor, activation: Activation = .identity) -> Tensor {
-    var y = Tensor(uninitialized: [x.rows, outputs])
-    apply(x, activation: activation, to: &y, firstRow: 0)
+  /// x: `[rows, inputs]` → `[rows, outputs]`, for all rows of x or a range of them.
+  public func callAsFunction(_ x: Tensor, rows: Range<Int>? = nil, activation: Activation = .identity) -> Tensor {
+    let rows = rows ?? 0..<x.rows
+    var y = Tensor(uninitialized: [rows.count, outputs])
+    apply(x, rows: rows, activation: activation, to: &y)
     return y
   }
 
-  /// Writes the result into rows of a larger matrix, from `firstRow` on.
-  public func apply(_ x: Tensor, activation: Activation = .identity, to y: inout Tensor, firstRow: Int) {
-    weight.multiply(x, bias: bias, activation: activation, into: &y, firstRow: firstRow)
+  /// Writes the result into a part of a larger matrix.
+  public func apply(
+    _ x: Tensor, rows: Range<Int>? = nil, activation: Activation = .identity, to y: inout Tensor, firstRow: Int = 0,
+    firstColumn: Int = 0
+  ) {
+    weight.multiply(
+      x, rows: rows ?? 0..<x.rows, bias: bias, activation: activation, into: &y, firstRow: firstRow,
+      firstColumn: firstColumn)
   }
 }

@@ -92,15 +92,3 @@ public struct RMSNorm: Sendable {
     }
   }
 }
-
-extension Tensor {
-  static func withElements(
-    _ first: Tensor?, _ second: Tensor?, _ body: (UnsafePointer<Float>?, UnsafePointer<Float>?) -> Void
-  ) {
-    func with(_ tensor: Tensor?, _ body: (UnsafePointer<Float>?) -> Void) {
-      guard let tensor else { return body(nil) }
-      tensor.withUnsafeElements { body($0.baseAddress) }
-    }
-    with(first) { first in with(second) { second in body(first, second) } }
-  }
-}

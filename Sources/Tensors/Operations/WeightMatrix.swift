@@ -32,27 +32,33 @@ public struct WeightMatrix: Sendable {
     }
   }
 
-  /// result[firstRow + r] = activation(x[r] · weightsᵀ + bias) for every row r of x.
-  func multiply(_ x: Tensor, bias: Tensor?, activation: Activation, into result: inout Tensor, firstRow: Int) {
+  /// result[firstRow + r][firstColumn...] = activation(x[rows][r] · weightsᵀ + bias) for every row r of a range of x.
+  func multiply(
+    _ x: Tensor, rows: Range<Int>, bias: Tensor?, activation: Activation, into result: inout Tensor, firstRow: Int,
+    firstColumn: Int
+  ) {
     precondition(x.columns == inputs, "\(x.shape) cannot be multiplied by a matrix of \(inputs) inputs")
-    precondition(result.columns == outputs && firstRow >= 0 && firstRow + x.rows <= result.rows, "no room")
-    let rows = x.rows
-    guard rows > 0 else { return }
+    precondition(rows.lowerBound >= 0 && rows.upperBound <= x.rows, "\(x.shape) has no rows \(rows)")
+    precondition(firstRow >= 0 && firstRow + rows.count <= result.rows, "no room in \(result.shape)")
+    precondition(firstColumn >= 0 && firstColumn + outputs <= result.columns, "no room in \(result.shape)")
+    let stride = result.columns
+    guard !rows.isEmpty else { return }
     x.withUnsafeElements { x in
       result.withUnsafeMutableElements { result in
         Self.withOptionalElements(bias) { bias in
-          let c = result.baseAddress! + firstRow * outputs
+          let x = x.baseAddress! + rows.lowerBound * inputs
+          let c = result.baseAddress! + firstRow * stride + firstColumn
           switch form {
           case .float32(let parts):
             var column = 0
             for part in parts {
               part.multiply(
-                x.baseAddress!, rows: rows, inputs: inputs, bias: bias.map { $0 + column },
-                activation: activation, into: c + column, stride: outputs)
+                x, rows: rows.count, inputs: inputs, bias: bias.map { $0 + column }, activation: activation,
+                into: c + column, stride: stride)
               column += part.count
             }
           case .bfloat16(let packed):
-            packed.multiply(x.baseAddress!, rows: rows, bias: bias, activation: activation, into: c)
+            packed.multiply(x, rows: rows.count, bias: bias, activation: activation, into: c, stride: stride)
           }
         }
       }

@@ -1,0 +1,113 @@
+import Tensors
+
+/// ClusCa (arXiv 2509.10312): clusters the tokens at full steps; at cached steps computes one random token of each cluster
+/// in every token-wise branch, moves the kept outputs of the others towards it, and forecasts all by Taylor series.
+public struct ClusCa: FeatureCachePolicy {
+  public var schedule: IntervalSchedule
+  /// O: the highest order of the differences.
+  public var maximumOrder: Int
+  /// K: the clusters of a stream; 0 makes this ``TaylorSeer``.
+  public var clusters: Int
+  /// γ: how far the kept outputs of a cluster's tokens move towards the fresh one, in 0...1.
+  public var propagation: Float
+  /// The streams whose tokens move; in the others only the fresh tokens change. The authors' code has the picture's alone
+  /// for FLUX.
+  public var propagatingStreams: Set<TokenStream>
+  public var kMeans: KMeans
+  public var quirks: Quirks
+
+  /// Where the authors' code does what its description does not say. By default it is done as described.
+  public struct Quirks: OptionSet, Sendable, Hashable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// An empty cluster computes token 0 too.
+    public static let emptyClustersPickTokenZero = Quirks(rawValue: 1)
+    /// If a cluster has several fresh tokens, their sum is propagated rather than their mean.
+    public static let sumOfFreshTokens = Quirks(rawValue: 2)
+    public static let authorsCode: Quirks = [.emptyClustersPickTokenZero, .sumOfFreshTokens]
+  }
+
+  public init(
+    schedule: IntervalSchedule, maximumOrder: Int, clusters: Int, propagation: Float,
+    propagatingStreams: Set<TokenStream> = [.image], kMeansIterations: Int = 10, quirks: Quirks = []
+  ) {
+    precondition(maximumOrder >= 0 && clusters >= 0, "orders and clusters are not negative")
+    precondition(propagation >= 0 && propagation <= 1, "the propagation is a share")
+    self.schedule = schedule
+    self.maximumOrder = maximumOrder
+    self.clusters = clusters
+    self.propagation = propagation
+    self.propagatingStreams = propagatingStreams
+    kMeans = KMeans(maximumIterations: kMeansIterations)
+    self.quirks = quirks
+  }
+
+  public var name: String { "clusca" }
+  public var clusterCount: Int? { clusters > 0 ? clusters : nil }
+  public func kind(ofStep step: Int) -> StepKind { schedule.kind(ofStep: step) }
+
+  public func byteCount(_ shape: BranchShape) -> Int {
+    TaylorSeries.byteCount(shape, maximumOrder: maximumOrder)
+  }
+
+  public func computedTokens(_ shape: BranchShape) -> Int {
+    shape.isTokenwise ? min(clusters, shape.tokens) : 0
+  }
+
+  public func makeCache(choices: any TokenChoices) -> any FeatureCache {
+    ClusCaCache(policy: self, choices: choices)
+  }
+}
+
+final class ClusCaCache: TaylorCache {
+  private let policy: ClusCa
+  private let choices: any TokenChoices
+  private var found: [TokenStream: TokenClusters] = [:]
+  /// From full step to full step, so that clusters keep their meaning.
+  private(set) var clusterings: [TokenStream: KMeans.Result] = [:]
+
+  init(policy: ClusCa, choices: any TokenChoices) {
+    self.policy = policy
+    self.choices = choices
+    super.init(schedule: policy.schedule, maximumOrder: policy.maximumOrder)
+  }
+
+  override func begin(_ step: CacheStep) {
+    super.begin(step)
+    found = [:]
+  }
+
+  override func feature(_ branch: Branch, of x: Tensor, compute: (Tensor) -> Tensor) -> Feature {
+    guard case .cached(let distance) = step.kind, let clusters = step.clusters[branch.stream] else {
+      return super.feature(branch, of: x, compute: compute)
+    }
+    let chosen = choices.freshTokens(step: step.index, branch: branch, clusters: clusters)
+    let fresh = chosen.compactMap { $0 ?? (policy.quirks.contains(.emptyClustersPickTokenZero) ? 0 : nil) }
+    let outputs = compute(x.gathered(rows: fresh))
+    let share = policy.propagatingStreams.contains(branch.stream) ? policy.propagation : 0
+    withLatest(of: branch) { latest in
+      latest.refresh(
+        fresh, with: outputs, clusters: clusters, propagation: share,
+        summing: policy.quirks.contains(.sumOfFreshTokens))
+    }
+    return forecast(branch, distance: distance)
+  }
+
+  override func observe(_ stream: TokenStream, _ hidden: Tensor) {
+    guard step.kind.isFull, policy.clusters > 0 else { return }
+    let start =
+      clusterings[stream]?.centroids
+      ?? hidden.gathered(
+        rows: choices.initialCentroids(policy.clusters, of: hidden.rows, stream: stream))
+    let clustering = policy.kMeans(hidden, from: start)
+    clusterings[stream] = clustering
+    found[stream] = clustering.clusters
+  }
+
+  override var newClusters: [TokenStream: TokenClusters] { found }
+
+  override var byteCount: Int {
+    super.byteCount + clusterings.values.reduce(0) { $0 + $1.centroids.byteCount }
+  }
+}

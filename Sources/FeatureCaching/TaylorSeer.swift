@@ -1,0 +1,85 @@
+import Tensors
+
+/// Forecasts every branch from its last outputs and their differences (arXiv 2503.06923).
+public struct TaylorSeer: FeatureCachePolicy {
+  public var schedule: IntervalSchedule
+  /// O: the highest order of the differences.
+  public var maximumOrder: Int
+
+  public init(schedule: IntervalSchedule, maximumOrder: Int) {
+    precondition(maximumOrder >= 0, "an order is not negative")
+    self.schedule = schedule
+    self.maximumOrder = maximumOrder
+  }
+
+  public var name: String { "taylorseer" }
+  public var clusterCount: Int? { nil }
+  public func kind(ofStep step: Int) -> StepKind { schedule.kind(ofStep: step) }
+  public func computedTokens(_ shape: BranchShape) -> Int { 0 }
+
+  public func byteCount(_ shape: BranchShape) -> Int {
+    TaylorSeries.byteCount(shape, maximumOrder: maximumOrder)
+  }
+
+  public func makeCache(choices: any TokenChoices) -> any FeatureCache {
+    TaylorCache(schedule: schedule, maximumOrder: maximumOrder)
+  }
+}
+
+/// A Taylor series for every branch: all of TaylorSeer, and what ClusCa builds on.
+class TaylorCache: FeatureCache {
+  private let schedule: IntervalSchedule
+  private let maximumOrder: Int
+  private(set) var series: [Branch: TaylorSeries] = [:]
+  private(set) var step = CacheStep(index: 0, kind: .full)
+  /// The distance of the last full step from the one before; 0 at the first.
+  private var fullStepDistance = 0
+  private var lastFullStep: Int?
+
+  init(schedule: IntervalSchedule, maximumOrder: Int) {
+    self.schedule = schedule
+    self.maximumOrder = maximumOrder
+  }
+
+  func begin(_ step: CacheStep) {
+    self.step = step
+    guard step.kind.isFull else { return }
+    fullStepDistance = lastFullStep.map { step.index - $0 } ?? 0
+    lastFullStep = step.index
+  }
+
+  func features(_ branches: [Branch], compute: () -> [Tensor]) -> [Feature] {
+    guard case .cached(let distance) = step.kind else {
+      let outputs = compute()
+      for (branch, output) in zip(branches, outputs) { keep(output, of: branch) }
+      return outputs.map { Feature($0) }
+    }
+    return branches.map { forecast($0, distance: distance) }
+  }
+
+  func feature(_ branch: Branch, of x: Tensor, compute: (Tensor) -> Tensor) -> Feature {
+    feature(branch) { compute(x) }
+  }
+
+  func observe(_ stream: TokenStream, _ hidden: Tensor) {}
+
+  var newClusters: [TokenStream: TokenClusters] { [:] }
+
+  var byteCount: Int { series.values.reduce(0) { $0 + $1.byteCount } }
+
+  private func keep(_ output: Tensor, of branch: Branch) {
+    series[branch, default: TaylorSeries(maximumOrder: maximumOrder)].update(
+      output, distance: fullStepDistance, formsDifferences: step.index >= schedule.enhancedSteps - 1)
+  }
+
+  /// The Taylor sum of a branch; every branch has been through a full step before.
+  func forecast(_ branch: Branch, distance: Int) -> Feature {
+    guard let series = series[branch] else { preconditionFailure("\(branch) was never computed") }
+    return series.forecast(distance: distance)
+  }
+
+  /// Changes the kept output of a branch in place.
+  func withLatest(of branch: Branch, _ body: (inout Tensor) -> Void) {
+    series[branch]?.withLatest(body)
+  }
+}

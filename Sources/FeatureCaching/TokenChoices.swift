@@ -1,0 +1,33 @@
+import Tensors
+
+/// The random choices of a clustering policy. Each is a function of what it is for, not of what was drawn before.
+public protocol TokenChoices: Sendable {
+  /// The tokens that the first centroids of a stream are, with repetition.
+  func initialCentroids(_ count: Int, of tokens: Int, stream: TokenStream) -> [Int]
+  /// The token of each cluster that is computed anew for a branch at a step; nil for an empty cluster.
+  func freshTokens(step: Int, branch: Branch, clusters: TokenClusters) -> [Int?]
+}
+
+/// Choices by the counter-based generator: the same on every machine and in any order.
+public struct KeyedChoices: TokenChoices {
+  public let seed: UInt64
+  /// The row of the batch, such as the unconditional half.
+  public let row: UInt16
+
+  public init(seed: UInt64, row: UInt16 = 0) {
+    self.seed = seed
+    self.row = row
+  }
+
+  public func initialCentroids(_ count: Int, of tokens: Int, stream: TokenStream) -> [Int] {
+    let key = RandomKey(seed: seed, purpose: .initialCentroids, stream: stream.rawValue, row: row)
+    return (0..<count).map { key.integer(at: $0, below: tokens) }
+  }
+
+  public func freshTokens(step: Int, branch: Branch, clusters: TokenClusters) -> [Int?] {
+    let key = RandomKey(
+      seed: seed, purpose: .freshTokens, step: UInt32(step), layer: UInt32(branch.block),
+      stream: branch.stream.rawValue, row: row)
+    return clusters.heaviestTokens(key.uniforms(0..<clusters.labels.count))
+  }
+}
