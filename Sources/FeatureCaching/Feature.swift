@@ -40,3 +40,13 @@ extension Tensor {
     }
   }
 }
+
+extension Feature {
+  /// The sum, formed.
+  public var sum: Tensor {
+    if coefficients == [1] { return terms[0] }
+    var sum = Tensor(zeros: terms[0].shape)
+    sum.add(self)
+    return sum
+  }
+}

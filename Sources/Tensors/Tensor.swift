@@ -65,6 +65,22 @@ public struct Tensor: Sendable {
     }
   }
 
+  /// A copy of some columns, as a matrix.
+  public func columns(_ range: Range<Int>) -> Tensor {
+    let columns = columns
+    precondition(range.lowerBound >= 0 && range.upperBound <= columns, "\(shape) has no columns \(range)")
+    var result = Tensor(uninitialized: [rows, range.count])
+    withUnsafeElements { source in
+      result.withUnsafeMutableElements { target in
+        for row in 0..<rows {
+          let columnsOfRow = source[row * columns + range.lowerBound..<row * columns + range.upperBound]
+          _ = target[row * range.count..<(row + 1) * range.count].update(fromContentsOf: columnsOfRow)
+        }
+      }
+    }
+    return result
+  }
+
   /// Rows picked by index, in that order, as a matrix.
   public func gathered(rows indices: [Int]) -> Tensor {
     var result = Tensor(uninitialized: [indices.count, columns])

@@ -5,6 +5,8 @@ public struct Linear: Sendable {
 
   public var outputs: Int { weight.outputs }
   public var inputs: Int { weight.inputs }
+  /// The bytes that the weights occupy in memory or in the page cache.
+  public var weightBytes: Int { weight.byteCount + (bias?.byteCount ?? 0) }
 
   /// Reads `weight` `[outputs, inputs]` and, unless told otherwise, `bias` `[outputs]`.
   public init(_ parameters: Parameters, inputs: Int, outputs: Int, bias: Bool = true) throws {

@@ -1,0 +1,84 @@
+import StrictJSON
+
+/// The `config.json` of one part of a checkpoint: values by key, checked, with errors that name file and key.
+public struct PartConfiguration: Sendable {
+  /// The file, for messages.
+  public let path: String
+  public let json: JSONValue
+
+  public static let maximumBytes = 32 << 20
+
+  public init(path: String) throws {
+    let file = try RegularFile(path: path)
+    guard file.byteCount <= Self.maximumBytes else {
+      throw FileError(path: path, reason: "is larger than \(Self.maximumBytes) bytes")
+    }
+    do {
+      try self.init(
+        path: path,
+        json: JSONValue(
+          parsing: file.bytes(0..<file.byteCount),
+          limits: JSONLimits(maximumBytes: Self.maximumBytes, maximumDepth: 32)))
+    } catch let error as JSONError {
+      throw FileError(path: path, reason: "is no valid JSON: \(error)")
+    }
+  }
+
+  public init(path: String, json: JSONValue) throws {
+    guard json.object != nil else { throw FileError(path: path, reason: "is no JSON object") }
+    self.path = path
+    self.json = json
+  }
+
+  /// Whether there is a value other than null.
+  public func contains(_ key: String) -> Bool { json[key].map { !$0.isNull } ?? false }
+
+  /// A whole number within bounds; `default` stands for a missing value and for null.
+  public func integer(_ key: String, default fallback: Int? = nil, in range: ClosedRange<Int>) throws -> Int {
+    try value(key, fallback, "a whole number in \(range.lowerBound)...\(range.upperBound)") { json in
+      json.int.flatMap { range.contains($0) ? $0 : nil }
+    }
+  }
+
+  public func integers(_ key: String, default fallback: [Int]? = nil, in range: ClosedRange<Int>) throws -> [Int] {
+    try value(key, fallback, "a list of whole numbers in \(range.lowerBound)...\(range.upperBound)") { json in
+      guard let array = json.array, !array.isEmpty, array.count <= 64 else { return nil }
+      let numbers = array.compactMap { $0.int.flatMap { range.contains($0) ? $0 : nil } }
+      return numbers.count == array.count ? numbers : nil
+    }
+  }
+
+  /// A finite number.
+  public func number(_ key: String, default fallback: Double? = nil) throws -> Double {
+    try value(key, fallback, "a number") { json in json.double.flatMap { $0.isFinite ? $0 : nil } }
+  }
+
+  public func bool(_ key: String, default fallback: Bool? = nil) throws -> Bool {
+    try value(key, fallback, "true or false", \.bool)
+  }
+
+  public func string(_ key: String, default fallback: String? = nil) throws -> String {
+    try value(key, fallback, "a text", \.string)
+  }
+
+  /// Throws unless the value is the given one or missing: for options of which one choice alone is built.
+  public func require(_ key: String, _ expected: JSONValue) throws {
+    guard let value = json[key], !value.isNull, value != expected else { return }
+    throw error(key, "is \(value.text().printable(limit: 60)), but only \(expected.text()) is supported")
+  }
+
+  public func error(_ key: String, _ reason: String) -> FileError {
+    FileError(path: path, reason: "\"\(key)\" \(reason)")
+  }
+
+  private func value<Value>(
+    _ key: String, _ fallback: Value?, _ expected: String, _ convert: (JSONValue) -> Value?
+  ) throws -> Value {
+    guard let json = json[key], !json.isNull else {
+      guard let fallback else { throw error(key, "is missing; \(expected) is needed") }
+      return fallback
+    }
+    guard let value = convert(json) else { throw error(key, "is not \(expected)") }
+    return value
+  }
+}

@@ -1,0 +1,86 @@
+import FeatureCaching
+import Tensors
+
+/// A range of blocks that one stage holds, counted over the whole model.
+public typealias BlockRange = Range<Int>
+
+/// What a sample's tokens are made of, and what it shall show.
+public struct SampleInputs: Sendable {
+  /// The tokens of the picture or video.
+  public var grid: TokenGrid
+  /// The prompt's hidden states, `[tokens, width]`.
+  public var text: Tensor
+  /// The prompt in one vector.
+  public var pooled: Tensor
+  /// The scale of distilled guidance, for models that embed it.
+  public var guidance: Float?
+
+  public init(grid: TokenGrid, text: Tensor, pooled: Tensor, guidance: Float?) {
+    self.grid = grid
+    self.text = text
+    self.pooled = pooled
+    self.guidance = guidance
+  }
+}
+
+/// How tokens lie in a picture or video, in row-major order.
+public struct TokenGrid: Sendable, Hashable {
+  public var frames: Int
+  public var rows: Int
+  public var columns: Int
+
+  public init(frames: Int = 1, rows: Int, columns: Int) {
+    self.frames = frames
+    self.rows = rows
+    self.columns = columns
+  }
+
+  public var tokens: Int { frames * rows * columns }
+}
+
+/// The hidden states that cross the boundary of two stages, `[tokens, width]` a stream, and nothing else.
+public struct BlockState: Sendable, Equatable {
+  public var streams: [TokenStream: Tensor]
+
+  public init(_ streams: [TokenStream: Tensor]) { self.streams = streams }
+
+  /// Takes a stream out, so that it can be changed in place.
+  mutating func take(_ stream: TokenStream) -> Tensor {
+    guard let tensor = streams.removeValue(forKey: stream) else {
+      preconditionFailure("the state has no \(stream) stream")
+    }
+    return tensor
+  }
+}
+
+/// A diffusion transformer, or some of its blocks: the part that one stage holds.
+public protocol DiffusionTransformer: Sendable {
+  /// The blocks of the whole model.
+  var blockCount: Int { get }
+  /// The blocks that are loaded.
+  var blocks: BlockRange { get }
+  /// The bytes of the weights that are loaded.
+  var weightBytes: Int { get }
+  /// Prepares a sample: what stays the same over all its steps.
+  func makeSample(_ inputs: SampleInputs) throws -> any TransformerSample
+}
+
+/// One sample, a row of a batch, on one stage.
+public protocol TransformerSample: Sendable {
+  /// The vector that modulates all blocks at a timestep (0...1000), `[width]`. Every stage computes it for itself.
+  func conditioning(timestep: Float, probe: Probe?) -> Tensor
+
+  /// The first stage: `[tokens, channels]` → hidden states.
+  func embed(_ latents: Tensor, probe: Probe?) -> BlockState
+
+  /// The blocks of this stage, one after the other.
+  ///
+  /// - Parameter beforeBlock: called before each block; an error ends the step, as when the user interrupts it.
+  func run(
+    _ state: inout BlockState, conditioning: Tensor, cache: any FeatureCache, probe: Probe?,
+    beforeBlock: () throws -> Void
+  ) rethrows
+
+  /// The last stage: hidden states → `[tokens, channels]`, the model's output.
+  func project(_ state: BlockState, conditioning: Tensor, probe: Probe?) -> Tensor
+}

@@ -1,0 +1,73 @@
+import FeatureCaching
+import Tensors
+
+/// The architecture of a FLUX transformer: the keys of diffusers' `FluxTransformer2DModel`.
+public struct FluxConfiguration: Sendable, Hashable {
+  /// Channels of an image token: four times the autoencoder's, for a patch of 2 × 2.
+  public var inputChannels: Int
+  public var outputChannels: Int
+  public var doubleBlocks: Int
+  public var singleBlocks: Int
+  public var heads: Int
+  public var headWidth: Int
+  /// The width of T5's hidden states.
+  public var textWidth: Int
+  /// The width of CLIP's pooled vector.
+  public var pooledWidth: Int
+  /// Whether distilled guidance is an input (FLUX.1-dev) or not (schnell).
+  public var embedsGuidance: Bool
+  /// How a head's dimensions are shared among index, row and column.
+  public var ropeAxes: [Int]
+
+  public var width: Int { heads * headWidth }
+  public var blockCount: Int { doubleBlocks + singleBlocks }
+
+  public init(_ configuration: PartConfiguration) throws {
+    try configuration.require("_class_name", "FluxTransformer2DModel")
+    try configuration.require("patch_size", 1)
+    inputChannels = try configuration.integer("in_channels", default: 64, in: 4...4096)
+    outputChannels = try configuration.integer("out_channels", default: inputChannels, in: 4...4096)
+    doubleBlocks = try configuration.integer("num_layers", default: 19, in: 0...1000)
+    singleBlocks = try configuration.integer("num_single_layers", default: 38, in: 0...1000)
+    heads = try configuration.integer("num_attention_heads", default: 24, in: 1...1024)
+    headWidth = try configuration.integer("attention_head_dim", default: 128, in: 2...1024)
+    textWidth = try configuration.integer("joint_attention_dim", default: 4096, in: 1...1 << 16)
+    pooledWidth = try configuration.integer("pooled_projection_dim", default: 768, in: 1...1 << 16)
+    embedsGuidance = try configuration.bool("guidance_embeds", default: false)
+    ropeAxes = try configuration.integers("axes_dims_rope", default: [16, 56, 56], in: 0...1024)
+    guard ropeAxes.count == 3, ropeAxes.allSatisfy({ $0 % 2 == 0 }), ropeAxes.reduce(0, +) == headWidth else {
+      throw configuration.error(
+        "axes_dims_rope", "must be three even numbers whose sum is attention_head_dim, \(headWidth)")
+    }
+    guard blockCount > 0 else { throw configuration.error("num_layers", "and num_single_layers are both 0") }
+  }
+
+  /// All residual branches at a size, with the costs of each, in the order of evaluation.
+  public func branches(imageTokens: Int, textTokens: Int) -> [BranchShape] {
+    let tokens = imageTokens + textTokens
+    // Operations a token: q, k, v and the projection 4 width², the MLP 8 width², each a multiplication and an addition.
+    let attention = 8 * width * width + 4 * tokens * width
+    let mlp = 16 * width * width
+    func branch(_ block: Int, _ stream: TokenStream, _ part: Branch.Part, _ tokens: Int, _ cost: Int) -> BranchShape {
+      BranchShape(
+        branch: Branch(block, stream, part), tokens: tokens, width: width, isTokenwise: part == .mlp,
+        operations: tokens * cost)
+    }
+    let double = (0..<doubleBlocks).flatMap { block in
+      [
+        branch(block, .image, .attention, imageTokens, attention), branch(block, .image, .mlp, imageTokens, mlp),
+        branch(block, .text, .attention, textTokens, attention), branch(block, .text, .mlp, textTokens, mlp),
+      ]
+    }
+    return double
+      + (doubleBlocks..<blockCount).map { branch($0, .joint, .whole, tokens, attention + mlp) }
+  }
+
+  /// Operations of a step outside of the branches: embedders, modulation, output.
+  public func operationsOutsideOfBranches(imageTokens: Int, textTokens: Int) -> Int {
+    let modulation = doubleBlocks * 12 * width * width + singleBlocks * 3 * width * width + 2 * width * width
+    let embedders = (256 + width) * width * (embedsGuidance ? 2 : 1) + (pooledWidth + width) * width
+    let tokens = imageTokens * (inputChannels + outputChannels) * width + textTokens * textWidth * width
+    return 2 * (modulation + embedders + tokens)
+  }
+}

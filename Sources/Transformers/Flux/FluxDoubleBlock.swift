@@ -1,0 +1,123 @@
+import FeatureCaching
+import Tensors
+
+/// A block with weights of their own for the picture and the text, which meet in one attention
+/// (diffusers: `FluxTransformerBlock`; the first of the paper's two kinds).
+struct FluxDoubleBlock: Sendable {
+  private let index: Int
+  private let img: Stream
+  private let txt: Stream
+  private let attention: Attention
+
+  /// The weights of one stream.
+  private struct Stream: Sendable {
+    let modulation: AdaLayerNorm
+    let qkv: Linear
+    let queryNorm: RMSNorm
+    let keyNorm: RMSNorm
+    let projection: Linear
+    let mlp: FeedForward
+
+    var weightBytes: Int {
+      modulation.weightBytes + qkv.weightBytes + projection.weightBytes + mlp.weightBytes
+    }
+  }
+
+  init(_ parameters: Parameters, _ configuration: FluxConfiguration, index: Int) throws {
+    let (width, headWidth) = (configuration.width, configuration.headWidth)
+    let attn = parameters.module("attn")
+    func stream(
+      norm: String, q: String, k: String, v: String, queryNorm: String, keyNorm: String, out: String, mlp: String
+    ) throws -> Stream {
+      Stream(
+        modulation: try AdaLayerNorm(parameters.module(norm), inputs: width, width: width, parts: 6),
+        qkv: try Linear(joining: [q, k, v].map { (attn.module($0), width) }, inputs: width),
+        queryNorm: try RMSNorm(attn.module(queryNorm), columns: headWidth, epsilon: 1e-6),
+        keyNorm: try RMSNorm(attn.module(keyNorm), columns: headWidth, epsilon: 1e-6),
+        projection: try Linear(attn.module(out), inputs: width, outputs: width),
+        mlp: try FeedForward(parameters.module(mlp), width: width))
+    }
+    self.index = index
+    img = try stream(
+      norm: "norm1", q: "to_q", k: "to_k", v: "to_v", queryNorm: "norm_q", keyNorm: "norm_k", out: "to_out.0", mlp: "ff")
+    txt = try stream(
+      norm: "norm1_context", q: "add_q_proj", k: "add_k_proj", v: "add_v_proj", queryNorm: "norm_added_q",
+      keyNorm: "norm_added_k", out: "to_add_out", mlp: "ff_context")
+    attention = Attention(heads: configuration.heads, headWidth: headWidth)
+  }
+
+  var weightBytes: Int { img.weightBytes + txt.weightBytes }
+
+  /// - Parameters:
+  ///   - x: `image` `[image tokens, width]` and `text` `[text tokens, width]`
+  ///   - vec: `[1, width]`, SiLU applied
+  ///   - isLast: whether no double block follows in the model
+  func callAsFunction(
+    image: inout Tensor, text: inout Tensor, vec: Tensor, rope: RotaryEmbedding, isLast: Bool,
+    cache: any FeatureCache, probe: Probe?
+  ) {
+    let norm = LayerNorm(epsilon: 1e-6)
+    let (imgMod, txtMod) = (img.modulation.branches(vec), txt.modulation.branches(vec))
+    record(imgMod, of: image, "norm1", probe)
+    record(txtMod, of: text, "norm1_context", probe)
+
+    let joint = cache.features([Branch(index, .image, .attention), Branch(index, .text, .attention)]) {
+      let outputs = jointAttention(norm(image, imgMod[0].input), norm(text, txtMod[0].input), rope, probe)
+      return [outputs.image, outputs.text]
+    }
+    image.add(joint[0], gate: imgMod[0].gate)
+    let imageMLP = cache.feature(Branch(index, .image, .mlp), of: image) { rows in
+      img.mlp(norm(rows, imgMod[1].input))
+    }
+    image.add(imageMLP, gate: imgMod[1].gate)
+    if isLast { cache.observe(.image, image) }
+
+    text.add(joint[1], gate: txtMod[0].gate)
+    let textMLP = cache.feature(Branch(index, .text, .mlp), of: text) { rows in
+      txt.mlp(norm(rows, txtMod[1].input))
+    }
+    text.add(textMLP, gate: txtMod[1].gate)
+    if isLast { cache.observe(.text, text) }
+
+    if let probe {
+      probe("ff", imageMLP.sum)
+      probe("ff_context", textMLP.sum)
+    }
+  }
+
+  /// Attention of all tokens to all, text first; the outputs behind the projections.
+  private func jointAttention(
+    _ image: Tensor, _ text: Tensor, _ rope: RotaryEmbedding, _ probe: Probe?
+  ) -> (image: Tensor, text: Tensor) {
+    let (heads, width) = (attention.heads, image.columns)
+    let textRows = 0..<text.rows
+    let imageRows = text.rows..<text.rows + image.rows
+    var qkv = Tensor(uninitialized: [imageRows.upperBound, 3 * width])
+    txt.qkv.apply(text, to: &qkv)
+    img.qkv.apply(image, to: &qkv, firstRow: imageRows.lowerBound)
+    txt.queryNorm.apply(to: &qkv, rows: textRows, firstColumn: 0, heads: heads)
+    txt.keyNorm.apply(to: &qkv, rows: textRows, firstColumn: width, heads: heads)
+    img.queryNorm.apply(to: &qkv, rows: imageRows, firstColumn: 0, heads: heads)
+    img.keyNorm.apply(to: &qkv, rows: imageRows, firstColumn: width, heads: heads)
+    if let probe {
+      probe("attn.norm_q", qkv.rows(imageRows).columns(0..<width))
+      probe("attn.norm_added_k", qkv.rows(textRows).columns(width..<2 * width))
+    }
+    rope.apply(to: &qkv, firstColumn: 0, heads: heads)
+    rope.apply(to: &qkv, firstColumn: width, heads: heads)
+    let out = attention(qkv)  // [text tokens + image tokens, width]
+    let outputs = (image: img.projection(out, rows: imageRows), text: txt.projection(out, rows: textRows))
+    probe?("attn.0", outputs.image)
+    probe?("attn.1", outputs.text)
+    return outputs
+  }
+
+  private func record(_ modulation: [BranchModulation], of x: Tensor, _ name: String, _ probe: Probe?) {
+    guard let probe = probe?.module(name) else { return }
+    probe("0", LayerNorm(epsilon: 1e-6)(x, modulation[0].input))
+    probe("1", modulation[0].gate)
+    probe("2", modulation[1].input.shift)
+    probe("3", modulation[1].input.scale)
+    probe("4", modulation[1].gate)
+  }
+}

@@ -1,0 +1,66 @@
+import FeatureCaching
+import Tensors
+
+/// A block with one set of weights for text and picture, whose attention and MLP run side by side
+/// (diffusers: `FluxSingleTransformerBlock`).
+struct FluxSingleBlock: Sendable {
+  private let index: Int
+  private let modulation: AdaLayerNorm
+  private let qkv: Linear
+  private let queryNorm: RMSNorm
+  private let keyNorm: RMSNorm
+  private let mlp: Linear
+  private let output: Linear
+  private let attention: Attention
+
+  init(_ parameters: Parameters, _ configuration: FluxConfiguration, index: Int) throws {
+    let (width, headWidth) = (configuration.width, configuration.headWidth)
+    let attn = parameters.module("attn")
+    self.index = index
+    modulation = try AdaLayerNorm(parameters.module("norm"), inputs: width, width: width, parts: 3)
+    qkv = try Linear(joining: ["to_q", "to_k", "to_v"].map { (attn.module($0), width) }, inputs: width)
+    queryNorm = try RMSNorm(attn.module("norm_q"), columns: headWidth, epsilon: 1e-6)
+    keyNorm = try RMSNorm(attn.module("norm_k"), columns: headWidth, epsilon: 1e-6)
+    mlp = try Linear(parameters.module("proj_mlp"), inputs: width, outputs: 4 * width)
+    output = try Linear(parameters.module("proj_out"), inputs: 5 * width, outputs: width)
+    attention = Attention(heads: configuration.heads, headWidth: headWidth)
+  }
+
+  var weightBytes: Int {
+    modulation.weightBytes + qkv.weightBytes + mlp.weightBytes + output.weightBytes
+  }
+
+  /// - Parameters:
+  ///   - x: `[text tokens + image tokens, width]`
+  ///   - vec: `[1, width]`, SiLU applied
+  func callAsFunction(
+    _ x: inout Tensor, vec: Tensor, rope: RotaryEmbedding, cache: any FeatureCache, probe: Probe?
+  ) {
+    let mod = modulation.branches(vec)[0]
+    let whole = cache.feature(Branch(index, .joint, .whole)) {
+      attentionAndMLP(LayerNorm(epsilon: 1e-6)(x, mod.input), rope, probe)
+    }
+    probe?("norm.1", mod.gate)
+    x.add(whole, gate: mod.gate)
+  }
+
+  private func attentionAndMLP(_ x: Tensor, _ rope: RotaryEmbedding, _ probe: Probe?) -> Tensor {
+    let (heads, width) = (attention.heads, x.columns)
+    var qkv = qkv(x)  // [tokens, 3 width]
+    queryNorm.apply(to: &qkv, rows: 0..<x.rows, firstColumn: 0, heads: heads)
+    keyNorm.apply(to: &qkv, rows: 0..<x.rows, firstColumn: width, heads: heads)
+    rope.apply(to: &qkv, firstColumn: 0, heads: heads)
+    rope.apply(to: &qkv, firstColumn: width, heads: heads)
+    var inner = Tensor(uninitialized: [x.rows, 5 * width])
+    attention.apply(qkv, to: &inner)
+    mlp.apply(x, activation: .geluTanh, to: &inner, firstColumn: width)
+    let out = output(inner)  // [tokens, width]
+    if let probe {
+      probe("norm.0", x)
+      probe("attn", inner.columns(0..<width))
+      probe("proj_mlp", mlp(x))
+      probe("proj_out", out)
+    }
+    return out
+  }
+}

@@ -1,0 +1,196 @@
+import FeatureCaching
+import Tensors
+
+/// The FLUX transformer (Black Forest Labs, 2024): joint attention of text and picture with rotary positions, adaLN
+/// modulation by time, guidance and a pooled prompt. Source of names and order: diffusers' `transformer_flux.py`.
+public struct FluxTransformer: DiffusionTransformer {
+  public let configuration: FluxConfiguration
+  public let blocks: BlockRange
+  fileprivate let embedders: Embedders?
+  fileprivate let timestepEmbedder: VectorEmbedder
+  fileprivate let guidanceEmbedder: VectorEmbedder?
+  fileprivate let pooledEmbedder: VectorEmbedder
+  fileprivate let doubleBlocks: [FluxDoubleBlock]
+  fileprivate let singleBlocks: [FluxSingleBlock]
+  fileprivate let head: Head?
+
+  public var blockCount: Int { configuration.blockCount }
+
+  /// What only the first stage needs.
+  fileprivate struct Embedders: Sendable {
+    let image: Linear
+    let text: Linear
+  }
+
+  /// What only the last stage needs.
+  fileprivate struct Head: Sendable {
+    let modulation: AdaLayerNorm
+    let projection: Linear
+  }
+
+  /// Reads the parameters that the blocks of a range need; all blocks unless told otherwise.
+  public init(_ configuration: FluxConfiguration, _ parameters: Parameters, blocks: BlockRange? = nil) throws {
+    let blocks = blocks ?? 0..<configuration.blockCount
+    precondition(blocks.lowerBound >= 0 && blocks.upperBound <= configuration.blockCount, "no such blocks")
+    let width = configuration.width
+    self.configuration = configuration
+    self.blocks = blocks
+    let embed = parameters.module("time_text_embed")
+    timestepEmbedder = try VectorEmbedder(embed.module("timestep_embedder"), inputs: 256, width: width)
+    guidanceEmbedder =
+      configuration.embedsGuidance
+      ? try VectorEmbedder(embed.module("guidance_embedder"), inputs: 256, width: width) : nil
+    pooledEmbedder = try VectorEmbedder(
+      embed.module("text_embedder"), inputs: configuration.pooledWidth, width: width)
+    embedders =
+      blocks.lowerBound == 0
+      ? Embedders(
+        image: try Linear(parameters.module("x_embedder"), inputs: configuration.inputChannels, outputs: width),
+        text: try Linear(parameters.module("context_embedder"), inputs: configuration.textWidth, outputs: width))
+      : nil
+    let double = configuration.doubleBlocks
+    doubleBlocks = try blocks.clamped(to: 0..<double).map { index in
+      try FluxDoubleBlock(parameters.module("transformer_blocks.\(index)"), configuration, index: index)
+    }
+    singleBlocks = try blocks.clamped(to: double..<configuration.blockCount).map { index in
+      try FluxSingleBlock(
+        parameters.module("single_transformer_blocks.\(index - double)"), configuration, index: index)
+    }
+    head =
+      blocks.upperBound == configuration.blockCount
+      ? Head(
+        modulation: try AdaLayerNorm(parameters.module("norm_out"), inputs: width, width: width, parts: 2),
+        projection: try Linear(
+          parameters.module("proj_out"), inputs: width, outputs: configuration.outputChannels))
+      : nil
+  }
+
+  public var weightBytes: Int {
+    let vectors = timestepEmbedder.weightBytes + pooledEmbedder.weightBytes + (guidanceEmbedder?.weightBytes ?? 0)
+    let ends =
+      (embedders.map { $0.image.weightBytes + $0.text.weightBytes } ?? 0)
+      + (head.map { $0.modulation.weightBytes + $0.projection.weightBytes } ?? 0)
+    return vectors + ends + doubleBlocks.reduce(0) { $0 + $1.weightBytes }
+      + singleBlocks.reduce(0) { $0 + $1.weightBytes }
+  }
+
+  public func makeSample(_ inputs: SampleInputs) throws -> any TransformerSample {
+    try FluxSample(self, inputs)
+  }
+}
+
+/// Why inputs do not fit a model, as one sentence.
+public struct SampleError: Error, Sendable, CustomStringConvertible {
+  public let description: String
+}
+
+private struct FluxSample: TransformerSample {
+  private let model: FluxTransformer
+  private let text: Tensor
+  private let pooled: Tensor
+  private let guidance: Float?
+  private let rope: RotaryEmbedding
+
+  init(_ model: FluxTransformer, _ inputs: SampleInputs) throws {
+    let configuration = model.configuration
+    guard inputs.text.columns == configuration.textWidth else {
+      throw SampleError(
+        description: "The text encoder gives hidden states of width \(inputs.text.columns), but the transformer "
+          + "takes \(configuration.textWidth) (joint_attention_dim).")
+    }
+    guard inputs.pooled.count == configuration.pooledWidth else {
+      throw SampleError(
+        description: "The text encoder gives a pooled vector of width \(inputs.pooled.count), but the transformer "
+          + "takes \(configuration.pooledWidth) (pooled_projection_dim).")
+    }
+    self.model = model
+    text = inputs.text
+    pooled = model.pooledEmbedder(inputs.pooled)
+    guidance = configuration.embedsGuidance ? inputs.guidance ?? 1 : nil
+    let grid = inputs.grid
+    let textPositions = [[Float]](repeating: [0, 0, 0], count: text.rows)
+    let imagePositions: [[Float]] = (0..<grid.tokens).map { token in
+      [0, Float(token / grid.columns), Float(token % grid.columns)]
+    }
+    rope = RotaryEmbedding(
+      positions: textPositions + imagePositions, axes: configuration.ropeAxes, theta: 10000)
+  }
+
+  func conditioning(timestep: Float, probe: Probe?) -> Tensor {
+    // The pipeline divides by 1000 and the model multiplies again; in float32 that is not always the same number.
+    var vec = model.timestepEmbedder(Sinusoid.embedding(timestep / 1000 * 1000))  // [1, width]
+    probe?("time_text_embed.timestep_embedder", vec)
+    if let guidance, let embedder = model.guidanceEmbedder {
+      let embedded = embedder(Sinusoid.embedding(guidance * 1000))
+      probe?("time_text_embed.guidance_embedder", embedded)
+      vec += embedded
+    }
+    probe?("time_text_embed.text_embedder", pooled)
+    vec += pooled
+    probe?("time_text_embed", vec)
+    return vec.applying(.silu)
+  }
+
+  func embed(_ latents: Tensor, probe: Probe?) -> BlockState {
+    guard let embedders = model.embedders else { preconditionFailure("only the first stage embeds") }
+    let image = embedders.image(latents)  // [image tokens, channels] → [image tokens, width]
+    let text = embedders.text(text)  // [text tokens, text width] → [text tokens, width]
+    if let probe {
+      probe("x_embedder", image)
+      probe("context_embedder", text)
+      probe("pos_embed.0", rope.cosine)
+      probe("pos_embed.1", rope.sine)
+    }
+    return BlockState([.image: image, .text: text])
+  }
+
+  func run(
+    _ state: inout BlockState, conditioning vec: Tensor, cache: any FeatureCache, probe: Probe?,
+    beforeBlock: () throws -> Void
+  ) rethrows {
+    let double = model.configuration.doubleBlocks
+    if !model.doubleBlocks.isEmpty {
+      var image = state.take(.image)
+      var text = state.take(.text)
+      for (index, block) in zip(model.blocks, model.doubleBlocks) {
+        try beforeBlock()
+        let name = "transformer_blocks.\(index)"
+        block(
+          image: &image, text: &text, vec: vec, rope: rope, isLast: index == double - 1, cache: cache,
+          probe: probe?.module(name))
+        probe?("\(name).0", text)
+        probe?("\(name).1", image)
+      }
+      state = BlockState([.image: image, .text: text])
+    }
+    guard !model.singleBlocks.isEmpty else { return }
+    var joint =
+      state.streams[.joint] == nil
+      ? Tensor.concatenated(rows: [state.take(.text), state.take(.image)]) : state.take(.joint)
+    for (index, block) in zip(max(model.blocks.lowerBound, double)..., model.singleBlocks) {
+      try beforeBlock()
+      let name = "single_transformer_blocks.\(index - double)"
+      block(&joint, vec: vec, rope: rope, cache: cache, probe: probe?.module(name))
+      if let probe {
+        probe(name, joint)
+        probe("\(name).0", joint.rows(0..<text.rows))
+        probe("\(name).1", joint.rows(text.rows..<joint.rows))
+      }
+    }
+    state = BlockState([.joint: joint])
+  }
+
+  func project(_ state: BlockState, conditioning vec: Tensor, probe: Probe?) -> Tensor {
+    guard let head = model.head else { preconditionFailure("only the last stage projects") }
+    let image =
+      state.streams[.image]
+      ?? state.streams[.joint].map { $0.rows(text.rows..<$0.rows) }
+      ?? Tensor(zeros: [0, model.configuration.width])
+    let vectors = head.modulation.vectors(vec)  // scale first here (AdaLayerNormContinuous)
+    let normed = LayerNorm(epsilon: 1e-6)(image, Modulation(shift: vectors[1], scale: vectors[0]))
+    let out = head.projection(normed)  // [image tokens, output channels]
+    probe?("norm_out", normed)
+    probe?("proj_out", out)
+    return out
+  }
+}
