@@ -1,0 +1,157 @@
+import FeatureCaching
+import Tensors
+import Transformers
+
+/// What is denoised: one picture or video, with or without a second, unconditional sample to be guided away from.
+public struct DenoisingTask: Sendable {
+  public var job: Int
+  /// The noise to begin with, `[image tokens, channels]`.
+  public var latents: Tensor
+  public var schedule: FlowMatchEuler.Schedule
+  public var inputs: SampleInputs
+  /// The prompt to stay away from, with the scale of classifier-free guidance.
+  public var negative: (inputs: SampleInputs, scale: Float)?
+  public var policy: any FeatureCachePolicy
+  /// Gives the random choices of a row.
+  public var choices: @Sendable (_ row: UInt16) -> any TokenChoices
+
+  public init(
+    job: Int, latents: Tensor, schedule: FlowMatchEuler.Schedule, inputs: SampleInputs,
+    negative: (inputs: SampleInputs, scale: Float)? = nil, policy: any FeatureCachePolicy,
+    choices: @escaping @Sendable (_ row: UInt16) -> any TokenChoices
+  ) {
+    self.job = job
+    self.latents = latents
+    self.schedule = schedule
+    self.inputs = inputs
+    self.negative = negative
+    self.policy = policy
+    self.choices = choices
+  }
+}
+
+/// A step that is done.
+public struct DenoisedStep: Sendable {
+  /// From 0.
+  public var index: Int
+  public var kind: StepKind
+  public var timestep: Float
+  /// The model's output for the prompt, `[image tokens, channels]`.
+  public var output: Tensor
+  /// The output after guidance, which the scheduler followed.
+  public var guided: Tensor
+  /// After the step.
+  public var latents: Tensor
+  /// The picture as the model sees it at this step: the latents without their noise.
+  public var denoised: Tensor
+  public var duration: Duration
+}
+
+/// The steps of a task as a sequence: each is computed when it is asked for, so that it can be watched and stopped.
+///
+/// The samples are opened at the first step and closed behind the last, or when a step throws.
+public struct Denoiser: AsyncSequence, Sendable {
+  public typealias Element = DenoisedStep
+
+  private let task: DenoisingTask
+  private let transport: any StageTransport
+  private let probe: @Sendable (_ step: Int, _ row: UInt16) -> Probe?
+
+  /// - Parameter probe: gives what sees inside a step of a row; nothing unless told otherwise.
+  public init(
+    _ task: DenoisingTask, over transport: any StageTransport,
+    probe: @escaping @Sendable (_ step: Int, _ row: UInt16) -> Probe? = { _, _ in nil }
+  ) {
+    self.task = task
+    self.transport = transport
+    self.probe = probe
+  }
+
+  public func makeAsyncIterator() -> Iterator { Iterator(task: task, transport: transport, probe: probe) }
+
+  public struct Iterator: AsyncIteratorProtocol {
+    private let task: DenoisingTask
+    private let transport: any StageTransport
+    private let probe: @Sendable (_ step: Int, _ row: UInt16) -> Probe?
+    private var latents: Tensor
+    private var next = 0
+    private var isOpen = false
+    /// The clusters of each row, from the last full step on.
+    private var clusters: [UInt16: [TokenStream: TokenClusters]] = [:]
+
+    fileprivate init(
+      task: DenoisingTask, transport: any StageTransport,
+      probe: @escaping @Sendable (_ step: Int, _ row: UInt16) -> Probe?
+    ) {
+      self.task = task
+      self.transport = transport
+      self.probe = probe
+      latents = task.latents
+    }
+
+    private var rows: [UInt16] { task.negative == nil ? [0] : [0, 1] }
+
+    public mutating func next() async throws -> DenoisedStep? {
+      do {
+        guard next < task.schedule.steps else {
+          await close()
+          return nil
+        }
+        if !isOpen { try await open() }
+        let step = try await step(next)
+        next += 1
+        return step
+      } catch {
+        await close()
+        throw error
+      }
+    }
+
+    private mutating func open() async throws {
+      isOpen = true
+      for row in rows {
+        let inputs = row == 0 ? task.inputs : task.negative?.inputs ?? task.inputs
+        try await transport.open(
+          SampleSetup(
+            id: SampleID(job: task.job, row: row), inputs: inputs, policy: task.policy, choices: task.choices(row)))
+      }
+    }
+
+    private mutating func close() async {
+      guard isOpen else { return }
+      isOpen = false
+      for row in rows { await transport.close(SampleID(job: task.job, row: row)) }
+    }
+
+    private mutating func step(_ index: Int) async throws -> DenoisedStep {
+      let start = ContinuousClock.now
+      let kind = task.policy.kind(ofStep: index)
+      let timestep = task.schedule.timesteps[index]
+      var outputs: [Tensor] = []
+      for row in rows {
+        let context = StepContext(
+          sample: SampleID(job: task.job, row: row), index: index, kind: kind, timestep: timestep,
+          clusters: kind.isFull ? [:] : clusters[row] ?? [:])
+        let result = try await transport.step(context, latents: latents, probe: probe(index, row))
+        if kind.isFull { clusters[row] = result.clusters }
+        outputs.append(result.output)
+      }
+      let guided = task.negative.map { Self.guide(outputs[0], awayFrom: outputs[1], scale: $0.scale) } ?? outputs[0]
+      var denoised = latents
+      denoised.scale(by: 1, adding: guided, times: -task.schedule.sigmas[index])
+      task.schedule.advance(&latents, along: guided, step: index)
+      return DenoisedStep(
+        index: index, kind: kind, timestep: timestep, output: outputs[0], guided: guided, latents: latents,
+        denoised: denoised, duration: start.duration(to: .now))
+    }
+
+    /// Classifier-free guidance: negative + scale · (positive − negative).
+    private static func guide(_ positive: Tensor, awayFrom negative: Tensor, scale: Float) -> Tensor {
+      var difference = positive
+      difference.scale(by: 1, adding: negative, times: -1)
+      var guided = negative
+      guided.scale(by: 1, adding: difference, times: scale)
+      return guided
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import Glibc
+import Tensors
+
+/// Euler steps along the straight paths of flow matching (diffusers: `FlowMatchEulerDiscreteScheduler`).
+///
+/// All tables are formed in float32 as there, since the model sees their rounding.
+public struct FlowMatchEuler: Sendable, Hashable {
+  public enum Shift: Sendable, Hashable {
+    /// σ' = sσ / (1 + (s − 1) σ)
+    case fixed(Float)
+    /// σ' = e^μ / (e^μ + 1/σ − 1), with μ linear in the number of image tokens.
+    case dynamic(Dynamic)
+  }
+
+  public struct Dynamic: Sendable, Hashable {
+    public var baseTokens = 256
+    public var maximumTokens = 4096
+    public var baseShift = 0.5
+    public var maximumShift = 1.15
+
+    public init() {}
+
+    public func mu(tokens: Int) -> Double {
+      let slope = (maximumShift - baseShift) / Double(maximumTokens - baseTokens)
+      return Double(tokens) * slope + (baseShift - slope * Double(baseTokens))
+    }
+  }
+
+  public var shift: Shift
+
+  public init(shift: Shift) { self.shift = shift }
+
+  public init(_ configuration: PartConfiguration) throws {
+    try configuration.require("_class_name", "FlowMatchEulerDiscreteScheduler")
+    try configuration.require("num_train_timesteps", 1000)
+    try configuration.require("time_shift_type", "exponential")
+    for option in [
+      "invert_sigmas", "stochastic_sampling", "use_beta_sigmas", "use_exponential_sigmas", "use_karras_sigmas",
+    ] {
+      try configuration.require(option, false)
+    }
+    guard !configuration.contains("shift_terminal") else {
+      throw configuration.error("shift_terminal", "is set, which is not supported")
+    }
+    guard try configuration.bool("use_dynamic_shifting", default: false) else {
+      let shift = try configuration.number("shift", default: 1)
+      guard shift > 0 else { throw configuration.error("shift", "is not positive") }
+      self.shift = .fixed(Float(shift))
+      return
+    }
+    var dynamic = Dynamic()
+    dynamic.baseTokens = try configuration.integer("base_image_seq_len", default: 256, in: 0...1 << 24)
+    dynamic.maximumTokens = try configuration.integer("max_image_seq_len", default: 4096, in: 0...1 << 24)
+    dynamic.baseShift = try configuration.number("base_shift", default: 0.5)
+    dynamic.maximumShift = try configuration.number("max_shift", default: 1.15)
+    guard dynamic.maximumTokens > dynamic.baseTokens else {
+      throw configuration.error("max_image_seq_len", "is not larger than base_image_seq_len")
+    }
+    shift = .dynamic(dynamic)
+  }
+
+  /// The noise levels of a run.
+  public struct Schedule: Sendable, Hashable {
+    /// One more than steps, falling from about 1 to 0.
+    public var sigmas: [Float]
+    /// 1000 σ, one a step.
+    public var timesteps: [Float]
+
+    public var steps: Int { timesteps.count }
+
+    /// The latents after a step: x + (σ_next − σ) · velocity.
+    public func advance(_ latents: inout Tensor, along velocity: Tensor, step: Int) {
+      latents.scale(by: 1, adding: velocity, times: sigmas[step + 1] - sigmas[step])
+    }
+  }
+
+  /// - Parameter imageTokens: of the picture; only a dynamic shift depends on it.
+  public func schedule(steps: Int, imageTokens: Int) -> Schedule {
+    precondition(steps >= 1, "a run has at least one step")
+    let sigmas: [Float] = (0..<steps).map { step in
+      // linspace(1, 1/n, n) in double precision, rounded once.
+      let last = 1 / Double(steps)
+      let linear = steps == 1 ? 1 : 1 + Double(step) * ((last - 1) / Double(steps - 1))
+      let sigma = Float(step == steps - 1 && steps > 1 ? last : linear)
+      switch shift {
+      case .fixed(let shift): return shift * sigma / (1 + (shift - 1) * sigma)
+      case .dynamic(let dynamic):
+        let factor = Float(exp(dynamic.mu(tokens: imageTokens)))
+        return factor / (factor + (1 / sigma - 1))
+      }
+    }
+    return Schedule(sigmas: sigmas + [0], timesteps: sigmas.map { $0 * 1000 })
+  }
+}

@@ -1,0 +1,76 @@
+import FeatureCaching
+import Tensors
+import Transformers
+
+/// Runs a range of a model's blocks for many samples, and owns their feature caches.
+public actor Stage {
+  private let model: any DiffusionTransformer
+  private var samples: [SampleID: Running] = [:]
+
+  private struct Running {
+    let sample: any TransformerSample
+    let cache: any FeatureCache
+  }
+
+  public init(_ model: any DiffusionTransformer) { self.model = model }
+
+  public nonisolated var blocks: BlockRange { model.blocks }
+  public nonisolated var isFirst: Bool { model.blocks.lowerBound == 0 }
+  public nonisolated var isLast: Bool { model.blocks.upperBound == model.blockCount }
+
+  public func open(_ setup: SampleSetup) throws {
+    samples[setup.id] = Running(
+      sample: try model.makeSample(setup.inputs), cache: setup.policy.makeCache(choices: setup.choices))
+  }
+
+  public func close(_ id: SampleID) { samples[id] = nil }
+
+  /// The bytes that the caches of all samples hold.
+  public var cacheBytes: Int { samples.values.reduce(0) { $0 + $1.cache.byteCount } }
+
+  public enum Input: Sendable {
+    /// `[image tokens, channels]`, for the first stage.
+    case latents(Tensor)
+    /// What the stage before hands over.
+    case state(BlockState)
+  }
+
+  public enum Output: Sendable {
+    case state(BlockState)
+    /// The model's output, of the last stage.
+    case output(Tensor)
+  }
+
+  /// Runs the stage's blocks for one step of a sample.
+  ///
+  /// - Returns: what goes on to the next stage, and the clusters found at this stage.
+  /// - Throws: `CancellationError` between two blocks if the task is cancelled; the sample must then be closed.
+  public func run(
+    _ context: StepContext, _ input: Input, probe: Probe? = nil
+  ) throws -> (output: Output, clusters: [TokenStream: TokenClusters]) {
+    guard let running = samples[context.sample] else { throw StageError.unknownSample(context.sample) }
+    let (sample, cache) = (running.sample, running.cache)
+    cache.begin(CacheStep(index: context.index, kind: context.kind, clusters: context.clusters))
+    let vec = sample.conditioning(timestep: context.timestep, probe: probe)
+    var state =
+      switch input {
+      case .latents(let latents): sample.embed(latents, probe: probe)
+      case .state(let state): state
+      }
+    try sample.run(&state, conditioning: vec, cache: cache, probe: probe) { try Task.checkCancellation() }
+    let output: Output =
+      isLast ? .output(sample.project(state, conditioning: vec, probe: probe)) : .state(state)
+    return (output, cache.newClusters)
+  }
+}
+
+/// Why a stage cannot run a step.
+public enum StageError: Error, Sendable, CustomStringConvertible {
+  case unknownSample(SampleID)
+
+  public var description: String {
+    switch self {
+    case .unknownSample(let id): "The stage does not know job \(id.job), row \(id.row)."
+    }
+  }
+}

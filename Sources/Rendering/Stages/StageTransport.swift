@@ -1,0 +1,59 @@
+import FeatureCaching
+import Tensors
+import Transformers
+
+/// How a denoiser reaches the stages, wherever they are.
+public protocol StageTransport: Sendable {
+  /// Announces a sample to all stages.
+  func open(_ setup: SampleSetup) async throws
+  /// Sends latents through all stages, `[image tokens, channels]`.
+  func step(_ context: StepContext, latents: Tensor, probe: Probe?) async throws -> StepResult
+  /// Frees what the stages hold of a sample.
+  func close(_ id: SampleID) async
+  /// The bytes that the caches of all samples hold.
+  var cacheBytes: Int { get async }
+}
+
+/// Stages in this process, one after the other.
+public struct LocalTransport: StageTransport {
+  private let stages: [Stage]
+
+  /// - Parameter stages: contiguous, from the first block to the last.
+  public init(_ stages: [Stage]) {
+    precondition(stages.first?.isFirst == true && stages.last?.isLast == true, "the stages do not cover the model")
+    precondition(
+      zip(stages, stages.dropFirst()).allSatisfy { $0.blocks.upperBound == $1.blocks.lowerBound },
+      "the stages are not contiguous")
+    self.stages = stages
+  }
+
+  public func open(_ setup: SampleSetup) async throws {
+    for stage in stages { try await stage.open(setup) }
+  }
+
+  public func step(_ context: StepContext, latents: Tensor, probe: Probe?) async throws -> StepResult {
+    var input = Stage.Input.latents(latents)
+    var clusters: [TokenStream: TokenClusters] = [:]
+    for stage in stages {
+      let result = try await stage.run(context, input, probe: probe)
+      clusters.merge(result.clusters) { _, new in new }
+      switch result.output {
+      case .state(let state): input = .state(state)
+      case .output(let output): return StepResult(output: output, clusters: clusters)
+      }
+    }
+    preconditionFailure("the last stage gives the output")
+  }
+
+  public func close(_ id: SampleID) async {
+    for stage in stages { await stage.close(id) }
+  }
+
+  public var cacheBytes: Int {
+    get async {
+      var bytes = 0
+      for stage in stages { bytes += await stage.cacheBytes }
+      return bytes
+    }
+  }
+}
