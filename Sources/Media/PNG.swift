@@ -72,6 +72,9 @@ public enum PNG {
     return texts
   }
 
+  /// The version of libpng that is in use, such as "1.6.39".
+  public static var libraryVersion: String { png_get_libpng_ver(nil).map { String(cString: $0) } ?? "unknown" }
+
   // MARK: - libpng
 
   // The names of the header, whose constants are too involved for the importer.
