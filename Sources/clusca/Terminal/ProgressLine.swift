@@ -7,7 +7,7 @@ import Synchronization
 ///     for … { progress.finishedStep(kind: "cached") }
 final class ProgressLine: Sendable {
   private struct State {
-    var progress: Progress
+    var progress: StepProgress
     var start: ContinuousClock.Instant
     var lastShown: ContinuousClock.Instant?
   }
@@ -25,7 +25,7 @@ final class ProgressLine: Sendable {
   ///   - isShown: `false` for `--quiet`.
   init(picture: Int = 1, of pictures: Int = 1, steps: Int, isShown: Bool = true) {
     state = Mutex(
-      State(progress: Progress(picture: picture, pictures: pictures, steps: steps), start: .now, lastShown: nil))
+      State(progress: StepProgress(picture: picture, pictures: pictures, steps: steps), start: .now, lastShown: nil))
     self.isShown = isShown && StandardError.isTerminal
     show(at: .now)
   }

@@ -1,7 +1,7 @@
 /// How far a picture has come, and the line that says so:
 ///
 ///     picture 2/4:  36%|███▌      | 10/28 [01:12<02:10, 7.20s/it, 4 full, 6 cached]
-struct Progress: Sendable {
+struct StepProgress: Sendable {
   var picture: Int
   var pictures: Int
   var steps: Int
@@ -55,7 +55,7 @@ struct Progress: Sendable {
     let seconds = elapsed / .seconds(1)
     let mean = seconds / Double(done)
     let left = mean * Double(max(0, steps - done))
-    let rate = mean >= 1 ? Self.decimals(mean) + "s/it" : Self.decimals(1 / mean) + "it/s"
+    let rate = mean >= 1 ? DecimalText.fixed(mean, digits: 2) + "s/it" : DecimalText.fixed(1 / mean, digits: 2) + "it/s"
     return "\(Self.clock(seconds))<\(Self.clock(left)), \(rate)"
   }
 
@@ -65,13 +65,6 @@ struct Progress: Sendable {
     func two(_ number: Int) -> String { number < 10 ? "0\(number)" : String(number) }
     let minutes = two(whole / 60 % 60) + ":" + two(whole % 60)
     return whole < 3600 ? minutes : "\(whole / 3600):" + minutes
-  }
-
-  /// A positive number with two digits behind the point.
-  private static func decimals(_ value: Double) -> String {
-    let hundredths = Int(min(value * 100, 1e9).rounded())
-    let fraction = hundredths % 100
-    return "\(hundredths / 100).\(fraction < 10 ? "0" : "")\(fraction)"
   }
 
   private static func bar(_ share: Double, columns: Int, unicode: Bool) -> String {
