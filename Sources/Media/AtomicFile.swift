@@ -57,4 +57,8 @@ public enum AtomicFile {
       throw .cannotWrite(path: path, error)
     }
   }
+
+  /// Removes the temporary files of all writers and lets nobody begin a new one: for a process that ends now, in the
+  /// middle of its work.
+  public static func abandonAll() { TemporaryFileNames.removeAll() }
 }

@@ -72,6 +72,17 @@ public enum PNG {
     return texts
   }
 
+  /// The size that a file claims, without decoding it.
+  public static func size(
+    of bytes: [UInt8], limits: PNGLimits = PNGLimits()
+  ) throws(MediaError) -> (width: Int, height: Int) {
+    let header = try PNGChunks(bytes, limits: limits).header
+    return (header.width, header.height)
+  }
+
+  /// The version of libpng that is in use, such as "1.6.39".
+  public static var libraryVersion: String { png_get_libpng_ver(nil).map { String(cString: $0) } ?? "unknown" }
+
   // MARK: - libpng
 
   // The names of the header, whose constants are too involved for the importer.

@@ -13,7 +13,9 @@ final class TemporaryFile {
     while true {
       let name = ".clusca-" + String(random.next(), radix: 36) + ".tmp"
       let path = folder + "/" + name
-      let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      let descriptor = try TemporaryFileNames.creating(path) {
+        open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      }
       if descriptor >= 0 {
         self.descriptor = descriptor
         self.folder = folder
@@ -39,6 +41,7 @@ final class TemporaryFile {
   func replace(_ target: String) throws(FileFailure) {
     guard let path else { return }
     guard rename(path, target) == 0 else { throw FileFailure(errno: errno, folder: folder) }
+    TemporaryFileNames.forget(path)
     self.path = nil
   }
 
@@ -72,7 +75,10 @@ final class TemporaryFile {
   func discard() {
     if isOpen { close(descriptor) }
     isOpen = false
-    if let path { unlink(path) }
+    if let path {
+      unlink(path)
+      TemporaryFileNames.forget(path)
+    }
     path = nil
   }
 

@@ -1,9 +1,9 @@
 import Glibc
 
 /// Looking into folders without Foundation.
-enum Folder {
+package enum Folder {
   /// The names in a folder, sorted, without `.` and `..`.
-  static func names(in path: String) throws(FileError) -> [String] {
+  package static func names(in path: String) throws(FileError) -> [String] {
     guard !path.utf8.contains(0) else { throw FileError(path: path, reason: "a path cannot hold a zero byte") }
     guard let stream = opendir(path) else { throw FileError(path: path, failing: "cannot be listed") }
     defer { closedir(stream) }
@@ -22,10 +22,10 @@ enum Folder {
   }
 
   /// Whether `path` leads to a regular file, symbolic links followed.
-  static func isRegularFile(_ path: String) -> Bool { kind(path) == S_IFREG }
+  package static func isRegularFile(_ path: String) -> Bool { kind(path) == S_IFREG }
 
   /// Whether `path` leads to a folder, symbolic links followed.
-  static func isFolder(_ path: String) -> Bool { kind(path) == S_IFDIR }
+  package static func isFolder(_ path: String) -> Bool { kind(path) == S_IFDIR }
 
   /// `S_IFDIR`, `S_IFLNK` and so on of the entry itself, or nil if there is none.
   static func kindOfEntry(_ path: String) -> mode_t? {

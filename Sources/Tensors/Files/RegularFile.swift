@@ -1,13 +1,13 @@
 import Glibc
 
 /// A regular file that is open for reading; closed when the value goes.
-struct RegularFile: ~Copyable {
-  let path: String
+package struct RegularFile: ~Copyable {
+  package let path: String
   private let descriptor: Int32
   /// The size when the file was opened.
-  let byteCount: Int
+  package let byteCount: Int
 
-  init(path: String) throws(FileError) {
+  package init(path: String) throws(FileError) {
     guard !path.utf8.contains(0) else { throw FileError(path: path, reason: "a path cannot hold a zero byte") }
     // Without O_NONBLOCK, opening a named pipe would wait for a writer.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
@@ -33,7 +33,7 @@ struct RegularFile: ~Copyable {
   }
 
   /// The bytes of `range`, which must lie within the file.
-  func bytes(_ range: Range<Int>) throws(FileError) -> [UInt8] {
+  package func bytes(_ range: Range<Int>) throws(FileError) -> [UInt8] {
     guard range.lowerBound >= 0, range.upperBound <= byteCount else {
       throw FileError(path: path, reason: "has \(byteCount) bytes, but bytes \(range) were asked for")
     }

@@ -1,0 +1,69 @@
+import ArgumentParser
+import Media
+import StrictJSON
+import Tensors
+
+/// What the program says about an error, and the status with which it ends: the one place that decides both.
+struct ErrorReport: Equatable {
+  let status: ExitStatus
+  /// One line; nil if there is nothing to say.
+  let sentence: String?
+
+  init(_ error: any Error) {
+    let described: String
+    switch error {
+    case let failure as CommandFailure: (status, described) = (failure.status, failure.sentence)
+    case let error as MediaError: (status, described) = (Self.status(of: error), error.description)
+    case let error as FileError: (status, described) = (.input, error.description)
+    case let error as SafetensorsError: (status, described) = (Self.status(of: error), error.description)
+    case let error as TensorError: (status, described) = (.input, error.description)
+    case let error as HuggingFaceCacheError: (status, described) = (.input, error.description)
+    case let error as JSONError: (status, described) = (.input, error.description)
+    case is CancellationError: (status, described) = (.interrupted, "interrupted")
+    default:
+      // ArgumentParser's own errors have types that it does not show.
+      let isUsage = Clusca.exitCode(for: error) == .validationFailure
+      (status, described) = isUsage ? (.usage, Self.usage(error)) : (.failure, String(describing: error))
+    }
+    sentence = Self.oneLine(described)
+  }
+
+  /// Says it on the standard error.
+  func print() {
+    if let sentence { StandardError.write("clusca: \(sentence)") }
+  }
+
+  private static func status(of error: MediaError) -> ExitStatus {
+    switch error {
+    case .cannotRead, .unreadablePNG, .unsuitablePicture: .input
+    case .cannotWrite, .unwritablePNG, .unsuitableText: .output
+    case .unsuitablePattern: .usage
+    }
+  }
+
+  private static func status(of error: SafetensorsError) -> ExitStatus {
+    if case .unwritable = error.problem { return .output }
+    return .input
+  }
+
+  /// The message of ArgumentParser, and of its further lines only the command whose help is meant.
+  private static func usage(_ error: any Error) -> String {
+    let message = Clusca.message(for: error)
+    let command =
+      Clusca.fullMessage(for: error).split(separator: "'").last { $0.hasSuffix(" --help") } ?? "clusca --help"
+    let separator = message.hasSuffix(".") || message.hasSuffix("?") ? " See" : "; see"
+    return "\(message)\(separator) \(command)"
+  }
+
+  /// The text without line breaks and other characters that could steer a terminal.
+  static func oneLine(_ text: String) -> String {
+    var line = ""
+    for part in text.split(whereSeparator: \.isNewline) {
+      let part = part.drop { $0 == " " }
+      guard !part.isEmpty else { continue }
+      if !line.isEmpty { line += line.hasSuffix(".") || line.hasSuffix(":") ? " " : "; " }
+      line += part
+    }
+    return line.withControlsShown
+  }
+}

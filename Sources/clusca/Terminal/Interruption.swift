@@ -1,0 +1,92 @@
+import Glibc
+import Media
+import Synchronization
+
+/// SIGINT (Ctrl-C), SIGTERM and SIGHUP.
+///
+/// The first of them cancels the task of the command, which ends within a step; a second one, or the first when there is
+/// nothing to cancel, ends the process at once. Temporary files are removed either way. A handler may do next to
+/// nothing, so it writes the signal's number into a pipe, and a thread of its own does the rest. Handlers, unlike
+/// ignored signals, are not inherited by programs that this one starts.
+enum Interruption {
+  private struct State {
+    var task: Task<Void, any Error>?
+    var received: Int32?
+  }
+
+  private static let state = Mutex(State())
+  /// Where the handler writes.
+  private static let pipeEnd = Atomic<Int32>(-1)
+
+  /// The first signal that came, if one did.
+  static var received: Int32? { state.withLock { $0.received } }
+
+  /// Runs `body` as a task that signals cancel, and rethrows its error.
+  static func run(_ body: @escaping @Sendable () async throws -> Void) async throws {
+    let task = Task { try await body() }
+    let wasReceived = state.withLock { state in
+      state.task = task
+      return state.received != nil
+    }
+    if wasReceived { task.cancel() }
+    defer { state.withLock { $0.task = nil } }
+    try await task.value
+  }
+
+  /// Runs `body`, which cannot be cancelled, so that the first signal ends the process.
+  static func endingAtOnce<Value>(_ body: () throws -> Value) rethrows -> Value {
+    state.withLock { $0.task = nil }
+    return try body()
+  }
+
+  /// Takes the signals over. Those that the parent had ignored stay so: `nohup` and background jobs depend on it.
+  static func install() {
+    var ends: [Int32] = [-1, -1]
+    // Without a pipe or a thread, the signals end the process as they would any other.
+    guard pipe(&ends) == 0, startThread(readingFrom: ends[0]) else { return }
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    pipeEnd.store(ends[1], ordering: .releasing)
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+      var old = sigaction()
+      guard sigaction(signal, nil, &old) == 0 else { continue }
+      if unsafeBitCast(old.__sigaction_handler.sa_handler, to: Int.self) == 1 { continue }  // SIG_IGN
+      var new = sigaction()
+      new.__sigaction_handler.sa_handler = { number in
+        let saved = errno
+        var byte = UInt8(truncatingIfNeeded: number)
+        write(Interruption.pipeEnd.load(ordering: .relaxed), &byte, 1)
+        errno = saved
+      }
+      new.sa_flags = SA_RESTART
+      sigaction(signal, &new, nil)
+    }
+  }
+
+  private static func startThread(readingFrom descriptor: Int32) -> Bool {
+    var thread = pthread_t()
+    let argument = UnsafeMutableRawPointer(bitPattern: Int(descriptor) + 1)
+    return pthread_create(
+      &thread, nil,
+      { argument in
+        let descriptor = Int32(Int(bitPattern: argument) - 1)
+        var byte: UInt8 = 0
+        while true {
+          if read(descriptor, &byte, 1) == 1 { Interruption.receive(Int32(byte)) }
+        }
+      }, argument) == 0
+  }
+
+  private static func receive(_ signal: Int32) {
+    let task = state.withLock { state -> Task<Void, any Error>? in
+      defer { state.received = state.received ?? signal }
+      return state.received == nil ? state.task : nil
+    }
+    if let task {
+      task.cancel()
+    } else {
+      AtomicFile.abandonAll()
+      StandardError.clearProgressUnlessBusy()
+      _exit(ExitStatus(signal: signal).rawValue)
+    }
+  }
+}
