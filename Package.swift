@@ -24,7 +24,7 @@ let package = Package(
     .target(
       name: "Rendering",
       dependencies: ["Tensors", "FeatureCaching", "Conditioning", "Autoencoders", "Transformers", "StrictJSON"]),
-    .target(name: "Verification", dependencies: ["Rendering"]),
+    .target(name: "Verification", dependencies: ["Rendering", "StrictJSON"]),
     .executableTarget(
       name: "clusca",
       dependencies: [
