@@ -35,7 +35,7 @@ let package = Package(
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "StrictJSON"]),
     .testTarget(name: "MediaTests", dependencies: ["Media", "StrictJSON"]),
     .testTarget(name: "FeatureCachingTests", dependencies: ["FeatureCaching"]),
-    .testTarget(name: "ConditioningTests", dependencies: ["Conditioning"]),
+    .testTarget(name: "ConditioningTests", dependencies: ["Conditioning", "StrictJSON"]),
     .testTarget(name: "AutoencodersTests", dependencies: ["Autoencoders"]),
     .testTarget(name: "TransformersTests", dependencies: ["Transformers"]),
     .testTarget(name: "RenderingTests", dependencies: ["Rendering", "Verification"]),
