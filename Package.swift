@@ -24,7 +24,7 @@ let package = Package(
     .target(
       name: "Rendering",
       dependencies: ["Tensors", "FeatureCaching", "Conditioning", "Autoencoders", "Transformers", "StrictJSON"]),
-    .target(name: "Verification", dependencies: ["Rendering"]),
+    .target(name: "Verification", dependencies: ["Rendering", "StrictJSON"]),
     .executableTarget(
       name: "clusca",
       dependencies: [
@@ -35,8 +35,8 @@ let package = Package(
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "StrictJSON"]),
     .testTarget(name: "MediaTests", dependencies: ["Media", "StrictJSON"]),
     .testTarget(name: "FeatureCachingTests", dependencies: ["FeatureCaching"]),
-    .testTarget(name: "ConditioningTests", dependencies: ["Conditioning"]),
-    .testTarget(name: "AutoencodersTests", dependencies: ["Autoencoders"]),
+    .testTarget(name: "ConditioningTests", dependencies: ["Conditioning", "Tensors", "StrictJSON"]),
+    .testTarget(name: "AutoencodersTests", dependencies: ["Autoencoders", "Tensors", "StrictJSON"]),
     .testTarget(name: "TransformersTests", dependencies: ["Transformers"]),
     .testTarget(name: "RenderingTests", dependencies: ["Rendering", "Verification"]),
     .testTarget(name: "CommandLineTests", dependencies: ["clusca", "Media", "Tensors", "StrictJSON"]),

@@ -77,6 +77,8 @@ INLINE vf activate16(vf x, clusca_activation activation) {
     case CLUSCA_GELU_ERF:
       for (size_t i = 0; i < LANES; i++) x[i] = 0.5f * x[i] * (1.0f + erff(x[i] * 0.70710678118654752f));
       return x;
+    case CLUSCA_RELU:
+      return max16(x, (vf)0.0f);
     default:
       return x;
   }

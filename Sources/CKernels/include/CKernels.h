@@ -22,6 +22,7 @@ typedef enum clusca_activation {
   CLUSCA_GELU_TANH = 2,   // 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
   CLUSCA_GELU_ERF = 3,    // 0.5 x (1 + erf(x / sqrt 2))
   CLUSCA_QUICK_GELU = 4,  // x * sigmoid(1.702 x)
+  CLUSCA_RELU = 5,        // max(x, 0)
 } clusca_activation;
 
 // Columns of a weight matrix that one packed bfloat16 panel holds.

@@ -4,36 +4,44 @@
 /// out of the raw text, the others out of the normalized text between those. Of several that match, the leftmost counts,
 /// then the longest.
 struct AddedVocabulary: Sendable {
-  private var tokens: [AddedToken] = []
-  private var ids: [Int32] = []
-  private var indices: [[UInt8]: Int] = [:]
+  private var specialTokens: [AddedToken] = []
+  private var otherTokens: [AddedToken] = []
+  private var specialContents: Set<[UInt8]> = []
+  private var ids: [[UInt8]: Int32] = [:]
   /// Of the id, the declaration that was made last: it rules over white space and word boundaries.
   private var latest: [Int32: AddedToken] = [:]
   private var raw = ByteTrie([])
   private var normalized = ByteTrie([])
 
-  /// Adds a token. The first declaration of a content decides whether it is normalized, the last one about the rest.
-  mutating func add(_ token: AddedToken, id: Int32) {
+  private(set) var maximumID: Int32?
+
+  /// Adds a token, or declares it anew, and returns its id: that of the model, if it is in its vocabulary, else the next
+  /// free one. The first declaration of a content decides whether it is normalized.
+  @discardableResult
+  mutating func add(_ token: AddedToken, to model: any TokenModel) throws(TokenizerError.Problem) -> Int32? {
     let key = Array(token.content.utf8)
-    guard !key.isEmpty else { return }
-    if indices[key] == nil {
-      indices[key] = tokens.count
-      tokens.append(token)
-      ids.append(id)
-    }
+    guard !key.isEmpty else { return nil }
+    let id = ids[key] ?? model.id(of: token.content) ?? max(Int32(model.tokenCount), (maximumID ?? -1) + 1)
+    if latest[id] == token { return id }
+    try Vocabulary.check(key, id: Int(id))
+    if token.isSpecial, specialContents.insert(key).inserted { specialTokens.append(token) }
+    if !specialContents.contains(key) { otherTokens.append(token) }
+    ids[key] = id
     latest[id] = token
+    maximumID = max(maximumID ?? 0, id)
+    return id
   }
 
-  func id(of content: String) -> Int32? { indices[Array(content.utf8)].map { ids[$0] } }
+  func id(of content: String) -> Int32? { ids[Array(content.utf8)] }
 
-  var maximumID: Int32? { ids.max() }
-
-  /// Makes the tokens findable; to be called after the last ``add(_:id:)``.
+  /// Makes the tokens findable; to be called after the last ``add(_:to:)``.
   mutating func prepare(normalizer: (any Normalizer)?) {
     var rawEntries: [(key: [UInt8], id: Int32)] = []
     var normalizedEntries: [(key: [UInt8], id: Int32)] = []
-    for (token, id) in zip(tokens, ids) {
+    // Of equal keys the first counts here, but the last in a trie.
+    for token in (specialTokens + otherTokens).reversed() {
       let key = Array(token.content.utf8)
+      guard let id = ids[key] else { continue }
       if token.isNormalized {
         normalizedEntries.append((normalizer?.normalize(key) ?? key, id))
       } else {
@@ -113,17 +121,9 @@ struct AddedVocabulary: Sendable {
   private func isSingleWord(_ text: ArraySlice<UInt8>, _ range: Range<Int>) -> Bool {
     if range.lowerBound > text.startIndex {
       let before = UTF8Text.start(before: range.lowerBound, in: text)
-      if isWord(UTF8Text.scalar(in: text, at: before).scalar) { return false }
+      if UTF8Text.scalar(in: text, at: before).scalar.isWordCharacter { return false }
     }
-    return range.upperBound == text.endIndex || !isWord(UTF8Text.scalar(in: text, at: range.upperBound).scalar)
-  }
-
-  /// `\w` (UTS #18, annex C).
-  private func isWord(_ scalar: Unicode.Scalar) -> Bool {
-    let properties = scalar.properties
-    switch properties.generalCategory {
-    case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation: return true
-    default: return properties.isAlphabetic || properties.isJoinControl
-    }
+    return range.upperBound == text.endIndex
+      || !UTF8Text.scalar(in: text, at: range.upperBound).scalar.isWordCharacter
   }
 }

@@ -1,9 +1,8 @@
-/// A prompt as a fixed number of token ids.
+/// A prompt as token ids.
 public struct EncodedText: Sendable, Hashable {
-  /// As many ids as were asked for.
   public let ids: [Int32]
 
-  /// Where the tokens stand; the rest is padding. This is the attention mask of a text encoder that has one.
+  /// Where the tokens stand; the rest is padding.
   public let tokens: Range<Int>
 
   /// How many tokens of the text did not fit.
@@ -14,4 +13,7 @@ public struct EncodedText: Sendable, Hashable {
     self.tokens = tokens
     self.cutCount = cutCount
   }
+
+  /// 1 for each token, 0 for padding.
+  public var attentionMask: [Int32] { ids.indices.map { tokens.contains($0) ? 1 : 0 } }
 }

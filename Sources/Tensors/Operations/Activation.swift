@@ -11,6 +11,8 @@ public enum Activation: Sendable {
   case geluErf
   /// x · σ(1.702 x), CLIP's.
   case quickGELU
+  /// max(x, 0), of the first T5.
+  case relu
 
   var code: clusca_activation {
     switch self {
@@ -19,6 +21,7 @@ public enum Activation: Sendable {
     case .geluTanh: CLUSCA_GELU_TANH
     case .geluErf: CLUSCA_GELU_ERF
     case .quickGELU: CLUSCA_QUICK_GELU
+    case .relu: CLUSCA_RELU
     }
   }
 }

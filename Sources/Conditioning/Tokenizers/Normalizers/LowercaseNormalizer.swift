@@ -17,4 +17,6 @@ struct LowercaseNormalizer: Normalizer {
     }
     return bytes
   }
+
+  var growth: Int { 2 }
 }

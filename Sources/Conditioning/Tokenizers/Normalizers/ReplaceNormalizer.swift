@@ -19,4 +19,6 @@ struct ReplaceNormalizer: Normalizer {
     }
     return bytes
   }
+
+  var growth: Int { max(1, replacement.count) }
 }

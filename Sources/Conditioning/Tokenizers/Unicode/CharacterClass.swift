@@ -23,3 +23,13 @@ enum CharacterClass {
 
   private static let ascii = (0..<0x80).map { CharacterClass(beyondASCII: Unicode.Scalar(UInt8($0))) }
 }
+
+extension Unicode.Scalar {
+  /// `\w` (UTS #18, annex C).
+  var isWordCharacter: Bool {
+    switch properties.generalCategory {
+    case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation: true
+    default: properties.isAlphabetic || properties.isJoinControl
+    }
+  }
+}

@@ -26,7 +26,9 @@ struct TokenizerFolder: Sendable {
   /// The bytes of the file `name`; nil if there is no such file.
   func bytes(_ name: String) throws(TokenizerError) -> [UInt8]? {
     let path = path(of: name)
-    guard !path.utf8.contains(0) else { throw TokenizerError(path: path, .unreadable("a path cannot hold a zero byte")) }
+    guard !path.utf8.contains(0) else {
+      throw TokenizerError(path: path, .unreadable("a path cannot hold a zero byte"))
+    }
     // Without O_NONBLOCK, opening a named pipe would wait for a writer.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
     guard descriptor >= 0 else {
@@ -54,7 +56,9 @@ struct TokenizerFolder: Sendable {
         if errno == EINTR { continue }
         throw failure(path)
       }
-      guard bytes.count + count <= maximumBytes else { throw TokenizerError(path: path, .tooLarge(limit: maximumBytes)) }
+      guard bytes.count + count <= maximumBytes else {
+        throw TokenizerError(path: path, .tooLarge(limit: maximumBytes))
+      }
       bytes.append(contentsOf: part[..<count])
     }
   }

@@ -1,0 +1,5 @@
+/// The end of a prompt where it is padded or cut.
+enum TokenizerSide: String, Sendable {
+  case left
+  case right
+}
