@@ -39,6 +39,6 @@ let package = Package(
     .testTarget(name: "AutoencodersTests", dependencies: ["Autoencoders", "Tensors", "StrictJSON"]),
     .testTarget(name: "TransformersTests", dependencies: ["Transformers"]),
     .testTarget(name: "RenderingTests", dependencies: ["Rendering", "Verification"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["Media", "StrictJSON"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["clusca", "Media", "Tensors", "StrictJSON"]),
   ]
 )
