@@ -74,7 +74,8 @@ extension CacheSettings {
       guard parts.count == 2, let name = CacheOption(name: parts[0]) else {
         let known = names.isEmpty ? "it has none" : "it has " + names.joined(separator: ", ")
         throw CacheOptionError(
-          description: "\"\(option)\" is no option of the caching method \(method.rawValue), written name=value; \(known)")
+          description:
+            "\"\(option)\" is no option of the caching method \(method.rawValue), written name=value; \(known)")
       }
       guard name.methods.contains(method) else {
         throw CacheOptionError(

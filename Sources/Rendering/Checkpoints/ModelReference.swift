@@ -24,7 +24,8 @@ public enum ModelReference: Sendable, Hashable {
     } else {
       throw FileError(
         path: text,
-        reason: "does not exist; give a folder in the layout of diffusers, a .safetensors file, or the name org/name of "
+        reason:
+          "does not exist; give a folder in the layout of diffusers, a .safetensors file, or the name org/name of "
           + "a repository in the local Hugging Face cache")
     }
   }

@@ -84,13 +84,15 @@ private struct FluxOriginalTransformer {
     func shape(_ name: String, _ dimensions: Int) throws -> [Int] {
       let shape = try store.tensor(prefix + name).shape
       guard shape.count == dimensions, shape.allSatisfy({ $0 > 0 }) else {
-        throw SafetensorsError(path: path, tensor: prefix + name, .missing)
+        throw FileError(
+          path: path, reason: "its tensor \"\(prefix + name)\" has the shape \(shape), which no FLUX transformer has")
       }
       return shape
     }
     func blocks(_ stack: String) -> Int {
       let start = "\(prefix)\(stack)."
-      return Set(store.names.filter { $0.hasPrefix(start) }.map { $0.dropFirst(start.count).prefix { $0 != "." } }).count
+      return Set(store.names.filter { $0.hasPrefix(start) }.map { $0.dropFirst(start.count).prefix { $0 != "." } })
+        .count
     }
     if let settings = try FluxCheckpoint.settings(of: path) {
       configuration = try FluxConfiguration(settings)
@@ -100,7 +102,8 @@ private struct FluxOriginalTransformer {
       guard headWidth == 128, width % headWidth == 0 else {
         throw FileError(
           path: path,
-          reason: "has heads of \(headWidth) dimensions, not the 128 of the released models, so its architecture is not "
+          reason:
+            "has heads of \(headWidth) dimensions, not the 128 of the released models, so its architecture is not "
             + "known; put diffusers' settings for the transformer beside it, under the same name with .json")
       }
       configuration = FluxConfiguration(

@@ -12,7 +12,8 @@ public struct FluxTextEncoders: Sendable {
     clip: CLIPTextEncoder, clipTokenizer: Tokenizer, t5: T5Encoder, t5Tokenizer: Tokenizer, path: String
   ) throws {
     for (tokenizer, vocabulary, name) in [
-      (clipTokenizer, clip.configuration.vocabulary, "tokenizer"), (t5Tokenizer, t5.configuration.vocabulary, "tokenizer_2"),
+      (clipTokenizer, clip.configuration.vocabulary, "tokenizer"),
+      (t5Tokenizer, t5.configuration.vocabulary, "tokenizer_2"),
     ] {
       guard tokenizer.idLimit <= vocabulary else {
         throw FileError(

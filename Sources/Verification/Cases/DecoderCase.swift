@@ -7,7 +7,8 @@ enum DecoderCase: CaseRunner {
 
   static func run(_ comparison: GoldenComparison) async throws {
     let folder = try comparison.golden.requiredCheckpoint
-    let config = try PartConfiguration(path: "\(comparison.golden.name) in manifest.json", json: comparison.golden.config)
+    let config = try PartConfiguration(
+      path: "\(comparison.golden.name) in manifest.json", json: comparison.golden.config)
     var decoder = try AutoencoderKLDecoder(
       AutoencoderKLConfiguration(PartConfiguration(path: "\(folder)/config.json")),
       Parameters(TensorStore(folder: folder), precision: .float32))

@@ -117,7 +117,9 @@ enum FluxPipelineCase: CaseRunner {
     comparison.check("in.pooled_projections", inputs.pooled, row: row)
     if let guidance = inputs.guidance { comparison.check("in.guidance", [Double(guidance)], row: row) }
     guard row == 0 else { return }
-    let places = (0..<grid.tokens).flatMap { [0, Double($0 / grid.columns), Double($0 % grid.columns)] }
+    let places: [Double] = (0..<grid.tokens).flatMap { token -> [Double] in
+      [0, Double(token / grid.columns), Double(token % grid.columns)]
+    }
     comparison.check("in.img_ids", places)
     comparison.check("in.txt_ids", [Double](repeating: 0, count: 3 * inputs.text.rows))
   }

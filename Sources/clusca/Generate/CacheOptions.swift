@@ -11,7 +11,8 @@ struct CacheOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Options of the method: " + CacheOption.allCases.map { "\($0.rawValue): \($0.meaning)" }.joined(separator: "; ") + ".",
+      "Options of the method: " + CacheOption.allCases.map { "\($0.rawValue): \($0.meaning)" }.joined(separator: "; ")
+        + ".",
       valueName: "name=value,…"))
   var cacheOption: [String] = []
 

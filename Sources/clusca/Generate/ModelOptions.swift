@@ -20,7 +20,8 @@ struct ModelOptions: ParsableArguments {
     help: ArgumentHelp("For a single file: CLIP, a .safetensors file or a folder of transformers.", valueName: "path"))
   var clip: String?
 
-  @Option(help: ArgumentHelp("For a single file: T5, a .safetensors file or a folder of transformers.", valueName: "path"))
+  @Option(
+    help: ArgumentHelp("For a single file: T5, a .safetensors file or a folder of transformers.", valueName: "path"))
   var t5xxl: String?
 
   @Option(help: ArgumentHelp("For a single file: the folder of CLIP's tokenizer.", valueName: "folder"))
@@ -33,9 +34,9 @@ struct ModelOptions: ParsableArguments {
 
   @Option(
     help: """
-      float32 is exact: the pictures of diffusers. bf16 is fast: weights and inputs of products are rounded to bfloat16.
+      float32, the default, is exact: the pictures of diffusers. bf16 is fast: weights and inputs of products are rounded to bfloat16.
       """)
-  var dtype: Precision = .float32
+  var dtype: Precision?
 
   @Option(
     name: .shortAndLong,
@@ -52,11 +53,13 @@ struct ModelOptions: ParsableArguments {
   func open(_ name: String?) throws -> any RenderModel {
     if let threads { ThreadPool.shared.setThreads(threads) }
     let partOptions = [vae, clip, t5xxl, tokenizer, secondTokenizer]
-    let reference = try name.map { try ModelReference($0, environment: Environment.variables) } ?? DefaultModel.reference()
+    let reference =
+      try name.map { try ModelReference($0, environment: Environment.variables) } ?? DefaultModel.reference()
     guard case .file(let file) = reference else {
       guard partOptions.allSatisfy({ $0 == nil }) else {
         throw CommandFailure(
-          .usage, "--vae, --clip-l, --t5xxl, --tokenizer and --tokenizer-2 go with a single file given with --model only.")
+          .usage,
+          "--vae, --clip-l, --t5xxl, --tokenizer and --tokenizer-2 go with a single file given with --model only.")
       }
       return try RenderModels.open(reference)
     }

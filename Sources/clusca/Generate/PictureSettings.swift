@@ -55,7 +55,9 @@ struct PictureSettings: Sendable, Equatable {
   }
 
   /// Seeds above the largest signed number are written as text: many readers of JSON cannot hold them.
-  private static func json(_ seed: UInt64) -> JSONValue { Int(exactly: seed).map { .integer($0) } ?? .string("\(seed)") }
+  private static func json(_ seed: UInt64) -> JSONValue {
+    Int(exactly: seed).map { .integer($0) } ?? .string("\(seed)")
+  }
 
   /// What other programs read.
   var parameters: GenerationParameters {

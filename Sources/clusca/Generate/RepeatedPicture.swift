@@ -31,7 +31,8 @@ struct RepeatedPicture: Sendable {
   }
 
   func seed() throws -> UInt64? {
-    try value("seed", "a seed") { value in value.int.flatMap(UInt64.init(exactly:)) ?? value.string.flatMap(UInt64.init) }
+    try value("seed", "a seed") { value in value.int.flatMap(UInt64.init(exactly:)) ?? value.string.flatMap(UInt64.init)
+    }
   }
 
   func choice<Choice: RawRepresentable<String>>(_ key: String, _ type: Choice.Type) throws -> Choice? {
@@ -51,7 +52,9 @@ struct RepeatedPicture: Sendable {
     }
     settings.method = method
     do {
-      for (name, value) in cache where name != "method" { try settings.apply("\(name)=\(value.string ?? value.text())") }
+      for (name, value) in cache where name != "method" {
+        try settings.apply("\(name)=\(value.string ?? value.text())")
+      }
     } catch let error as CacheOptionError {
       throw CommandFailure(.input, "\(path) holds settings that cannot be used: \(error).")
     }
