@@ -45,13 +45,14 @@ struct Verify: AsyncParsableCommand {
 
   private func selected(_ names: [String]) throws -> [String] {
     guard !cases.isEmpty else { return names }
-    return try cases.flatMap { wanted in
+    let wanted = try cases.flatMap { wanted in
       let matching = names.filter { Self.matches($0, wanted) }
       guard !matching.isEmpty else {
         throw CommandFailure(.usage, "--case \(wanted): \(root)/out/manifest.json has no such case.")
       }
       return matching
     }
+    return names.filter(Set(wanted).contains)
   }
 
   /// Whether a name is `pattern`, in which a `*` stands for any characters.
