@@ -14,9 +14,10 @@ let package = Package(
 
     // From the ground up: each target may import only what stands above it.
     .target(name: "StrictJSON"),
+    .target(name: "Files"),
     .target(name: "CKernels"),
-    .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS", "StrictJSON"]),
-    .target(name: "Media", dependencies: ["CPNG", "StrictJSON"]),
+    .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS", "Files", "StrictJSON"]),
+    .target(name: "Media", dependencies: ["CPNG", "Files", "StrictJSON"]),
     .target(name: "FeatureCaching", dependencies: ["Tensors", "CKernels"]),
     .target(name: "Conditioning", dependencies: ["Tensors", "StrictJSON"]),
     .target(name: "Autoencoders", dependencies: ["Tensors", "CKernels", "COpenBLAS", "StrictJSON"]),
@@ -28,17 +29,19 @@ let package = Package(
     .executableTarget(
       name: "clusca",
       dependencies: [
-        "Rendering", "Verification", "Media", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Rendering", "Verification", "Media", "Files",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON"]),
-    .testTarget(name: "TensorsTests", dependencies: ["Tensors", "StrictJSON"]),
-    .testTarget(name: "MediaTests", dependencies: ["Media", "StrictJSON"]),
+    .testTarget(name: "FilesTests", dependencies: ["Files"]),
+    .testTarget(name: "TensorsTests", dependencies: ["Tensors", "Files", "StrictJSON"]),
+    .testTarget(name: "MediaTests", dependencies: ["Media", "Files", "StrictJSON"]),
     .testTarget(name: "FeatureCachingTests", dependencies: ["FeatureCaching"]),
     .testTarget(name: "ConditioningTests", dependencies: ["Conditioning", "Tensors", "StrictJSON"]),
     .testTarget(name: "AutoencodersTests", dependencies: ["Autoencoders", "Tensors", "StrictJSON"]),
     .testTarget(name: "TransformersTests", dependencies: ["Transformers"]),
     .testTarget(name: "RenderingTests", dependencies: ["Rendering", "Verification"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["clusca", "Media", "Tensors", "StrictJSON"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["clusca", "Files", "Media", "Tensors", "StrictJSON"]),
   ]
 )
