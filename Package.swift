@@ -24,12 +24,16 @@ let package = Package(
     .target(name: "Transformers", dependencies: ["Tensors", "FeatureCaching", "StrictJSON"]),
     .target(
       name: "Rendering",
-      dependencies: ["Tensors", "FeatureCaching", "Conditioning", "Autoencoders", "Transformers", "StrictJSON"]),
+      dependencies: [
+        "Tensors", "FeatureCaching", "Files", "Conditioning", "Autoencoders", "Transformers", "StrictJSON",
+      ]),
     .target(name: "Verification", dependencies: ["Rendering", "StrictJSON"]),
+    // The trained models that come with the package.
+    .target(name: "DefaultModels", resources: [.copy("flux")]),
     .executableTarget(
       name: "clusca",
       dependencies: [
-        "Rendering", "Verification", "Media", "Files",
+        "Autoencoders", "DefaultModels", "FeatureCaching", "Files", "Rendering", "Tensors", "Verification", "Media",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

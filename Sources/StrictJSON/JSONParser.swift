@@ -11,10 +11,14 @@ public struct JSONError: Error, Sendable, CustomStringConvertible {
 public struct JSONLimits: Sendable {
   public var maximumBytes: Int
   public var maximumDepth: Int
+  /// Whether `NaN`, `Infinity` and `-Infinity` are numbers. They are no JSON, but Python writes them: diffusers'
+  /// scheduler_config.json may hold `"lambda_min_clipped": -Infinity`.
+  public var acceptsNonFiniteNumbers: Bool
 
-  public init(maximumBytes: Int = 32 << 20, maximumDepth: Int = 32) {
+  public init(maximumBytes: Int = 32 << 20, maximumDepth: Int = 32, acceptsNonFiniteNumbers: Bool = false) {
     self.maximumBytes = maximumBytes
     self.maximumDepth = maximumDepth
+    self.acceptsNonFiniteNumbers = acceptsNonFiniteNumbers
   }
 }
 
@@ -24,7 +28,8 @@ extension JSONValue {
     guard bytes.count <= limits.maximumBytes else {
       throw JSONError(reason: "\(bytes.count) bytes are more than the limit of \(limits.maximumBytes)", offset: 0)
     }
-    var parser = JSONParser(bytes: ContiguousArray(bytes), maximumDepth: limits.maximumDepth)
+    var parser = JSONParser(bytes: ContiguousArray(bytes), maximumDepth: limits.maximumDepth,
+      acceptsNonFiniteNumbers: limits.acceptsNonFiniteNumbers)
     self = try parser.document()
   }
 
@@ -36,6 +41,7 @@ extension JSONValue {
 private struct JSONParser {
   let bytes: ContiguousArray<UInt8>
   let maximumDepth: Int
+  let acceptsNonFiniteNumbers: Bool
   var offset = 0
 
   mutating func document() throws(JSONError) -> JSONValue {
@@ -68,6 +74,10 @@ private struct JSONParser {
     case UInt8(ascii: "t"): return try literal("true", .bool(true))
     case UInt8(ascii: "f"): return try literal("false", .bool(false))
     case UInt8(ascii: "n"): return try literal("null", .null)
+    case UInt8(ascii: "N") where acceptsNonFiniteNumbers: return try literal("NaN", .number(.nan))
+    case UInt8(ascii: "I") where acceptsNonFiniteNumbers: return try literal("Infinity", .number(.infinity))
+    case UInt8(ascii: "-") where acceptsNonFiniteNumbers && bytes[offset...].starts(with: "-I".utf8):
+      return try literal("-Infinity", .number(-.infinity))
     case nil: throw failure("the document ends too early")
     default: return try number()
     }

@@ -16,7 +16,8 @@ public struct PartConfiguration: Sendable {
         path: path,
         json: JSONValue(
           parsing: bytes,
-          limits: JSONLimits(maximumBytes: Self.maximumBytes, maximumDepth: 32)))
+          limits: JSONLimits(
+            maximumBytes: Self.maximumBytes, maximumDepth: 32, acceptsNonFiniteNumbers: true)))
     } catch let error as JSONError {
       throw FileError(path: path, reason: "is no valid JSON: \(error)")
     }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Files
 import StrictJSON
 
 /// `clusca doctor`: a report to paste into a question or a report on a fault.
@@ -22,6 +21,6 @@ struct Doctor: ParsableCommand {
     }
     let rows = (machine.lines + models.lines).map { (label: $0.0, value: $0.1) }
     let lines = Table.lines(rows) + warnings.map { "warning: \($0)" }
-    try StandardOutput.write(lines.map { $0.printable(limit: .max) }.joined(separator: "\n"))
+    try StandardOutput.write(lines.map(\.withControlsShown).joined(separator: "\n"))
   }
 }

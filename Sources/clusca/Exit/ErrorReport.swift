@@ -73,6 +73,6 @@ struct ErrorReport: Equatable {
       if !line.isEmpty { line += line.hasSuffix(".") || line.hasSuffix(":") ? " " : "; " }
       line += part
     }
-    return line.printable(limit: .max)
+    return line.withControlsShown
   }
 }

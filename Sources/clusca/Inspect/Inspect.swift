@@ -1,5 +1,4 @@
 import ArgumentParser
-import Files
 import Tensors
 
 /// `clusca inspect`: what is in a checkpoint, a safetensors file or a picture.
@@ -27,7 +26,7 @@ struct Inspect: ParsableCommand {
       try StandardOutput.write(report.json(withTensors: tensors).text(pretty: true))
     } else {
       try StandardOutput.write(
-        report.lines(withTensors: tensors).map { $0.printable(limit: .max) }.joined(separator: "\n"))
+        report.lines(withTensors: tensors).map(\.withControlsShown).joined(separator: "\n"))
     }
     // What can be shown is shown; a script still learns that the checkpoint cannot be used.
     if let problem = report.problems.first {
