@@ -22,7 +22,7 @@ public struct FileError: Error, Sendable, Hashable, CustomStringConvertible {
 extension String {
   /// The text as it may stand in a message: control characters escaped, the middle of very long text left out. Names and
   /// paths come from files of strangers and must not be able to drive a terminal or forge a log line.
-  func printable(limit: Int = 400) -> String {
+  package func printable(limit: Int = 400) -> String {
     var text = ""
     for scalar in unicodeScalars {
       switch scalar.properties.generalCategory {

@@ -18,7 +18,7 @@ public struct PartConfiguration: Sendable {
         path: path,
         json: JSONValue(
           parsing: file.bytes(0..<file.byteCount),
-          limits: JSONLimits(maximumBytes: Self.maximumBytes, maximumDepth: 32)))
+          limits: JSONLimits(maximumBytes: Self.maximumBytes, maximumDepth: 32, acceptsNonFiniteNumbers: true)))
     } catch let error as JSONError {
       throw FileError(path: path, reason: "is no valid JSON: \(error)")
     }
