@@ -1,5 +1,5 @@
 // The kernels, compiled once for each instruction set: the including file defines KERNELS (the table's name), ISA_NAME,
-// and HAS_FMA, and applies the target attribute to everything between.
+// HAS_FMA, HAS_AVX512 (32 registers of 16 floats) and HAS_BFLOAT16, and applies the target attribute to everything between.
 
 INLINE vf load(const float *p) {
   vf v;
@@ -144,16 +144,20 @@ static void rms_norm(const float *x, size_t x_stride, float *y, size_t y_stride,
   }
 }
 
-static void moments(const float *x, size_t rows, size_t columns, size_t stride, double *sum,
-                    double *sum_of_squares) {
-  double s = 0, q = 0;
-  for (size_t r = 0; r < rows; r++, x += stride)
-    for (size_t c = 0; c < columns; c++) {
-      s += (double)x[c];
-      q += (double)x[c] * (double)x[c];
+static void column_moments(const float *x, size_t rows, size_t columns, double *sums, double *sums_of_squares) {
+  FOR_EACH_16(columns, {
+    vd sum = 0;
+    vd squares = 0;
+    for (size_t r = 0; r < rows; r++) {
+      const vd v = __builtin_convertvector(READ(x + r * columns), vd);
+      sum += v;
+      squares += v * v;
     }
-  *sum += s;
-  *sum_of_squares += q;
+    for (size_t lane = 0; lane < part; lane++) {
+      sums[i + lane] += sum[lane];
+      sums_of_squares[i + lane] += squares[lane];
+    }
+  });
 }
 
 static void scale_shift(const float *x, float *y, size_t rows, size_t columns, const float *scale, const float *shift,
@@ -393,6 +397,73 @@ static void product_bfloat16(const uint16_t *a, size_t a_stride, size_t m, size_
   }
 }
 
+// MARK: Convolutions
+
+// Channels of a pass: the weights of one stay in the first-level cache while all pixels go by.
+enum { PASS_CHANNELS = 256 };
+
+// One tap of a convolution at `count` pixels, which share each load of weights: c[i] (+)= sum over k of pixels[i][tap + k] * weights[k].
+#define PIXEL_BLOCK(count)                                                                                       \
+  static void pixels_##count(const float *const *pixels, ptrdiff_t tap, size_t depth, const float *weights,     \
+                             float *c, int first) {                                                             \
+    const float *p[count];                                                                                      \
+    vf sums[count];                                                                                             \
+    _Pragma("clang loop unroll(full)") for (size_t i = 0; i < count; i++) {                                     \
+      p[i] = pixels[i] + tap;                                                                                   \
+      sums[i] = first ? (vf)0 : load(c + i * LANES);                                                            \
+    }                                                                                                           \
+    for (size_t k = 0; k < depth; k++) {                                                                        \
+      const vf w = load(weights + k * LANES);                                                                   \
+      _Pragma("clang loop unroll(full)") for (size_t i = 0; i < count; i++)                                     \
+          sums[i] = fma16((vf)p[i][k], w, sums[i]);                                                             \
+    }                                                                                                           \
+    _Pragma("clang loop unroll(full)") for (size_t i = 0; i < count; i++) store(c + i * LANES, sums[i]);        \
+  }
+PIXEL_BLOCK(1)
+PIXEL_BLOCK(2)
+#if HAS_FMA
+PIXEL_BLOCK(4)
+PIXEL_BLOCK(6)
+#endif
+#if HAS_AVX512
+PIXEL_BLOCK(12)
+#endif
+
+static void convolve(const float *const *pixels, size_t m, const ptrdiff_t *taps, size_t tap_count, size_t channels,
+                     const float *packed, float *c) {
+  for (size_t from = 0; from < channels; from += PASS_CHANNELS) {
+    const size_t depth = channels - from < PASS_CHANNELS ? channels - from : PASS_CHANNELS;
+    for (size_t t = 0; t < tap_count; t++) {
+      const ptrdiff_t tap = taps[t] + (ptrdiff_t)from;
+      const float *weights = packed + (t * channels + from) * LANES;
+      const int first = from == 0 && t == 0;
+      size_t i = 0;
+#define BLOCKS(count)                    \
+  for (; i + count <= m; i += count)     \
+    pixels_##count(pixels + i, tap, depth, weights, c + i * LANES, first)
+#if HAS_AVX512
+      BLOCKS(12);
+#endif
+#if HAS_FMA
+      BLOCKS(6);
+      BLOCKS(4);
+#endif
+      BLOCKS(2);
+      BLOCKS(1);
+#undef BLOCKS
+    }
+  }
+}
+
+static void store_channels(const float *c, size_t rows, size_t columns, const float *bias, float *out,
+                           size_t out_stride, int add) {
+  for (size_t r = 0; r < rows; r++, c += LANES, out += out_stride)
+    FOR_EACH_16(columns, {
+      const vf sum = READ(c) + READ(bias);
+      WRITE(out, add ? READ(out) + sum : sum);
+    });
+}
+
 // MARK: Conversions
 
 static void to_bfloat16(const float *x, uint16_t *y, size_t count) {
@@ -470,7 +541,7 @@ const clusca_kernels KERNELS = {
     .name = ISA_NAME,
     .layer_norm = layer_norm,
     .rms_norm = rms_norm,
-    .moments = moments,
+    .column_moments = column_moments,
     .scale_shift = scale_shift,
     .activate = activate,
     .add_bias = add_bias,
@@ -482,6 +553,8 @@ const clusca_kernels KERNELS = {
     .product_few_rows = product_few_rows,
     .pack_bfloat16 = pack_bfloat16,
     .product_bfloat16 = product_bfloat16,
+    .convolve = convolve,
+    .store_channels = store_channels,
     .to_bfloat16 = to_bfloat16,
     .from_bfloat16 = from_bfloat16,
     .add_gated_sum = add_gated_sum,

@@ -6,6 +6,7 @@
 #define KERNELS clusca_kernels_avx512
 #define ISA_NAME "avx512"
 #define HAS_FMA 1
+#define HAS_AVX512 1
 #define HAS_BFLOAT16 0
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,fma,f16c"))), apply_to = function)
 #include "body.h"

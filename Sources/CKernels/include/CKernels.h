@@ -27,6 +27,8 @@ typedef enum clusca_activation {
 
 // Columns of a weight matrix that one packed bfloat16 panel holds.
 enum { CLUSCA_PANEL = 64 };
+// Output channels that a convolution computes at a time.
+enum { CLUSCA_CHANNELS = 16 };
 
 typedef struct clusca_kernels {
   // "generic", "avx2", "avx512" or "avx512bf16": also the numerics class of a machine.
@@ -39,8 +41,9 @@ typedef struct clusca_kernels {
   // y[r] = x[r] / sqrt(mean(x[r]^2) + eps) * weight. Row r of x and y starts at r * stride.
   void (*rms_norm)(const float *x, size_t x_stride, float *y, size_t y_stride, size_t rows, size_t columns, float eps,
                    const float *weight);
-  // Sum and sum of squares of `columns` adjacent values in each of `rows` rows, in double precision.
-  void (*moments)(const float *x, size_t rows, size_t columns, size_t stride, double *sum, double *sum_of_squares);
+  // Adds each column's sum and sum of squares over the rows to what is there, in double precision: the first half of a
+  // group norm in channels-last layout.
+  void (*column_moments)(const float *x, size_t rows, size_t columns, double *sums, double *sums_of_squares);
   // y[r][c] = activation(x[r][c] * scale[c] + shift[c]): the second half of a group norm in channels-last layout.
   void (*scale_shift)(const float *x, float *y, size_t rows, size_t columns, const float *scale, const float *shift,
                       clusca_activation activation);
@@ -76,6 +79,15 @@ typedef struct clusca_kernels {
   void (*product_bfloat16)(const uint16_t *a, size_t a_stride, size_t m, size_t k, const uint16_t *packed,
                            size_t first_panel, size_t last_panel, size_t n, float *c, size_t c_stride,
                            const float *bias, clusca_activation activation);
+
+  // -- Convolutions in channels-last layout, CLUSCA_CHANNELS output channels at a time.
+  // c[m][column] = sum over taps t and channels k of pixels[m][taps[t] + k] * packed[t][k][column].
+  void (*convolve)(const float *const *pixels, size_t m, const ptrdiff_t *taps, size_t tap_count, size_t channels,
+                   const float *packed, float *c);
+  // out[r][column] = c[r][column] + bias[column], or += where `add` is set, for the first `columns` columns of c. Rows of
+  // out are out_stride apart.
+  void (*store_channels)(const float *c, size_t rows, size_t columns, const float *bias, float *out,
+                         size_t out_stride, int add);
 
   // -- Conversions. Rounding to bfloat16 is to nearest even.
   void (*to_bfloat16)(const float *x, uint16_t *y, size_t count);

@@ -24,7 +24,7 @@ public struct Attention: Sendable {
   }
 
   /// Queries of one piece of work: enough to outweigh the copy of keys and values that OpenBLAS makes for each.
-  private static let queriesPerPiece = 192
+  package static let queriesPerPiece = 192
 
   /// - Parameters:
   ///   - qkv: `[tokens, 3 · heads · headWidth]`: queries, keys and values side by side.

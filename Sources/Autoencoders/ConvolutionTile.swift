@@ -1,0 +1,79 @@
+import CKernels
+import Tensors
+
+/// A rectangle of a picture with the border that a convolution sees round it.
+struct ConvolutionTile {
+  let top: Int
+  let left: Int
+  let height: Int
+  let width: Int
+  let border: Int
+  let channels: Int
+
+  private var paddedWidth: Int { width + 2 * border }
+
+  /// Gathers the rectangle and its border, through norm and SiLU if there are any; outside of the picture are zeros.
+  /// `body` gets the first channel of each pixel of the rectangle, row by row.
+  func withPixels(
+    of x: UnsafePointer<Float>, height pictureHeight: Int, width pictureWidth: Int, scale: UnsafePointer<Float>?,
+    shift: UnsafePointer<Float>?, _ body: (UnsafeBufferPointer<UnsafePointer<Float>?>) -> Void
+  ) {
+    let paddedHeight = height + 2 * border
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: paddedHeight * paddedWidth * channels) { padded in
+      let padded = padded.baseAddress!
+      let columns = max(0, left - border)..<min(pictureWidth, left + width + border)
+      let zerosBefore = (columns.lowerBound - (left - border)) * channels
+      let inside = columns.count * channels
+      for row in 0..<paddedHeight {
+        let target = padded + row * paddedWidth * channels
+        let pictureRow = top - border + row
+        guard pictureRow >= 0, pictureRow < pictureHeight else {
+          target.update(repeating: 0, count: paddedWidth * channels)
+          continue
+        }
+        let source = x + (pictureRow * pictureWidth + columns.lowerBound) * channels
+        target.update(repeating: 0, count: zerosBefore)
+        if let scale, let shift {
+          kernels.scale_shift(source, target + zerosBefore, columns.count, channels, scale, shift, CLUSCA_SILU)
+        } else {
+          (target + zerosBefore).update(from: source, count: inside)
+        }
+        let end = zerosBefore + inside
+        (target + end).update(repeating: 0, count: paddedWidth * channels - end)
+      }
+      withUnsafeTemporaryAllocation(of: UnsafePointer<Float>?.self, capacity: height * width) { pixels in
+        for row in 0..<height {
+          for column in 0..<width {
+            pixels[row * width + column] = UnsafePointer(
+              padded + ((row + border) * paddedWidth + column + border) * channels)
+          }
+        }
+        body(UnsafeBufferPointer(pixels))
+      }
+    }
+  }
+
+  /// Writes all output channels of the rectangle's pixels, or adds to what is there.
+  func convolve(
+    _ pixels: UnsafeBufferPointer<UnsafePointer<Float>?>, _ weights: ConvolutionWeights, bias: UnsafePointer<Float>,
+    outputs: Int, adding: Bool, into y: UnsafeMutablePointer<Float>, rowStride: Int, pixelStride: Int
+  ) {
+    let panelWidth = Int(CLUSCA_CHANNELS)
+    let taps = weights.taps.map { ($0.row * paddedWidth + $0.column) * channels }
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: pixels.count * panelWidth) { sums in
+      let sums = sums.baseAddress!
+      weights.packed.withUnsafeElements { packed in
+        for first in stride(from: 0, to: outputs, by: panelWidth) {
+          kernels.convolve(
+            pixels.baseAddress, pixels.count, taps, taps.count, channels,
+            packed.baseAddress! + first * taps.count * channels, sums)
+          for row in 0..<height {
+            kernels.store_channels(
+              sums + row * width * panelWidth, width, min(panelWidth, outputs - first), bias + first,
+              y + row * rowStride + first, pixelStride, adding ? 1 : 0)
+          }
+        }
+      }
+    }
+  }
+}

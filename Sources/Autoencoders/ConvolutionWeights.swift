@@ -1,0 +1,61 @@
+import CKernels
+import Tensors
+
+/// The weights of a convolution in the order in which the kernel reads them.
+struct ConvolutionWeights: Sendable {
+  /// Which pixels the weights meet, relative to the output's.
+  let taps: [(row: Int, column: Int)]
+  /// `[outputs / 16, taps, inputs, 16]`; zeros where outputs are no multiple of 16.
+  let packed: Tensor
+
+  var byteCount: Int { packed.byteCount }
+
+  /// weight: `[outputs, inputs, side · side]`
+  init(_ weight: Tensor, side: Int) {
+    let places = (0..<side * side).map { ($0 / side - side / 2, $0 % side - side / 2) }
+    self.init(weight, taps: places, members: places.indices.map { [$0] })
+  }
+
+  /// The pixels of a doubled picture whose row and column leave these remainders by 2: weights that meet the same pixel
+  /// of the original are added. An even row sees row −1 by its first weight and row 0 by the others; an odd row sees
+  /// row 0 by its first two weights and row 1 by the last.
+  init(_ weight: Tensor, doublingRow row: Int, column: Int) {
+    func members(_ parity: Int) -> [(offset: Int, weights: [Int])] {
+      parity == 0 ? [(-1, [0]), (0, [1, 2])] : [(0, [0, 1]), (1, [2])]
+    }
+    let places = members(row).flatMap { row in members(column).map { column in (row, column) } }
+    self.init(
+      weight, taps: places.map { ($0.offset, $1.offset) },
+      members: places.map { row, column in
+        row.weights.flatMap { row in column.weights.map { row * 3 + $0 } }
+      })
+  }
+
+  /// - Parameter members: for each tap, which weights of a window are added there.
+  private init(_ weight: Tensor, taps: [(row: Int, column: Int)], members: [[Int]]) {
+    let (outputs, inputs, window) = (weight.shape[0], weight.shape[1], weight.shape[2])
+    let panelWidth = Int(CLUSCA_CHANNELS)
+    let panels = (outputs + panelWidth - 1) / panelWidth
+    var packed = Tensor(zeros: [panels, taps.count, inputs, panelWidth])
+    weight.withUnsafeElements { weight in
+      packed.withUnsafeMutableElements { packed in
+        guard let weight = weight.baseAddress, let packed = packed.baseAddress else { return }
+        ThreadPool.shared.forEach(panels) { panel in
+          for (tap, members) in members.enumerated() {
+            for column in 0..<min(panelWidth, outputs - panel * panelWidth) {
+              let source = weight + (panel * panelWidth + column) * inputs * window
+              let target = packed + (panel * taps.count + tap) * inputs * panelWidth + column
+              for input in 0..<inputs {
+                var sum = 0.0
+                for member in members { sum += Double(source[input * window + member]) }
+                target[input * panelWidth] = Float(sum)
+              }
+            }
+          }
+        }
+      }
+    }
+    self.taps = taps
+    self.packed = packed
+  }
+}
