@@ -34,11 +34,12 @@ let package = Package(
     .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "StrictJSON"]),
     .testTarget(name: "MediaTests", dependencies: ["Media", "StrictJSON"]),
-    .testTarget(name: "FeatureCachingTests", dependencies: ["FeatureCaching"]),
+    .testTarget(name: "FeatureCachingTests", dependencies: ["FeatureCaching", "Tensors"]),
     .testTarget(name: "ConditioningTests", dependencies: ["Conditioning", "Tensors", "StrictJSON"]),
     .testTarget(name: "AutoencodersTests", dependencies: ["Autoencoders", "Tensors", "StrictJSON"]),
-    .testTarget(name: "TransformersTests", dependencies: ["Transformers"]),
-    .testTarget(name: "RenderingTests", dependencies: ["Rendering", "Verification"]),
+    .testTarget(
+      name: "TransformersTests", dependencies: ["Transformers", "Rendering", "FeatureCaching", "Tensors", "StrictJSON"]),
+    .testTarget(name: "RenderingTests", dependencies: ["Rendering", "Verification", "Tensors", "StrictJSON"]),
     .testTarget(name: "CommandLineTests", dependencies: ["Media", "StrictJSON"]),
   ]
 )

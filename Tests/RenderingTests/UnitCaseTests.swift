@@ -9,7 +9,7 @@ import Verification
     ProcessInfo.processInfo.environment["CLUSCA_REFERENCE"]
     ?? #filePath.split(separator: "/").dropLast(2).reduce("") { "\($0)/\($1)" } + "/Fixtures/reference"
 
-  @Test(arguments: ["unit_rng", "schedulers"])
+  @Test(arguments: ["unit_rng", "schedulers", "unit_ops", Verification.tokenizersCase])
   func everyRecordedResultIsMet(name: String) async throws {
     let outcome = try await Verification(root: Self.root).run(name)
     #expect(outcome.failures == [])
