@@ -22,8 +22,8 @@ public struct CacheStep: Sendable {
 public protocol FeatureCachePolicy: Sendable {
   /// As on the command line: "clusca".
   var name: String { get }
-  /// The kind of a step, from 0: a function of the step and the policy's settings alone, so that it is the same on every
-  /// machine. Step 0 is full.
+  /// The kind of a step, from 0: a function of the step and the policy's settings alone, so that it is the same on
+  /// every machine. Step 0 is full.
   func kind(ofStep step: Int) -> StepKind
   /// A new, empty cache for one sample (one row of a batch) on one stage.
   func makeCache(choices: any TokenChoices) -> any FeatureCache

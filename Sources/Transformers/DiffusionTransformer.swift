@@ -83,8 +83,8 @@ public protocol TransformerSample: Sendable {
   /// The first stage: latents `[image tokens, channels]` → hidden states, `[tokens, width]` a stream.
   func embed(_ latents: Tensor, probe: Probe?) -> BlockState
 
-  /// The blocks of this stage, one after the other. They change the hidden states in place and ask `cache`, which was told
-  /// of the step, for the output of every branch.
+  /// The blocks of this stage, one after the other. They change the hidden states in place and ask `cache`, which was
+  /// told of the step, for the output of every branch.
   ///
   /// - Parameter beforeBlock: called before each block; an error ends the step, as when the user interrupts it.
   func run(

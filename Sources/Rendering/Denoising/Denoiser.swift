@@ -53,8 +53,8 @@ public struct DenoisedStep: Sendable {
 
 /// The steps of a task as a sequence: each is computed when it is asked for, so that it can be watched and stopped.
 ///
-/// The samples are opened at the first step and closed behind the last, or when a step throws: `CancellationError` if the
-/// task is cancelled, ``StageError``, or `SampleError` if the inputs do not fit the model.
+/// The samples are opened at the first step and closed behind the last, or when a step throws: `CancellationError` if
+/// the task is cancelled, ``StageError``, or `SampleError` if the inputs do not fit the model.
 public struct Denoiser: AsyncSequence, Sendable {
   public typealias Element = DenoisedStep
 

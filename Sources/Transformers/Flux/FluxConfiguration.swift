@@ -82,7 +82,8 @@ public struct FluxConfiguration: Sendable, Hashable {
       + (doubleBlocks..<blockCount).map { branch($0, .joint, .whole, tokens, attention + mlp) }
   }
 
-  /// Operations of a step outside of the branches: embedders, modulation, output. A multiplication and an addition are two.
+  /// Operations of a step outside of the branches: embedders, modulation, output. A multiplication and an addition are
+  /// two.
   public func operationsOutsideOfBranches(imageTokens: Int, textTokens: Int) -> Int {
     let modulation = doubleBlocks * 12 * width * width + singleBlocks * 3 * width * width + 2 * width * width
     let embedders = (256 + width) * width * (embedsGuidance ? 2 : 1) + (pooledWidth + width) * width
