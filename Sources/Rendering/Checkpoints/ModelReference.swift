@@ -3,7 +3,9 @@ import Tensors
 
 /// What a user calls a model: a folder, a single file, or a repository in the local Hugging Face cache.
 public enum ModelReference: Sendable, Hashable {
+  /// A folder in the layout of diffusers.
   case folder(String)
+  /// A single file, whose other parts the user names.
   case file(String)
 
   /// - Parameters:

@@ -2,7 +2,7 @@ import FeatureCaching
 import Tensors
 
 /// The memory that rendering takes, found out before anything is loaded. Weights that are used where they are mapped count
-/// as well: without room for them every step would read them from the disk again.
+/// as well: without room for them every step would read them from the disk again. All numbers are bytes.
 public struct MemoryEstimate: Sendable, Hashable {
   /// The encoders' weights; they are gone when the transformer is loaded.
   public var textEncoders: Int

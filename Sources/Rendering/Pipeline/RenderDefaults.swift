@@ -2,6 +2,7 @@ import Tensors
 
 /// What is rendered where the user does not say: a checkpoint's own settings, or those of its family.
 public struct RenderDefaults: Sendable, Hashable {
+  /// Width and height in pixels.
   public var width: Int
   public var height: Int
   public var steps: Int
@@ -10,6 +11,7 @@ public struct RenderDefaults: Sendable, Hashable {
   /// The scale of classifier-free guidance; 1 is none.
   public var cfgScale: Double
   public var negativePrompt: String
+  /// The text tokens that the transformer sees.
   public var textTokens: Int
 
   public init(

@@ -6,14 +6,16 @@ public struct RunSummary: Sendable, Hashable {
   public var cachedSteps = 0
   /// Tokens that went through a branch, of all tokens of all branches, in 0...1.
   public var computedTokens = 0.0
-  /// Floating-point operations of the transformer.
+  /// Floating-point operations of the transformer, over all steps and samples.
   public var operations = 0
   /// The same with every step in full.
   public var uncachedOperations = 0
   /// The bytes of features that are kept from step to step.
   public var cacheBytes = 0
 
-  /// - Parameter rows: the samples of a step.
+  /// - Parameters:
+  ///   - rows: the samples of a step: 2 under classifier-free guidance.
+  ///   - cost: of a full step of one sample.
   public init(_ policy: any FeatureCachePolicy, steps: Int, rows: Int, cost: StepCost) {
     let full = cost.branches.reduce(cost.outsideOfBranches) { $0 + $1.operations }
     // Forecasting costs a multiplication and an addition an element and order; it is left out, as in the papers.

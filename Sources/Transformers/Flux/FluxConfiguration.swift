@@ -38,6 +38,9 @@ public struct FluxConfiguration: Sendable, Hashable {
     self.ropeAxes = ropeAxes
   }
 
+  /// Reads the `config.json` of a folder `transformer`.
+  ///
+  /// - Throws: `FileError`, which names the file and the key, for a value that is missing, out of range or not supported.
   public init(_ configuration: PartConfiguration) throws {
     try configuration.require("_class_name", "FluxTransformer2DModel")
     try configuration.require("patch_size", 1)
@@ -79,7 +82,8 @@ public struct FluxConfiguration: Sendable, Hashable {
       + (doubleBlocks..<blockCount).map { branch($0, .joint, .whole, tokens, attention + mlp) }
   }
 
-  /// Operations of a step outside of the branches: embedders, modulation, output.
+  /// Operations of a step outside of the branches: embedders, modulation, output. A multiplication and an addition are
+  /// two.
   public func operationsOutsideOfBranches(imageTokens: Int, textTokens: Int) -> Int {
     let modulation = doubleBlocks * 12 * width * width + singleBlocks * 3 * width * width + 2 * width * width
     let embedders = (256 + width) * width * (embedsGuidance ? 2 : 1) + (pooledWidth + width) * width
