@@ -25,10 +25,13 @@ let package = Package(
       name: "Rendering",
       dependencies: ["Tensors", "FeatureCaching", "Conditioning", "Autoencoders", "Transformers", "StrictJSON"]),
     .target(name: "Verification", dependencies: ["Rendering", "StrictJSON"]),
+    // The trained models that come with the package.
+    .target(name: "DefaultModels", resources: [.copy("flux")]),
     .executableTarget(
       name: "clusca",
       dependencies: [
-        "Rendering", "Verification", "Media", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Autoencoders", "DefaultModels", "FeatureCaching", "Rendering", "Tensors", "Verification", "Media",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON"]),
@@ -40,6 +43,6 @@ let package = Package(
     .testTarget(
       name: "TransformersTests", dependencies: ["Transformers", "Rendering", "FeatureCaching", "Tensors", "StrictJSON"]),
     .testTarget(name: "RenderingTests", dependencies: ["Rendering", "Verification", "Tensors", "StrictJSON"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["Media", "StrictJSON"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["clusca", "Media", "Tensors", "StrictJSON"]),
   ]
 )

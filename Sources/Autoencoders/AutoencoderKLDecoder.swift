@@ -80,7 +80,7 @@ public struct AutoencoderKLDecoder: Sendable {
     }
     let (pictures, height, width) = (latents.shape[0], latents.shape[2], latents.shape[3])
     let (scale, channels) = (configuration.scale, configuration.outputChannels)
-    let tiled = tiles(tiling, height: height, width: width, decoder: self)
+    let tiled = tiles(tiling, height: height, width: width, configuration)
     var result = Tensor(uninitialized: [pictures, channels, height * scale, width * scale])
     for picture in 0..<pictures {
       let z = latents.channelsLast(picture: picture)  // `[height, width, latent channels]`

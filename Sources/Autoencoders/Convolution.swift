@@ -6,7 +6,8 @@ import Tensors
 ///
 /// The doubled picture is never made. Each of its pixels repeats a pixel of the original, so a window of 3×3 in it covers
 /// 2×2 of the original, and which weights meet there depends only on whether row and column are even: four small
-/// convolutions, each giving a quarter of the pixels, with 16 multiplications instead of 36.
+/// convolutions, each giving a quarter of the pixels, with 16 multiplications instead of 36. The other convolutions of
+/// 3×3 go by Winograd's algorithm, which takes 16 for four pixels, too.
 package struct Convolution: Sendable {
   package enum Kind: Sendable {
     case pointwise
@@ -17,6 +18,7 @@ package struct Convolution: Sendable {
   let inputs: Int
   let outputs: Int
   private let kind: Kind
+  private let isWinograd: Bool
   private let phases: [ConvolutionWeights]
   private let bias: Tensor
 
@@ -29,10 +31,13 @@ package struct Convolution: Sendable {
       : try parameters.stored("weight", shape: [outputs, inputs, side, side])
     let weight = try Tensor(stored).reshaped([outputs, inputs, side * side])
     self.kind = kind
+    // Transforms of the input pay only for themselves where there are outputs enough to share them.
+    isWinograd = kind == .square && outputs >= 8
     self.inputs = inputs
     self.outputs = outputs
     phases =
       switch kind {
+      case .square where isWinograd: [ConvolutionWeights(winograd: weight)]
       case .pointwise, .square: [ConvolutionWeights(weight, side: side)]
       case .doubling: [(0, 0), (0, 1), (1, 0), (1, 1)].map { ConvolutionWeights(weight, doublingRow: $0, column: $1) }
       }
@@ -47,8 +52,11 @@ package struct Convolution: Sendable {
 
   /// The most memory that a thread takes beside input and output.
   static func scratchBytes(inputs: Int) -> Int {
-    ((tileHeight + 2) * (tileWidth + 2) * inputs + tileHeight * tileWidth * Int(CLUSCA_CHANNELS))
-      * MemoryLayout<Float>.stride
+    let tile = tileHeight * tileWidth
+    let windows = (tileHeight + 2) * (tileWidth + 2) * inputs + tile * Int(CLUSCA_CHANNELS)
+    // Winograd's components: 16 for four pixels.
+    let components = 4 * tile * (inputs + Int(CLUSCA_CHANNELS))
+    return (windows + components) * MemoryLayout<Float>.stride
   }
 
   /// `[height, width, inputs]` → `[height, width, outputs]`, twice as high and wide if doubling.
@@ -85,10 +93,12 @@ package struct Convolution: Sendable {
             tile.withPixels(of: elements[0], height: height, width: width, scale: scale, shift: shift) { pixels in
               for (phase, weights) in phases.enumerated() {
                 let (row, column) = (factor * top + phase / 2, factor * left + phase % 2)
-                tile.convolve(
-                  pixels, weights, bias: elements[1], outputs: outputs, adding: adding,
-                  into: y + (row * width * factor + column) * outputs, rowStride: factor * factor * width * outputs,
-                  pixelStride: factor * outputs)
+                let convolve = isWinograd ? tile.convolveByWinograd : tile.convolve
+                convolve(
+                  pixels, weights,
+                  ConvolutionTarget(
+                    y: y + (row * width * factor + column) * outputs, rowStride: factor * factor * width * outputs,
+                    pixelStride: factor * outputs, channels: outputs, bias: elements[1], adding: adding))
               }
             }
           }

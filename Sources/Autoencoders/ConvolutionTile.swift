@@ -10,7 +10,10 @@ struct ConvolutionTile {
   let border: Int
   let channels: Int
 
-  private var paddedWidth: Int { width + 2 * border }
+  /// As wide as Winograd's windows, two pixels each, need it, should the width be odd; so is the height.
+  var evenWidth: Int { border == 0 ? width : (width + 1) / 2 * 2 }
+  var evenHeight: Int { border == 0 ? height : (height + 1) / 2 * 2 }
+  var paddedWidth: Int { evenWidth + 2 * border }
 
   /// Gathers the rectangle and its border, through norm and SiLU if there are any; outside of the picture are zeros.
   /// `body` gets the first channel of each pixel of the rectangle, row by row.
@@ -18,10 +21,10 @@ struct ConvolutionTile {
     of x: UnsafePointer<Float>, height pictureHeight: Int, width pictureWidth: Int, scale: UnsafePointer<Float>?,
     shift: UnsafePointer<Float>?, _ body: (UnsafeBufferPointer<UnsafePointer<Float>?>) -> Void
   ) {
-    let paddedHeight = height + 2 * border
+    let paddedHeight = evenHeight + 2 * border
     withUnsafeTemporaryAllocation(of: Float.self, capacity: paddedHeight * paddedWidth * channels) { padded in
       let padded = padded.baseAddress!
-      let columns = max(0, left - border)..<min(pictureWidth, left + width + border)
+      let columns = max(0, left - border)..<min(pictureWidth, left + evenWidth + border)
       let zerosBefore = (columns.lowerBound - (left - border)) * channels
       let inside = columns.count * channels
       for row in 0..<paddedHeight {
@@ -55,23 +58,18 @@ struct ConvolutionTile {
 
   /// Writes all output channels of the rectangle's pixels, or adds to what is there.
   func convolve(
-    _ pixels: UnsafeBufferPointer<UnsafePointer<Float>?>, _ weights: ConvolutionWeights, bias: UnsafePointer<Float>,
-    outputs: Int, adding: Bool, into y: UnsafeMutablePointer<Float>, rowStride: Int, pixelStride: Int
+    _ pixels: UnsafeBufferPointer<UnsafePointer<Float>?>, _ weights: ConvolutionWeights, _ target: ConvolutionTarget
   ) {
     let panelWidth = Int(CLUSCA_CHANNELS)
     let taps = weights.taps.map { ($0.row * paddedWidth + $0.column) * channels }
     withUnsafeTemporaryAllocation(of: Float.self, capacity: pixels.count * panelWidth) { sums in
       let sums = sums.baseAddress!
       weights.packed.withUnsafeElements { packed in
-        for first in stride(from: 0, to: outputs, by: panelWidth) {
+        for first in stride(from: 0, to: target.channels, by: panelWidth) {
           kernels.convolve(
             pixels.baseAddress, pixels.count, taps, taps.count, channels,
             packed.baseAddress! + first * taps.count * channels, sums)
-          for row in 0..<height {
-            kernels.store_channels(
-              sums + row * width * panelWidth, width, min(panelWidth, outputs - first), bias + first,
-              y + row * rowStride + first, pixelStride, adding ? 1 : 0)
-          }
+          target.store(sums, firstChannel: first, height: height, width: width, sumsPerRow: width)
         }
       }
     }

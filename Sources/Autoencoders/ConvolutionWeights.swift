@@ -13,7 +13,18 @@ struct ConvolutionWeights: Sendable {
   /// weight: `[outputs, inputs, side · side]`
   init(_ weight: Tensor, side: Int) {
     let places = (0..<side * side).map { ($0 / side - side / 2, $0 % side - side / 2) }
-    self.init(weight, taps: places, members: places.indices.map { [$0] })
+    self.init(weight, taps: places, members: places.indices.map { [($0, 1)] })
+  }
+
+  /// The 16 components of Winograd's F(2 × 2, 3 × 3) (Lavin and Gray, 2015): G · g · Gᵀ of each window g. They meet
+  /// no pixels but components of these.
+  init(winograd weight: Tensor) {
+    let g: [[Double]] = [[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]]
+    let members: [[(place: Int, factor: Double)]] = (0..<16).map { component in
+      let (rows, columns) = (g[component / 4], g[component % 4])
+      return (0..<9).map { place in (place, rows[place / 3] * columns[place % 3]) }
+    }
+    self.init(weight, taps: [(row: Int, column: Int)](repeating: (0, 0), count: 16), members: members)
   }
 
   /// The pixels of a doubled picture whose row and column leave these remainders by 2: weights that meet the same pixel
@@ -27,12 +38,12 @@ struct ConvolutionWeights: Sendable {
     self.init(
       weight, taps: places.map { ($0.offset, $1.offset) },
       members: places.map { row, column in
-        row.weights.flatMap { row in column.weights.map { row * 3 + $0 } }
+        row.weights.flatMap { row in column.weights.map { (row * 3 + $0, 1) } }
       })
   }
 
-  /// - Parameter members: for each tap, which weights of a window are added there.
-  private init(_ weight: Tensor, taps: [(row: Int, column: Int)], members: [[Int]]) {
+  /// - Parameter members: for each tap, which weights of a window are added there, and times what.
+  private init(_ weight: Tensor, taps: [(row: Int, column: Int)], members: [[(place: Int, factor: Double)]]) {
     let (outputs, inputs, window) = (weight.shape[0], weight.shape[1], weight.shape[2])
     let panelWidth = Int(CLUSCA_CHANNELS)
     let panels = (outputs + panelWidth - 1) / panelWidth
@@ -42,12 +53,13 @@ struct ConvolutionWeights: Sendable {
         guard let weight = weight.baseAddress, let packed = packed.baseAddress else { return }
         ThreadPool.shared.forEach(panels) { panel in
           for (tap, members) in members.enumerated() {
+            let members = members.filter { $0.factor != 0 }
             for column in 0..<min(panelWidth, outputs - panel * panelWidth) {
               let source = weight + (panel * panelWidth + column) * inputs * window
               let target = packed + (panel * taps.count + tap) * inputs * panelWidth + column
               for input in 0..<inputs {
                 var sum = 0.0
-                for member in members { sum += Double(source[input * window + member]) }
+                for member in members { sum += member.factor * Double(source[input * window + member.place]) }
                 target[input * panelWidth] = Float(sum)
               }
             }

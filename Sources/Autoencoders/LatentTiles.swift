@@ -26,15 +26,15 @@ public struct LatentTiles: Sendable, Hashable {
   var blend: Int { Int(Double(sampleSize) * overlap) }
 
   /// Whether a picture of that size in latents is cut.
-  func callAsFunction(_ tiling: Tiling, height: Int, width: Int, decoder: AutoencoderKLDecoder) -> Bool {
+  func callAsFunction(_ tiling: Tiling, height: Int, width: Int, _ configuration: AutoencoderKLConfiguration) -> Bool {
     // Where the sizes do not fit each other, diffusers' tiles would leave gaps or overlaps.
-    guard max(height, width) > latentSize, step > 0, sampleSize - blend == step * decoder.configuration.scale else {
+    guard max(height, width) > latentSize, step > 0, sampleSize - blend == step * configuration.scale else {
       return false
     }
     return switch tiling {
     case .never: false
     case .always: true
-    case .above(let bytes): decoder.wholeBytes(height: height, width: width) > bytes
+    case .above(let bytes): configuration.wholeBytes(height: height, width: width) > bytes
     }
   }
 

@@ -455,6 +455,48 @@ static void convolve(const float *const *pixels, size_t m, const ptrdiff_t *taps
   }
 }
 
+static void winograd_input(const float *x, size_t row_stride, size_t windows, size_t channels, float *v,
+                           size_t component_stride) {
+  for (size_t w = 0; w < windows; w++, x += 2 * channels, v += channels)
+    FOR_EACH_16(channels, {
+      vf t[4][4];
+      for (size_t r = 0; r < 4; r++) {
+        const float *row = x + r * row_stride;
+        const vf d0 = READ(row);
+        const vf d1 = READ(row + channels);
+        const vf d2 = READ(row + 2 * channels);
+        const vf d3 = READ(row + 3 * channels);
+        t[r][0] = d0 - d2;
+        t[r][1] = d1 + d2;
+        t[r][2] = d2 - d1;
+        t[r][3] = d1 - d3;
+      }
+      for (size_t c = 0; c < 4; c++) {
+        float *out = v + c * component_stride;
+        WRITE(out, t[0][c] - t[2][c]);
+        WRITE(out + 4 * component_stride, t[1][c] + t[2][c]);
+        WRITE(out + 8 * component_stride, t[2][c] - t[1][c]);
+        WRITE(out + 12 * component_stride, t[1][c] - t[3][c]);
+      }
+    });
+}
+
+static void winograd_output(const float *m, size_t component_stride, size_t windows, float *c, size_t row_stride) {
+  for (size_t w = 0; w < windows; w++, m += LANES, c += 2 * LANES) {
+    vf t[2][4];
+    for (size_t k = 0; k < 4; k++) {
+      const vf m0 = load(m + k * component_stride), m1 = load(m + (4 + k) * component_stride);
+      const vf m2 = load(m + (8 + k) * component_stride), m3 = load(m + (12 + k) * component_stride);
+      t[0][k] = m0 + m1 + m2;
+      t[1][k] = m1 - m2 - m3;
+    }
+    for (size_t i = 0; i < 2; i++) {
+      store(c + i * row_stride * LANES, t[i][0] + t[i][1] + t[i][2]);
+      store(c + (i * row_stride + 1) * LANES, t[i][1] - t[i][2] - t[i][3]);
+    }
+  }
+}
+
 static void store_channels(const float *c, size_t rows, size_t columns, const float *bias, float *out,
                            size_t out_stride, int add) {
   for (size_t r = 0; r < rows; r++, c += LANES, out += out_stride)
@@ -554,6 +596,8 @@ const clusca_kernels KERNELS = {
     .pack_bfloat16 = pack_bfloat16,
     .product_bfloat16 = product_bfloat16,
     .convolve = convolve,
+    .winograd_input = winograd_input,
+    .winograd_output = winograd_output,
     .store_channels = store_channels,
     .to_bfloat16 = to_bfloat16,
     .from_bfloat16 = from_bfloat16,

@@ -65,7 +65,7 @@ final class ClusCaCache: TaylorCache {
   private let choices: any TokenChoices
   private var found: [TokenStream: TokenClusters] = [:]
   /// From full step to full step, so that clusters keep their meaning.
-  private(set) var clusterings: [TokenStream: KMeans.Result] = [:]
+  private var clusterings: [TokenStream: KMeans.Result] = [:]
 
   init(policy: ClusCa, choices: any TokenChoices) {
     self.policy = policy
@@ -106,6 +106,17 @@ final class ClusCaCache: TaylorCache {
   }
 
   override var newClusters: [TokenStream: TokenClusters] { found }
+
+  override func show(_ probe: Probe) {
+    super.show(probe)
+    guard step.kind.isFull else { return }
+    for (stream, clustering) in clusterings {
+      let probe = probe.module("clusters.\(stream)")
+      probe("labels", Tensor(clustering.clusters.labels.map(Float.init), shape: [clustering.clusters.labels.count]))
+      probe("centroids", clustering.centroids)
+      probe("iterations", Tensor([Float(clustering.iterations)], shape: [1]))
+    }
+  }
 
   override var byteCount: Int {
     super.byteCount + clusterings.values.reduce(0) { $0 + $1.centroids.byteCount }

@@ -56,6 +56,10 @@ public protocol FeatureCache: AnyObject {
 
   /// The bytes of all that is kept.
   var byteCount: Int { get }
+
+  /// Shows what is kept, to compare it with that of another implementation: `BLOCK.STREAM.PART.ORDER` for the outputs of
+  /// branches and their differences, `clusters.STREAM.…` for what clusterings found.
+  func show(_ probe: Probe)
 }
 
 extension FeatureCache {

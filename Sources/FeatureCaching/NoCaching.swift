@@ -18,5 +18,6 @@ public struct NoCaching: FeatureCachePolicy {
     func observe(_ stream: TokenStream, _ hidden: Tensor) {}
     var newClusters: [TokenStream: TokenClusters] { [:] }
     var byteCount: Int { 0 }
+    func show(_ probe: Probe) {}
   }
 }

@@ -67,6 +67,13 @@ class TaylorCache: FeatureCache {
 
   var byteCount: Int { series.values.reduce(0) { $0 + $1.byteCount } }
 
+  func show(_ probe: Probe) {
+    for (branch, series) in series {
+      let probe = probe.module("\(branch.block).\(branch.stream).\(branch.part)")
+      for (order, tensor) in series.orders.enumerated() { probe("\(order)", tensor) }
+    }
+  }
+
   private func keep(_ output: Tensor, of branch: Branch) {
     series[branch, default: TaylorSeries(maximumOrder: maximumOrder)].update(
       output, distance: fullStepDistance, formsDifferences: step.index >= schedule.enhancedSteps - 1)

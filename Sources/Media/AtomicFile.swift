@@ -60,5 +60,5 @@ public enum AtomicFile {
 
   /// Removes the temporary files of all writers and lets nobody begin a new one: for a process that ends now, in the
   /// middle of its work.
-  public static func abandonAll() { TemporaryFileNames.removeAll() }
+  public static func abandonAll() { TemporaryFileNames.shared.removeAll() }
 }

@@ -1,7 +1,7 @@
 /// Names for files whose first choice is taken.
-enum NumberedPath {
+package enum NumberedPath {
   /// `x.png` itself for 0, then `x-1.png`, `x-2.png`, …; the number goes before the last extension of the last part.
-  static func path(_ path: String, number: Int) -> String {
+  package static func path(_ path: String, number: Int) -> String {
     guard number > 0 else { return path }
     let nameStart = path.utf8.lastIndex(of: UInt8(ascii: "/")).map { path.utf8.index(after: $0) } ?? path.startIndex
     let name = path[nameStart...]

@@ -13,7 +13,7 @@ final class TemporaryFile {
     while true {
       let name = ".clusca-" + String(random.next(), radix: 36) + ".tmp"
       let path = folder + "/" + name
-      let descriptor = try TemporaryFileNames.creating(path) {
+      let descriptor = try TemporaryFileNames.shared.creating(path) {
         open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
       }
       if descriptor >= 0 {
@@ -41,7 +41,7 @@ final class TemporaryFile {
   func replace(_ target: String) throws(FileFailure) {
     guard let path else { return }
     guard rename(path, target) == 0 else { throw FileFailure(errno: errno, folder: folder) }
-    TemporaryFileNames.forget(path)
+    TemporaryFileNames.shared.forget(path)
     self.path = nil
   }
 
@@ -77,7 +77,7 @@ final class TemporaryFile {
     isOpen = false
     if let path {
       unlink(path)
-      TemporaryFileNames.forget(path)
+      TemporaryFileNames.shared.forget(path)
     }
     path = nil
   }

@@ -2,17 +2,20 @@ import Glibc
 import Synchronization
 
 /// The temporary files that exist now, so that a process which ends in the middle of its work can remove them.
-enum TemporaryFileNames {
+final class TemporaryFileNames: Sendable {
+  /// Those of the process.
+  static let shared = TemporaryFileNames()
+
   private struct State {
     var paths: Set<String> = []
     var isClosed = false
   }
 
-  private static let state = Mutex(State())
+  private let state = Mutex(State())
 
   /// Runs `create`, which makes the file `path` and returns its descriptor or -1 and `errno`. Nothing is made once
   /// `removeAll` has run, and never while it runs.
-  static func creating(_ path: String, _ create: () -> Int32) throws(FileFailure) -> Int32 {
+  func creating(_ path: String, _ create: () -> Int32) throws(FileFailure) -> Int32 {
     let outcome = state.withLock { state -> (descriptor: Int32, code: Int32) in
       guard !state.isClosed else { return (-1, ECANCELED) }
       let descriptor = create()
@@ -25,11 +28,11 @@ enum TemporaryFileNames {
     return outcome.descriptor
   }
 
-  static func forget(_ path: String) {
+  func forget(_ path: String) {
     _ = state.withLock { $0.paths.remove(path) }
   }
 
-  static func removeAll() {
+  func removeAll() {
     state.withLock { state in
       state.isClosed = true
       for path in state.paths { unlink(path) }

@@ -65,3 +65,15 @@ public struct GoldenTolerance: Sendable {
     return "other"
   }
 }
+
+extension GoldenCase {
+  /// The checkpoint's folder.
+  ///
+  /// - Throws: `FileError` if the manifest names none.
+  var requiredCheckpoint: String {
+    get throws {
+      guard let checkpoint else { throw FileError(path: "manifest.json", reason: "names no checkpoint for \(name)") }
+      return checkpoint
+    }
+  }
+}

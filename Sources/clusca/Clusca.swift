@@ -8,7 +8,7 @@ struct Clusca: AsyncParsableCommand {
     abstract: "Renders images with diffusion transformers on ordinary CPUs.",
     discussion: ExitStatus.discussion,
     version: Version.current,
-    subcommands: [Inspect.self, Compare.self, Doctor.self, Completions.self])
+    subcommands: [Generate.self, Inspect.self, Compare.self, Verify.self, Doctor.self, Completions.self])
 
   /// Replaces the main function of ArgumentParser, whose statuses and several lines of error are not ours.
   static func main() async {

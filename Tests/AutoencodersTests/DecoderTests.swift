@@ -60,11 +60,12 @@ import Testing
     var decoder = try AutoencoderKLDecoder.reading(vae)
     decoder.tiles = LatentTiles(latentSize: 8, sampleSize: 64)
     let z = latents([1, 16, 13, 9])
-    let whole = decoder.bytes(height: 13, width: 9, threads: 0)
+    let whole = decoder.configuration.decodingBytes(height: 13, width: 9, threads: 0)
     let (cut, uncut) = (try decoder.decode(z, tiling: .always), try decoder.decode(z))
     #expect(try decoder.decode(z, tiling: .above(bytes: whole)) == uncut)
     #expect(try decoder.decode(z, tiling: .above(bytes: whole - 1)) == cut)
-    #expect(decoder.bytes(height: 13, width: 9, tiling: .above(bytes: whole), threads: 0) == whole)
+    #expect(
+      decoder.configuration.decodingBytes(height: 13, width: 9, tiling: .above(bytes: whole), threads: 0) == whole)
     // A picture no larger than a tile is never cut.
     let small = latents([1, 16, 8, 8])
     #expect(try decoder.decode(small, tiling: .always) == decoder.decode(small))
@@ -72,8 +73,8 @@ import Testing
 
   @Test func tilesBoundTheMemoryOfALargePicture() throws {
     let decoder = try AutoencoderKLDecoder.reading(vae)
-    let whole = decoder.bytes(height: 512, width: 512)
-    #expect(decoder.bytes(height: 512, width: 512, tiling: .always) < whole / 2)
+    let whole = decoder.configuration.decodingBytes(height: 512, width: 512)
+    #expect(decoder.configuration.decodingBytes(height: 512, width: 512, tiling: .always) < whole / 2)
     // The finest resolution dominates: 24 channels come in, 16 go out.
     #expect(whole > 4096 * 4096 * 4 * (16 + 2 * 8))
   }

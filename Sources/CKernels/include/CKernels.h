@@ -84,6 +84,12 @@ typedef struct clusca_kernels {
   // c[m][column] = sum over taps t and channels k of pixels[m][taps[t] + k] * packed[t][k][column].
   void (*convolve)(const float *const *pixels, size_t m, const ptrdiff_t *taps, size_t tap_count, size_t channels,
                    const float *packed, float *c);
+  // Winograd's F(2x2, 3x3): windows of 4 x 4 pixels, two pixels apart, stand for 2 x 2 pixels of the result.
+  // v[e][w][k], e < 16: the transform of window w, which begins at x + 2 * w * channels. Distances in elements.
+  void (*winograd_input)(const float *x, size_t row_stride, size_t windows, size_t channels, float *v,
+                         size_t component_stride);
+  // c[row_stride * i + 2 * w + j][column], i, j < 2: from the components m[e][w][column], component_stride apart.
+  void (*winograd_output)(const float *m, size_t component_stride, size_t windows, float *c, size_t row_stride);
   // out[r][column] = c[r][column] + bias[column], or += where `add` is set, for the first `columns` columns of c. Rows of
   // out are out_stride apart.
   void (*store_channels)(const float *c, size_t rows, size_t columns, const float *bias, float *out,

@@ -58,6 +58,7 @@ public actor Stage {
       case .state(let state): state
       }
     try sample.run(&state, conditioning: vec, cache: cache, probe: probe) { try Task.checkCancellation() }
+    if let probe { cache.show(probe.module("cache")) }
     let output: Output =
       isLast ? .output(sample.project(state, conditioning: vec, probe: probe)) : .state(state)
     return (output, cache.newClusters)

@@ -22,6 +22,22 @@ public struct FluxConfiguration: Sendable, Hashable {
   public var width: Int { heads * headWidth }
   public var blockCount: Int { doubleBlocks + singleBlocks }
 
+  public init(
+    inputChannels: Int, outputChannels: Int, doubleBlocks: Int, singleBlocks: Int, heads: Int, headWidth: Int,
+    textWidth: Int, pooledWidth: Int, embedsGuidance: Bool, ropeAxes: [Int]
+  ) {
+    self.inputChannels = inputChannels
+    self.outputChannels = outputChannels
+    self.doubleBlocks = doubleBlocks
+    self.singleBlocks = singleBlocks
+    self.heads = heads
+    self.headWidth = headWidth
+    self.textWidth = textWidth
+    self.pooledWidth = pooledWidth
+    self.embedsGuidance = embedsGuidance
+    self.ropeAxes = ropeAxes
+  }
+
   public init(_ configuration: PartConfiguration) throws {
     try configuration.require("_class_name", "FluxTransformer2DModel")
     try configuration.require("patch_size", 1)

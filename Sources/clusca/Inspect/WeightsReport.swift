@@ -35,9 +35,9 @@ struct WeightsReport: InspectionReport {
   }
 
   var fileRows: [(label: String, value: String)] {
-    store.files.count == 1
-      ? [("file", Self.name(store.files[0].path))]
-      : [("files", "\(store.files.count): \(store.files.map { Self.name($0.path) }.joined(separator: ", "))")]
+    let names = store.files.map { Self.name($0.path) }.sorted()
+    if names.count == 1 { return [("file", names[0])] }
+    return [("files", names.count <= 3 ? names.joined(separator: ", ") : "\(names.count), \(names[0]) and so on")]
   }
 
   var filesJSON: JSONValue {

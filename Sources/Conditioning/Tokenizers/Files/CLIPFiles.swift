@@ -13,6 +13,9 @@ struct CLIPFiles {
   /// CLIP reads no more merges than its own vocabulary has, however many there are.
   private static let maximumMergeCount = 49152 - 256 - 2
 
+  /// Tokens that were added to `vocab.json` by hand; CLIP itself has two, its special tokens.
+  private static let maximumUnmadeCount = 32
+
   /// nil if the folder has neither file.
   init?(_ folder: TokenizerFolder) throws(TokenizerError) {
     vocabularyPath = folder.path(of: "vocab.json")
@@ -61,9 +64,26 @@ struct CLIPFiles {
     do throws(TokenizerError.Problem) {
       let vocabulary = try Vocabulary(entries)
       guard vocabulary.id(of: unknown.utf8) != nil else { throw .missingToken(unknown, neededFor: "unknown text") }
+      try checkCompleteness(entries, merges)
       return try BPEModel(vocabulary, merges: merges, BPEModel.Options(unknown: unknown, endOfWordSuffix: "</w>"))
     } catch {
       throw TokenizerError(path: vocabularyPath, error)
+    }
+  }
+
+  /// Refuses a `merges.txt` that ends too early, between two lines: then many tokens are left that no merge makes.
+  private func checkCompleteness(
+    _ entries: [(key: [UInt8], id: Int32)], _ merges: [(left: [UInt8], right: [UInt8])]
+  ) throws(TokenizerError.Problem) {
+    let made = Set(merges.map { $0.left + $0.right })
+    let suffix = Array("</w>".utf8)
+    let unmade = entries.count { entry in
+      let word =
+        entry.key.suffix(suffix.count).elementsEqual(suffix) ? entry.key.dropLast(suffix.count) : entry.key[...]
+      return !made.contains(entry.key) && (word.isEmpty || UTF8Text.length(first: word[0]) != word.count)
+    }
+    guard unmade <= Self.maximumUnmadeCount else {
+      throw .malformed("has \(unmade) tokens that no merge of merges.txt makes; that file may have been cut")
     }
   }
 

@@ -67,7 +67,7 @@ enum ModelReader {
       guard let pair = json.array, pair.count == 2, let token = pair[0].string, let score = pair[1].double else {
         throw object.malformed("vocab", "a list of pairs of token and score")
       }
-      pieces.append((Array(token.utf8), score))
+      pieces.append((Array(token.utf8), SerdeNumber.value(score)))
     }
     let unknownID = try object.integer("unk_id")
     let fallsBack = try object.bool("byte_fallback", default: false)

@@ -17,6 +17,8 @@ struct SentencePieceModel {
   /// 1 is Unigram, 2 BPE.
   private(set) var modelType: UInt64 = 1
   private(set) var characterTable: [UInt8] = []
+  private var hasTrainer = false
+  private var hasNormalizer = false
 
   init(_ bytes: [UInt8]) throws(TokenizerError.Problem) {
     var reader = ProtobufReader(bytes[...])
@@ -34,6 +36,11 @@ struct SentencePieceModel {
       }
     }
     guard !pieces.isEmpty else { throw .malformed("is no SentencePiece model: it has no pieces") }
+    // Both follow the pieces, so that a file that ends too early, but between two fields, is noticed.
+    guard hasTrainer, hasNormalizer else {
+      throw .malformedModel(
+        "the specification of the \(hasTrainer ? "normalizer" : "trainer") is missing", offset: bytes.count)
+    }
   }
 
   private static func piece(_ bytes: ArraySlice<UInt8>) throws(TokenizerError.Problem) -> Piece {
@@ -56,6 +63,7 @@ struct SentencePieceModel {
   }
 
   private mutating func readTrainer(_ bytes: ArraySlice<UInt8>) throws(TokenizerError.Problem) {
+    hasTrainer = true
     var reader = ProtobufReader(bytes)
     while let (field, value) = try reader.next() {
       switch (field, value) {
@@ -67,6 +75,7 @@ struct SentencePieceModel {
   }
 
   private mutating func readNormalizer(_ bytes: ArraySlice<UInt8>) throws(TokenizerError.Problem) {
+    hasNormalizer = true
     var reader = ProtobufReader(bytes)
     while let (field, value) = try reader.next() {
       if case (2, .bytes(let table)) = (field, value) { characterTable = Array(table) }

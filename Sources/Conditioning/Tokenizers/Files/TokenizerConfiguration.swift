@@ -29,6 +29,9 @@ struct TokenizerConfiguration: Sendable {
   private(set) var namesPrefixSpace = false
   private(set) var isLegacy: Bool?
   private(set) var extraIDCount: Int?
+  /// Whether Llama's tokenizer puts special tokens round the text.
+  private(set) var addsBegin = true
+  private(set) var addsEnd = false
   /// Tokens by id, in order.
   private var tokens: [(id: Int?, token: AddedToken)] = []
   private var special: [SpecialTokenRole: SpecialToken] = [:]
@@ -71,6 +74,8 @@ struct TokenizerConfiguration: Sendable {
     namesPrefixSpace = object.members["add_prefix_space"] != nil
     if object.value("add_prefix_space") != nil { addsPrefixSpace = try object.bool("add_prefix_space") }
     if object.value("legacy") != nil { isLegacy = try object.bool("legacy") }
+    addsBegin = try object.bool("add_bos_token", default: true)
+    addsEnd = try object.bool("add_eos_token", default: false)
     if object.value("extra_ids") != nil {
       let count = try object.integer("extra_ids")
       guard (0...10_000).contains(count) else { throw object.malformed("extra_ids", "a number in 0...10000") }

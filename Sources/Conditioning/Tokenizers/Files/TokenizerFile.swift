@@ -35,7 +35,25 @@ struct TokenizerFile {
       parts.preTokenizer = byteLevel
     }
     parts.defaults = try defaults(configuration)
+    try replaceLlamaTemplate(in: &parts, configuration)
     return parts
+  }
+
+  /// `LlamaTokenizerFast.update_post_processor` puts a template of its own in the place of the file's.
+  private func replaceLlamaTemplate(
+    in parts: inout TokenizerParts, _ configuration: TokenizerConfiguration
+  ) throws(TokenizerError) {
+    guard configuration.className == "LlamaTokenizer" || configuration.className == "LlamaTokenizerFast" else { return }
+    func id(_ role: SpecialTokenRole, _ fallback: String) throws(TokenizerError) -> Int32 {
+      let token = configuration.content(of: role) ?? fallback
+      guard let id = parts.addedVocabulary.id(of: token) ?? parts.model.id(of: token) else {
+        throw object.failure(.missingToken(token, neededFor: "\"\(role.rawValue)\""))
+      }
+      return id
+    }
+    parts.template = SpecialTokenTemplate()
+    if configuration.addsBegin { parts.template.before = [try id(.begin, "<s>")] }
+    if configuration.addsEnd { parts.template.behind = [try id(.end, "</s>")] }
   }
 
   private func component(_ key: String, _ name: String) throws(TokenizerError) -> TokenizerObject {

@@ -10,7 +10,7 @@ struct Vocabulary: Sendable {
   /// memory or time: searching a trie takes as many steps as its longest token has bytes.
   static let maximumCount = 1 << 20
   static let maximumID: Int32 = 1 << 24
-  static let maximumTokenLength = 1024
+  static let maximumTokenLength = 512
   static let maximumBytes = 16 << 20
 
   /// Of equal tokens the last counts.

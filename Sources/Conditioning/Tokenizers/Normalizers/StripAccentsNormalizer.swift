@@ -18,6 +18,12 @@ struct StripAccentsNormalizer: Normalizer {
   private static func isMark(_ scalar: Unicode.Scalar) -> Bool {
     // The first mark is U+0300.
     guard scalar.value >= 0x300 else { return false }
+    switch scalar.value {
+    // Of another category since.
+    case 0x1CF2, 0x1CF3: return true
+    case 0x111C9: return false
+    default: break
+    }
     switch scalar.properties.generalCategory {
     case .nonspacingMark, .spacingMark, .enclosingMark:
       guard let age = scalar.properties.age else { return false }

@@ -25,18 +25,6 @@ struct ScalarPattern: SplitPattern {
     }
   }
 
-  /// ASCII punctuation, which includes symbols such as `$`, and Unicode's punctuation, for `Punctuation`.
-  static let punctuation = ScalarPattern(isRun: false) { scalar in
-    switch scalar.value {
-    case 0x21...0x2F, 0x3A...0x40, 0x5B...0x60, 0x7B...0x7E: return true
-    case 0..<0x80: return false
-    default: break
-    }
-    switch scalar.properties.generalCategory {
-    case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation,
-      .finalPunctuation, .otherPunctuation:
-      return true
-    default: return false
-    }
-  }
+  /// Punctuation and ASCII's symbols, for `Punctuation`.
+  static let punctuation = ScalarPattern(isRun: false) { $0.isPunctuation }
 }

@@ -1,12 +1,13 @@
 import Tensors
 
-extension AutoencoderKLDecoder {
+extension AutoencoderKLConfiguration {
   /// The most bytes that decoding a picture of so many latents takes at a time, the result included, the weights
-  /// (``weightBytes``) and the latents not. An upper bound: what one block needs for input, inside and output.
-  public func bytes(
+  /// and the latents not. An upper bound: what one block needs for input, inside and output.
+  public func decodingBytes(
     height: Int, width: Int, tiling: Tiling = .never, threads: Int = ThreadPool.shared.threads
   ) -> Int {
-    guard tiles(tiling, height: height, width: width, decoder: self) else {
+    let tiles = LatentTiles(self)
+    guard tiles(tiling, height: height, width: width, self) else {
       return wholeBytes(height: height, width: width) + threads * bytesPerThread(height, width)
     }
     let (tileHeight, tileWidth) = (min(height, tiles.latentSize), min(width, tiles.latentSize))
@@ -25,17 +26,17 @@ extension AutoencoderKLDecoder {
 
   /// The finished pixels.
   private func pixelBytes(_ height: Int, _ width: Int) -> Int {
-    let scale = configuration.scale
-    return height * scale * width * scale * configuration.outputChannels * MemoryLayout<Float>.stride
+    let scale = scale
+    return height * scale * width * scale * outputChannels * MemoryLayout<Float>.stride
   }
 
   /// What the hungriest block needs.
   private func blockBytes(_ height: Int, _ width: Int) -> Int {
-    let channels = Array(configuration.channels.reversed())
+    let channels = Array(channels.reversed())
     var pixels = height * width
     // Residual blocks hold input and hidden state; attention its input, the normalized one, q, k, v and the output.
-    var floats = pixels * (configuration.latentChannels + 2 * channels[0])
-    if configuration.hasMidAttention { floats = max(floats, pixels * 6 * channels[0]) }
+    var floats = pixels * (latentChannels + 2 * channels[0])
+    if hasMidAttention { floats = max(floats, pixels * 6 * channels[0]) }
     for (index, outputs) in channels.enumerated() {
       let inputs = channels[max(0, index - 1)]
       floats = max(floats, pixels * (inputs == outputs ? 2 * outputs : inputs + 2 * outputs))
@@ -45,15 +46,15 @@ extension AutoencoderKLDecoder {
         pixels *= 4
       }
     }
-    floats = max(floats, pixels * (configuration.channels[0] + 2 * configuration.outputChannels))
+    floats = max(floats, pixels * (channels[0] + 2 * outputChannels))
     return floats * MemoryLayout<Float>.stride
   }
 
   /// What a thread takes for itself: the pixels of a convolution's tile, or the scores of the queries in work.
   private func bytesPerThread(_ height: Int, _ width: Int) -> Int {
     let pixels = height * width
-    let scores = configuration.hasMidAttention ? min(pixels, Attention.queriesPerPiece) * pixels : 0
+    let scores = hasMidAttention ? min(pixels, Attention.queriesPerPiece) * pixels : 0
     return max(
-      Convolution.scratchBytes(inputs: configuration.channels.max() ?? 1), scores * MemoryLayout<Float>.stride)
+      Convolution.scratchBytes(inputs: channels.max() ?? 1), scores * MemoryLayout<Float>.stride)
   }
 }

@@ -1,0 +1,76 @@
+import Autoencoders
+import FeatureCaching
+import Tensors
+import Transformers
+
+/// The FLUX family as the pipeline sees it.
+public struct FluxModel: RenderModel {
+  public let checkpoint: FluxCheckpoint
+
+  public init(_ checkpoint: FluxCheckpoint) { self.checkpoint = checkpoint }
+
+  public var family: String { "flux" }
+  public var path: String { checkpoint.path }
+  public var defaults: RenderDefaults { checkpoint.defaults }
+  public var takesGuidance: Bool { checkpoint.transformer.embedsGuidance }
+  public var cachePreset: CacheSettings { .flux }
+
+  /// A token is a patch of 2 × 2 latents.
+  public var sizeMultiple: Int { 2 * checkpoint.autoencoder.scale }
+
+  public func grid(width: Int, height: Int) -> TokenGrid {
+    TokenGrid(rows: height / sizeMultiple, columns: width / sizeMultiple)
+  }
+
+  public func loadPromptEncoder(_ precision: Precision) throws -> any PromptEncoder {
+    try checkpoint.loadTextEncoders(precision)
+  }
+
+  public func loadTransformer(_ precision: Precision, blocks: BlockRange?) throws -> any DiffusionTransformer {
+    try checkpoint.loadTransformer(precision, blocks: blocks)
+  }
+
+  public func loadDecoder(_ precision: Precision) throws -> any LatentDecoder {
+    FluxLatentDecoder(decoder: try checkpoint.loadDecoder(precision))
+  }
+
+  public func noise(_ grid: TokenGrid, _ generator: inout TorchGenerator, _ format: NoiseFormat) -> Tensor {
+    let shape = [checkpoint.autoencoder.latentChannels, 2 * grid.rows, 2 * grid.columns]
+    let numbers = generator.randn(shape.reduce(1, *), as: format)
+    return LatentPacking.pack(Tensor(numbers, shape: shape))
+  }
+
+  public func schedule(steps: Int, grid: TokenGrid) -> FlowMatchEuler.Schedule {
+    checkpoint.scheduler.schedule(steps: steps, imageTokens: grid.tokens)
+  }
+
+  public func cost(_ grid: TokenGrid, textTokens: Int) -> StepCost {
+    StepCost(
+      branches: checkpoint.transformer.branches(imageTokens: grid.tokens, textTokens: textTokens),
+      outsideOfBranches: checkpoint.transformer.operationsOutsideOfBranches(
+        imageTokens: grid.tokens, textTokens: textTokens))
+  }
+
+  public func weightBytes(_ precision: Precision) -> WeightBytes {
+    let width = precision == .float32 ? 4 : 2
+    let counts = checkpoint.counts
+    return WeightBytes(
+      textEncoders: counts.textEncoders * width, transformer: counts.transformer * width,
+      decoder: counts.autoencoder * width)
+  }
+
+  public func decodingBytes(_ grid: TokenGrid, _ tiling: Tiling) -> Int {
+    checkpoint.autoencoder.decodingBytes(height: 2 * grid.rows, width: 2 * grid.columns, tiling: tiling)
+  }
+}
+
+private struct FluxLatentDecoder: LatentDecoder {
+  let decoder: AutoencoderKLDecoder
+
+  func decode(_ latents: Tensor, _ grid: TokenGrid, _ tiling: Tiling) throws -> Tensor {
+    let unpacked = LatentPacking.unpack(latents, rows: grid.rows, columns: grid.columns)  // [channels, h, w]
+    let decoded = try decoder.decode(decoder.unscaled(unpacked.reshaped([1] + unpacked.shape)), tiling: tiling)
+    let pixels = Pixels.unit(decoded)  // [1, height, width, 3]
+    return pixels.reshaped(Array(pixels.shape.dropFirst()))
+  }
+}

@@ -1,0 +1,47 @@
+import FeatureCaching
+import Tensors
+
+/// The memory that rendering takes, found out before anything is loaded. Weights that are used where they are mapped count
+/// as well: without room for them every step would read them from the disk again.
+public struct MemoryEstimate: Sendable, Hashable {
+  /// The encoders' weights; they are gone when the transformer is loaded.
+  public var textEncoders: Int
+  /// The transformer's weights.
+  public var transformer: Int
+  /// The decoder's weights.
+  public var decoder: Int
+  /// Features that are kept from step to step.
+  public var cache: Int
+  /// What a step computes on its way.
+  public var activations: Int
+  /// What decoding takes beside its weights.
+  public var decoding: Int
+  /// Prompts as the transformer takes them.
+  public var prompts: Int
+
+  /// - Parameter requests: rendered one after the other.
+  public init(_ model: any RenderModel, _ requests: [RenderRequest], precision: Precision) {
+    let weights = model.weightBytes(precision)
+    textEncoders = weights.textEncoders
+    transformer = weights.transformer
+    decoder = weights.decoder
+    (cache, activations, decoding, prompts) = (0, 0, 0, 0)
+    for request in requests {
+      let grid = model.grid(width: request.width, height: request.height)
+      let cost = model.cost(grid, textTokens: request.textTokens)
+      let policy = request.cache.policy
+      cache = max(cache, request.rows * cost.branches.reduce(0) { $0 + policy.byteCount($1) })
+      let width = cost.branches.map(\.width).max() ?? 0
+      let tokens = grid.tokens + request.textTokens
+      // The widest moment of a block: hidden states, their norm, q, k, v and the MLP's four widths, with copies.
+      activations = max(activations, tokens * width * 14 * MemoryLayout<Float>.stride)
+      decoding = max(decoding, model.decodingBytes(grid, request.tiling))
+      prompts += request.rows * request.textTokens * width * 2 * MemoryLayout<Float>.stride
+    }
+  }
+
+  /// The most that is needed at a time.
+  public var peak: Int {
+    prompts + max(textEncoders, transformer + decoder + cache + max(activations, decoding))
+  }
+}

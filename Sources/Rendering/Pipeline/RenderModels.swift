@@ -1,0 +1,21 @@
+import Tensors
+
+/// The families that can be rendered.
+public enum RenderModels {
+  /// Opens a checkpoint, of whatever family it is.
+  ///
+  /// - Throws: `FileError` for an architecture that is not known, and whatever is wrong with the checkpoint.
+  public static func open(_ reference: ModelReference) throws -> any RenderModel {
+    guard case .folder(let path) = reference else {
+      throw FileError(path: "\(reference)", reason: "is a single file, whose parts must be given one by one")
+    }
+    let folder = try PipelineFolder(path)
+    switch folder.className {
+    case "FluxPipeline": return FluxModel(try FluxCheckpoint(folder))
+    default:
+      throw FileError(
+        path: "\(folder.path)/model_index.json",
+        reason: "is for a \(folder.className), which cannot be rendered; known is FluxPipeline")
+    }
+  }
+}

@@ -1,0 +1,38 @@
+import ArgumentParser
+import Rendering
+
+/// Which steps are computed in full, and how the others come about.
+struct CacheOptions: ParsableArguments {
+  @Option(help: "The caching method; clusca unless given.")
+  var cache: CacheSettings.Method?
+
+  @Option(help: "A full step every 3, 5 or 7 steps; balanced unless given.")
+  var cachePreset: CacheSettings.Preset?
+
+  @Option(
+    help: ArgumentHelp(
+      "Options of the method: " + CacheOption.allCases.map { "\($0.rawValue): \($0.meaning)" }.joined(separator: "; ")
+        + ".",
+      valueName: "name=value,…"))
+  var cacheOption: [String] = []
+
+  var isGiven: Bool { cache != nil || cachePreset != nil || !cacheOption.isEmpty }
+
+  /// The settings for a model, beginning with those of its family or of a picture that is rendered again.
+  func settings(_ base: CacheSettings) throws -> CacheSettings {
+    var settings = base
+    if let cache { settings.method = cache }
+    if let cachePreset { settings = settings.with(cachePreset) }
+    for options in cacheOption {
+      do {
+        try settings.apply(options)
+      } catch let error as CacheOptionError {
+        throw CommandFailure(.usage, "--cache-option: \(error).")
+      }
+    }
+    return settings
+  }
+}
+
+extension CacheSettings.Method: ExpressibleByArgument {}
+extension CacheSettings.Preset: ExpressibleByArgument {}

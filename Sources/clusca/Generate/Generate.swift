@@ -1,0 +1,260 @@
+import ArgumentParser
+import Media
+import Rendering
+import Tensors
+
+/// `clusca generate`: prompts to pictures, in this process.
+struct Generate: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Renders pictures from prompts.",
+    discussion: """
+      A seed gives the picture that it gives with diffusers in float32. Without --model the small model that comes with \
+      clusca is used. Width and height are rounded down to what the model can make. Ctrl-C stops within a block of the \
+      transformer and leaves no half-written file.
+      """)
+
+  @OptionGroup(title: "Prompt")
+  var promptOptions: PromptOptions
+
+  @OptionGroup(title: "Picture")
+  var pictureOptions: PictureOptions
+
+  @OptionGroup(title: "Model")
+  var modelOptions: ModelOptions
+
+  @OptionGroup(title: "Caching")
+  var cacheOptions: CacheOptions
+
+  @OptionGroup(title: "Output")
+  var outputOptions: OutputOptions
+
+  func run() async throws {
+    let repeated = try promptOptions.from.map { try RepeatedPicture($0) }
+    let modelName = try modelOptions.model ?? repeated?.string("model")
+    let entries = try promptOptions.entries(repeated)
+    let model = try modelOptions.open(modelName == DefaultModel.name ? nil : modelName)
+    let plan = try PicturePlan(
+      entries, of: self, model: model, modelName: modelName ?? DefaultModel.name, repeated: repeated)
+    try await PictureRenderer(model: model, plan: plan, options: outputOptions).run()
+  }
+}
+
+/// What the pictures shall show.
+struct PromptOptions: ParsableArguments {
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("What the picture shall show; - reads it from the standard input.", valueName: "text"))
+  var prompt: String?
+
+  @Option(
+    name: .customLong("prompt-2"),
+    help: ArgumentHelp("Another prompt for the second text encoder (FLUX: T5).", valueName: "text"))
+  var secondPrompt: String?
+
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("What to stay away from; counts with a --cfg-scale above 1.", valueName: "text"))
+  var negativePrompt: String?
+
+  @Flag(help: "Render without a prompt.")
+  var unconditional = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Many prompts: .txt with one a line, or .csv or .jsonl with \(PromptKey.list). Pictures that are there already, with "
+        + "the same settings, are not rendered again.", valueName: "file"),
+    completion: .file(extensions: ["txt", "csv", "jsonl"]))
+  var promptsFile: String?
+
+  @Option(
+    help: ArgumentHelp("Render a picture of clusca again; other options change what they name.", valueName: "picture"),
+    completion: .file(extensions: ["png"]))
+  var from: String?
+
+  func validate() throws {
+    let sources = [prompt != nil, promptsFile != nil, unconditional].count { $0 }
+    guard sources <= 1 else {
+      throw ValidationError("--prompt, --prompts-file and --unconditional exclude one another")
+    }
+    guard sources == 1 || from != nil else {
+      throw ValidationError("A prompt is missing; give --prompt, --prompts-file or --from")
+    }
+    if secondPrompt != nil, promptsFile != nil {
+      throw ValidationError("--prompt-2 does not go with --prompts-file")
+    }
+  }
+
+  /// One entry a prompt.
+  func entries(_ repeated: RepeatedPicture?) throws -> [PromptEntry] {
+    if let promptsFile { return try PromptsFile(path: promptsFile).entries }
+    var entry = PromptEntry()
+    if !unconditional {
+      guard let text = try prompt.map(Self.text) ?? repeated?.string("prompt") else {
+        throw CommandFailure(.usage, "A prompt is missing; give --prompt.")
+      }
+      entry.prompt = try Self.checked(text, "--prompt")
+      guard
+        repeated != nil && prompt == nil || entry.prompt.unicodeScalars.contains(where: { !$0.properties.isWhitespace })
+      else {
+        throw CommandFailure(.usage, "The prompt is empty; say what to render, or give --unconditional.")
+      }
+    }
+    entry.negativePrompt = try negativePrompt.map { try Self.checked($0, "--negative-prompt") }
+    return [entry]
+  }
+
+  /// The prompt itself, or what the standard input holds, without the line break at its end.
+  private static func text(_ prompt: String) throws -> String {
+    guard prompt == "-" else { return prompt }
+    let bytes = try StandardInput.read(maximumBytes: PromptEntry.maximumPromptBytes + 2)
+    guard var text = String(validating: bytes, as: UTF8.self) else {
+      throw CommandFailure(.input, "The standard input is not valid UTF-8.")
+    }
+    while text.last?.isNewline == true { text.removeLast() }
+    return text
+  }
+
+  static func checked(_ text: String, _ option: String) throws -> String {
+    guard text.utf8.count <= PromptEntry.maximumPromptBytes else {
+      throw CommandFailure(
+        .usage,
+        "\(option) has \(text.utf8.count) bytes, but at most \(PromptEntry.maximumPromptBytes) are accepted.")
+    }
+    return text
+  }
+}
+
+/// Size, steps, guidance and seed.
+struct PictureOptions: ParsableArguments {
+  @Option(name: [.customShort("W"), .long], help: ArgumentHelp("Width in pixels.", valueName: "pixels"))
+  var width: Int?
+
+  @Option(name: [.customShort("H"), .long], help: ArgumentHelp("Height in pixels.", valueName: "pixels"))
+  var height: Int?
+
+  @Option(help: ArgumentHelp("Width and height at once, such as 1024x768.", valueName: "WxH"))
+  var size: PixelSize?
+
+  @Option(help: ArgumentHelp("Denoising steps.", valueName: "count"))
+  var steps: Int?
+
+  @Option(help: ArgumentHelp("Scale of distilled guidance, for models that take it (FLUX.1-dev).", valueName: "scale"))
+  var guidance: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "Scale of true classifier-free guidance; above 1 every step is computed for the negative prompt too.",
+      valueName: "scale"))
+  var cfgScale: Double?
+
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp(
+      "Seed; may be given several times for several pictures; -1 takes a random one.", valueName: "seed"))
+  var seed: [Int64] = []
+
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("So many pictures of each seed, which is counted up.", valueName: "count"))
+  var batchCount = 1
+
+  @Option(help: ArgumentHelp("Text tokens that the transformer sees.", valueName: "count"))
+  var maxSequenceLength: Int?
+
+  @Option(help: "What the noise is drawn in: float32, or bf16 as diffusers does where a model is loaded in bfloat16.")
+  var noiseDtype: NoiseDtype?
+
+  @Option(help: "Whose bf16 noise: torch as it is today, or torch-legacy, up to version 2.10.")
+  var noiseCompat: NoiseCompat?
+
+  @Option(help: "When the autoencoder works in tiles: auto is for pictures beyond about 1700 x 1700.")
+  var vaeTiling: VAETiling?
+
+  func validate() throws {
+    guard size == nil || (width == nil && height == nil) else {
+      throw ValidationError("--size and --width or --height exclude one another")
+    }
+    for (name, value) in [("--width", width ?? size?.width), ("--height", height ?? size?.height)] {
+      if let value { try Self.check(name, value, in: 1...RenderRequest.maximumSide, "pixels") }
+    }
+    if let steps { try Self.check("--steps", steps, in: 1...RenderRequest.maximumSteps, "steps") }
+    if let maxSequenceLength {
+      try Self.check("--max-sequence-length", maxSequenceLength, in: 1...RenderRequest.maximumTextTokens, "tokens")
+    }
+    try Self.check("--batch-count", batchCount, in: 1...100_000, "pictures")
+    for (name, value) in [("--guidance", guidance), ("--cfg-scale", cfgScale)] {
+      if let value, !(0...1000).contains(value) {
+        throw ValidationError("\(name) \(value) is not a number from 0 to 1000")
+      }
+    }
+    if let seed = seed.first(where: { $0 < -1 }) {
+      throw ValidationError("--seed \(seed) is negative; seeds begin at 0, and -1 takes a random one")
+    }
+  }
+
+  private static func check(_ name: String, _ value: Int, in range: ClosedRange<Int>, _ unit: String) throws {
+    guard range.contains(value) else {
+      throw ValidationError("\(name) \(value) is not from \(range.lowerBound) to \(range.upperBound) \(unit)")
+    }
+  }
+}
+
+struct PixelSize: ExpressibleByArgument {
+  var width: Int
+  var height: Int
+
+  init?(argument: String) {
+    let parts = argument.lowercased().split(separator: "x", omittingEmptySubsequences: false)
+    guard parts.count == 2, let width = Int(parts[0]), let height = Int(parts[1]) else { return nil }
+    self.width = width
+    self.height = height
+  }
+}
+
+enum NoiseDtype: String, ExpressibleByArgument, CaseIterable {
+  case float32
+  case bf16
+
+  var format: NoiseFormat { self == .float32 ? .float32 : .bfloat16 }
+}
+
+enum NoiseCompat: String, ExpressibleByArgument, CaseIterable {
+  case torch
+  case torchLegacy = "torch-legacy"
+
+  var noise: TorchNoise { self == .torch ? .current : .legacy }
+}
+
+extension VAETiling: ExpressibleByArgument {}
+
+/// Where pictures go and what is said.
+struct OutputOptions: ParsableArguments {
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp(
+      "Where the pictures go: %d or %04d stands for the index, %s for the seed. A name that is taken gets a number.",
+      valueName: "pattern"))
+  var output = "clusca.png"
+
+  @Flag(help: "Replace files that exist.")
+  var force = false
+
+  @Option(help: ArgumentHelp("Write the picture as it is so far to this file, step by step.", valueName: "file"))
+  var preview: String?
+
+  @Option(help: ArgumentHelp("Write the preview every so many steps.", valueName: "count"))
+  var previewInterval = 1
+
+  @Flag(help: "Write no settings into the pictures.")
+  var noMetadata = false
+
+  @Flag(help: "Print a JSON object for each picture.")
+  var json = false
+
+  @Flag(name: .shortAndLong, help: "Say nothing but errors.")
+  var quiet = false
+
+  func validate() throws {
+    guard previewInterval >= 1 else { throw ValidationError("--preview-interval \(previewInterval) is not 1 or more") }
+  }
+}

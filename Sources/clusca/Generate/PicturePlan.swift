@@ -1,0 +1,164 @@
+import Media
+import Rendering
+import Tensors
+
+/// The pictures of a command, each with all of its settings and its place, looked through before anything is loaded.
+struct PicturePlan {
+  struct Picture {
+    var settings: PictureSettings
+    var path: String
+  }
+
+  /// Those that are to be rendered.
+  var pictures: [Picture] = []
+  /// Those of a prompts file that are there already.
+  var donePaths: [String] = []
+  /// What the user should know, such as sizes that were rounded down.
+  var notes: [String] = []
+
+  init(
+    _ entries: [PromptEntry], of command: Generate, model: any RenderModel, modelName: String,
+    repeated: RepeatedPicture?
+  ) throws {
+    let base = try BaseSettings(command, model: model, modelName: modelName, repeated: repeated)
+    let isList = command.promptOptions.promptsFile != nil
+    var all: [Picture] = []
+    var index = 0
+    for entry in entries {
+      let seeds = try base.seeds(entry)
+      let pattern = try OutputPattern(entry.output ?? command.outputOptions.output)
+      for seed in seeds {
+        let settings = try base.settings(entry, seed: seed, notes: &notes)
+        all.append(Picture(settings: settings, path: pattern.path(index: index, seed: seed)))
+        index += 1
+      }
+    }
+    Self.tellApart(&all)
+    for picture in all {
+      if isList, !command.outputOptions.force {
+        switch PictureAtPath(path: picture.path, settings: picture.settings.json) {
+        case .same:
+          donePaths.append(picture.path)
+          continue
+        case .missing: break
+        case .other(let reason):
+          throw CommandFailure(
+            .output, "\(reason) Give another --output, or --force to replace it.")
+        }
+      }
+      pictures.append(picture)
+    }
+    let ifExists: AtomicFile.ExistingFile = command.outputOptions.force ? .overwrite : .number
+    for folder in Set(pictures.map { Self.folder($0.path) }) {
+      guard let picture = pictures.first(where: { Self.folder($0.path) == folder }) else { continue }
+      try AtomicFile.check(picture.path, ifExists: ifExists, createFolders: true)
+    }
+    if let preview = command.outputOptions.preview {
+      try AtomicFile.check(preview, ifExists: .overwrite, createFolders: true)
+    }
+  }
+
+  private static func folder(_ path: String) -> Substring { path[..<(path.lastIndex(of: "/") ?? path.startIndex)] }
+
+  /// Gives pictures of one name numbers: `x.png`, `x-1.png`, …
+  private static func tellApart(_ pictures: inout [Picture]) {
+    var taken = Set(pictures.map(\.path))
+    var seen: Set<String> = []
+    for index in pictures.indices where !seen.insert(pictures[index].path).inserted {
+      var number = 1
+      while taken.contains(NumberedPath.path(pictures[index].path, number: number)) { number += 1 }
+      pictures[index].path = NumberedPath.path(pictures[index].path, number: number)
+      taken.insert(pictures[index].path)
+      seen.insert(pictures[index].path)
+    }
+  }
+}
+
+/// What all pictures of a command have in common: options, settings of a repeated picture and the model's defaults, in
+/// that order.
+private struct BaseSettings {
+  let command: Generate
+  let model: any RenderModel
+  let modelName: String
+  let repeated: RepeatedPicture?
+  let cache: CacheSettings
+
+  init(_ command: Generate, model: any RenderModel, modelName: String, repeated: RepeatedPicture?) throws {
+    self.command = command
+    self.model = model
+    self.modelName = modelName
+    self.repeated = repeated
+    let preset = model.cachePreset
+    cache = try command.cacheOptions.settings(try repeated?.cache(preset) ?? preset)
+  }
+
+  /// The seeds of an entry: its own or the options', each counted up for a batch.
+  func seeds(_ entry: PromptEntry) throws -> [UInt64] {
+    let options = command.pictureOptions
+    var first: [UInt64]
+    if let seed = entry.seed {
+      first = [seed < 0 ? Self.randomSeed() : UInt64(seed)]
+    } else if !options.seed.isEmpty {
+      first = options.seed.map { $0 < 0 ? Self.randomSeed() : UInt64($0) }
+    } else {
+      first = [try repeated?.seed() ?? 0]
+    }
+    return first.flatMap { seed in (0..<options.batchCount).map { seed &+ UInt64($0) } }
+  }
+
+  /// torch looks at the lower 32 bits of a seed only, and short ones are easier to type again.
+  private static func randomSeed() -> UInt64 { UInt64.random(in: 0..<1 << 32) }
+
+  func settings(_ entry: PromptEntry, seed: UInt64, notes: inout [String]) throws -> PictureSettings {
+    let (options, defaults) = (command.pictureOptions, model.defaults)
+    let sides = 1...RenderRequest.maximumSide
+    let width = try entry.width ?? options.size?.width ?? options.width ?? repeated?.integer("width", in: sides)
+    let height = try entry.height ?? options.size?.height ?? options.height ?? repeated?.integer("height", in: sides)
+    let steps = try entry.steps ?? options.steps ?? repeated?.integer("steps", in: 1...RenderRequest.maximumSteps)
+    let guidance = try entry.guidance ?? options.guidance ?? repeated?.number("guidance")
+    if guidance != nil, entry.guidance ?? options.guidance != nil, !model.takesGuidance {
+      Self.note("This model takes no distilled guidance: --guidance has no effect; see --cfg-scale.", &notes)
+    }
+    let cfgScale = try entry.cfgScale ?? options.cfgScale ?? repeated?.number("cfg_scale")
+    let negative =
+      try entry.negativePrompt ?? command.promptOptions.negativePrompt ?? repeated?.string("negative_prompt")
+    let scale = cfgScale ?? defaults.cfgScale
+    if scale <= 1, entry.negativePrompt ?? command.promptOptions.negativePrompt != nil {
+      Self.note("A negative prompt has no effect without a --cfg-scale above 1.", &notes)
+    }
+    return PictureSettings(
+      prompt: entry.prompt,
+      secondPrompt: try command.promptOptions.secondPrompt.map { try PromptOptions.checked($0, "--prompt-2") }
+        ?? repeated?.string("prompt_2"),
+      negativePrompt: negative ?? defaults.negativePrompt, seed: seed,
+      width: try fitted(width ?? defaults.width, "width", &notes),
+      height: try fitted(height ?? defaults.height, "height", &notes), steps: steps ?? defaults.steps,
+      guidance: model.takesGuidance ? guidance ?? defaults.guidance : 0, cfgScale: scale,
+      textTokens: try options.maxSequenceLength
+        ?? repeated?.integer("max_sequence_length", in: 1...RenderRequest.maximumTextTokens) ?? defaults.textTokens,
+      cache: cache, precision: try command.modelOptions.dtype ?? repeated?.precision() ?? .float32,
+      noiseFormat: try (options.noiseDtype ?? repeated?.choice("noise_dtype", NoiseDtype.self) ?? .float32).format,
+      noise: try (options.noiseCompat ?? repeated?.choice("noise_compat", NoiseCompat.self) ?? .torch).noise,
+      tiling: try options.vaeTiling ?? repeated?.choice("vae_tiling", VAETiling.self) ?? .auto, model: modelName)
+  }
+
+  /// A side rounded down to what the model can make.
+  private func fitted(_ pixels: Int, _ side: String, _ notes: inout [String]) throws -> Int {
+    let multiple = model.sizeMultiple
+    let fitted = pixels / multiple * multiple
+    guard fitted > 0 else {
+      throw CommandFailure(
+        .usage, "A \(side) of \(pixels) is too small: this model makes pictures in multiples of \(multiple) pixels.")
+    }
+    if fitted != pixels {
+      Self.note(
+        "The \(side) of \(pixels) is rounded down to \(fitted), since this model makes multiples of \(multiple).",
+        &notes)
+    }
+    return fitted
+  }
+
+  private static func note(_ note: String, _ notes: inout [String]) {
+    if !notes.contains(note) { notes.append(note) }
+  }
+}

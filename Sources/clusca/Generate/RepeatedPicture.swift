@@ -1,0 +1,73 @@
+import Media
+import Rendering
+import StrictJSON
+import Tensors
+
+/// The settings of a picture that is to be rendered again; options given beside it come before them.
+struct RepeatedPicture: Sendable {
+  private let path: String
+  private let json: JSONObject
+
+  init(_ path: String) throws {
+    let metadata = try PictureMetadata(png: PNG.file(path))
+    guard let json = metadata.clusca?.object else {
+      throw CommandFailure(
+        .input, "\(path) does not say how it was made: it carries no settings of clusca; give the options instead.")
+    }
+    self.path = path
+    self.json = json
+  }
+
+  func string(_ key: String) throws -> String? { try value(key, "a text", \.string) }
+
+  func integer(_ key: String, in range: ClosedRange<Int>) throws -> Int? {
+    try value(key, "a whole number from \(range.lowerBound) to \(range.upperBound)") { value in
+      value.int.flatMap { range.contains($0) ? $0 : nil }
+    }
+  }
+
+  func number(_ key: String) throws -> Double? {
+    try value(key, "a number from 0 to 1000") { value in value.double.flatMap { (0...1000).contains($0) ? $0 : nil } }
+  }
+
+  func seed() throws -> UInt64? {
+    try value("seed", "a seed") { value in value.int.flatMap(UInt64.init(exactly:)) ?? value.string.flatMap(UInt64.init)
+    }
+  }
+
+  func choice<Choice: RawRepresentable<String>>(_ key: String, _ type: Choice.Type) throws -> Choice? {
+    try value(key, "a known choice") { $0.string.flatMap(Choice.init(rawValue:)) }
+  }
+
+  func precision() throws -> Precision? {
+    try value("dtype", "float32 or bf16") { $0.string.flatMap(Precision.init(argument:)) }
+  }
+
+  /// The caching, beginning with the settings of the family.
+  func cache(_ base: CacheSettings) throws -> CacheSettings {
+    guard let cache = json["cache"]?.object else { return base }
+    var settings = base
+    guard let method = cache["method"]?.string.flatMap(CacheSettings.Method.init(rawValue:)) else {
+      throw failure("cache", "a known caching method")
+    }
+    settings.method = method
+    do {
+      for (name, value) in cache where name != "method" {
+        try settings.apply("\(name)=\(value.string ?? value.text())")
+      }
+    } catch let error as CacheOptionError {
+      throw CommandFailure(.input, "\(path) holds settings that cannot be used: \(error).")
+    }
+    return settings
+  }
+
+  private func value<Value>(_ key: String, _ expected: String, _ convert: (JSONValue) -> Value?) throws -> Value? {
+    guard let json = json[key], !json.isNull else { return nil }
+    guard let value = convert(json) else { throw failure(key, expected) }
+    return value
+  }
+
+  private func failure(_ key: String, _ expected: String) -> CommandFailure {
+    CommandFailure(.input, "\(path) holds settings that cannot be used: \"\(key)\" is not \(expected).")
+  }
+}
