@@ -8,8 +8,8 @@ import Tensors
 /// 2×2 of the original, and which weights meet there depends only on whether row and column are even: four small
 /// convolutions, each giving a quarter of the pixels, with 16 multiplications instead of 36. The other convolutions of
 /// 3×3 go by Winograd's algorithm, which takes 16 for four pixels, too.
-struct Convolution: Sendable {
-  enum Kind: Sendable {
+package struct Convolution: Sendable {
+  package enum Kind: Sendable {
     case pointwise
     case square
     case doubling
@@ -23,7 +23,7 @@ struct Convolution: Sendable {
   private let bias: Tensor
 
   /// Reads `weight` `[outputs, inputs, side, side]` and `bias` `[outputs]`.
-  init(_ parameters: Parameters, _ kind: Kind, inputs: Int, outputs: Int) throws {
+  package init(_ parameters: Parameters, _ kind: Kind, inputs: Int, outputs: Int) throws {
     let side = kind == .pointwise ? 1 : 3
     let stored =
       kind == .pointwise
@@ -62,7 +62,7 @@ struct Convolution: Sendable {
   /// `[height, width, inputs]` → `[height, width, outputs]`, twice as high and wide if doubling.
   ///
   /// - Parameter norm: what happens to the input first, with SiLU behind it.
-  func callAsFunction(_ x: Tensor, after norm: GroupNorm.Coefficients? = nil) -> Tensor {
+  package func callAsFunction(_ x: Tensor, after norm: GroupNorm.Coefficients? = nil) -> Tensor {
     let factor = kind == .doubling ? 2 : 1
     var y = Tensor(uninitialized: [x.shape[0] * factor, x.shape[1] * factor, outputs])
     apply(x, after: norm, to: &y, adding: false)

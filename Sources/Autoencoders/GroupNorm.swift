@@ -5,7 +5,7 @@ import Tensors
 ///
 /// It is a factor and a summand for each channel, once the picture's moments are known; the convolution that follows
 /// applies them, with SiLU, as it gathers its pixels.
-struct GroupNorm: Sendable {
+package struct GroupNorm: Sendable {
   private let groups: Int
   private let weight: Tensor
   private let bias: Tensor
@@ -20,7 +20,7 @@ struct GroupNorm: Sendable {
   }
 
   /// x ↦ x · scale + shift, for each channel.
-  struct Coefficients: Sendable {
+  package struct Coefficients: Sendable {
     /// `[channels]`
     let scale: Tensor
     /// `[channels]`

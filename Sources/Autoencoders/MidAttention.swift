@@ -2,12 +2,12 @@ import Tensors
 
 /// Attention of every pixel to every pixel, one head, beside a residual (diffusers: the `Attention` of
 /// `UNetMidBlock2D`).
-struct MidAttention: Sendable {
+package struct MidAttention: Sendable {
   private let norm: GroupNorm
   private let qkv: Linear
   private let projection: Linear
 
-  init(_ parameters: Parameters, channels: Int, groups: Int) throws {
+  package init(_ parameters: Parameters, channels: Int, groups: Int) throws {
     norm = try GroupNorm(parameters.module("group_norm"), channels: channels, groups: groups)
     qkv = try Linear(
       joining: ["to_q", "to_k", "to_v"].map { (parameters.module($0), channels) }, inputs: channels)
@@ -17,7 +17,7 @@ struct MidAttention: Sendable {
   var weightBytes: Int { qkv.weightBytes + projection.weightBytes }
 
   /// x: `[height, width, channels]`
-  func callAsFunction(_ x: inout Tensor) {
+  package func callAsFunction(_ x: inout Tensor) {
     let (shape, channels) = (x.shape, x.columns)
     let pixels = norm.coefficients(of: x)(x).reshaped([x.rows, channels])
     let attended = Attention(heads: 1, headWidth: channels)(qkv(pixels))  // `[pixels, channels]`

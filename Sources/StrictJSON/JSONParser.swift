@@ -11,8 +11,8 @@ public struct JSONError: Error, Sendable, CustomStringConvertible {
 public struct JSONLimits: Sendable {
   public var maximumBytes: Int
   public var maximumDepth: Int
-  /// Whether `NaN`, `Infinity` and `-Infinity` are numbers. They are no JSON, but Python writes them: diffusers'
-  /// scheduler_config.json may hold `"lambda_min_clipped": -Infinity`.
+  /// Whether `NaN`, `Infinity` and `-Infinity` are numbers. JSON has none of them, but Python writes them, for example
+  /// into the configurations of some of diffusers' schedulers.
   public var acceptsNonFiniteNumbers: Bool
 
   public init(maximumBytes: Int = 32 << 20, maximumDepth: Int = 32, acceptsNonFiniteNumbers: Bool = false) {
@@ -28,8 +28,7 @@ extension JSONValue {
     guard bytes.count <= limits.maximumBytes else {
       throw JSONError(reason: "\(bytes.count) bytes are more than the limit of \(limits.maximumBytes)", offset: 0)
     }
-    var parser = JSONParser(bytes: ContiguousArray(bytes), maximumDepth: limits.maximumDepth,
-      acceptsNonFiniteNumbers: limits.acceptsNonFiniteNumbers)
+    var parser = JSONParser(bytes: ContiguousArray(bytes), limits: limits)
     self = try parser.document()
   }
 
@@ -40,8 +39,7 @@ extension JSONValue {
 
 private struct JSONParser {
   let bytes: ContiguousArray<UInt8>
-  let maximumDepth: Int
-  let acceptsNonFiniteNumbers: Bool
+  let limits: JSONLimits
   var offset = 0
 
   mutating func document() throws(JSONError) -> JSONValue {
@@ -66,7 +64,7 @@ private struct JSONParser {
   }
 
   private mutating func value(depth: Int) throws(JSONError) -> JSONValue {
-    guard depth <= maximumDepth else { throw failure("nested deeper than \(maximumDepth) levels") }
+    guard depth <= limits.maximumDepth else { throw failure("nested deeper than \(limits.maximumDepth) levels") }
     switch next {
     case UInt8(ascii: "{"): return try .object(object(depth: depth))
     case UInt8(ascii: "["): return try .array(array(depth: depth))
@@ -74,10 +72,8 @@ private struct JSONParser {
     case UInt8(ascii: "t"): return try literal("true", .bool(true))
     case UInt8(ascii: "f"): return try literal("false", .bool(false))
     case UInt8(ascii: "n"): return try literal("null", .null)
-    case UInt8(ascii: "N") where acceptsNonFiniteNumbers: return try literal("NaN", .number(.nan))
-    case UInt8(ascii: "I") where acceptsNonFiniteNumbers: return try literal("Infinity", .number(.infinity))
-    case UInt8(ascii: "-") where acceptsNonFiniteNumbers && bytes[offset...].starts(with: "-I".utf8):
-      return try literal("-Infinity", .number(-.infinity))
+    case UInt8(ascii: "N") where limits.acceptsNonFiniteNumbers: return try literal("NaN", .number(.nan))
+    case UInt8(ascii: "I") where limits.acceptsNonFiniteNumbers: return try literal("Infinity", .number(.infinity))
     case nil: throw failure("the document ends too early")
     default: return try number()
     }
@@ -211,6 +207,9 @@ private struct JSONParser {
   private mutating func number() throws(JSONError) -> JSONValue {
     let start = offset
     if next == UInt8(ascii: "-") { offset += 1 }
+    if limits.acceptsNonFiniteNumbers, next == UInt8(ascii: "I") {
+      return try literal("Infinity", .number(-.infinity))
+    }
     let leadingZero = next == UInt8(ascii: "0")
     let whole = digits()
     guard whole > 0, !(leadingZero && whole > 1) else { throw failure("expected a value") }

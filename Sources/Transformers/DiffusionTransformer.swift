@@ -36,6 +36,14 @@ public struct TokenGrid: Sendable, Hashable {
   }
 
   public var tokens: Int { frames * rows * columns }
+
+  /// Frame, row and column of each token.
+  public var positions: [[Float]] {
+    (0..<tokens).map { token in
+      let inFrame = token % (rows * columns)
+      return [Float(token / (rows * columns)), Float(inFrame / columns), Float(inFrame % columns)]
+    }
+  }
 }
 
 /// The hidden states that cross the boundary of two stages, `[tokens, width]` a stream, and nothing else.

@@ -1,8 +1,11 @@
+import Files
 import StrictJSON
 import Tensors
 
 /// One run of other software, recorded: its settings, its tensors and how closely they can be met.
 public struct GoldenCase: Sendable {
+  /// The folder that the files and checkpoints of all cases are named relative to.
+  public let root: String
   public let name: String
   /// What was run, such as "FluxPipeline".
   public let kind: String
@@ -20,6 +23,7 @@ public struct GoldenCase: Sendable {
       let name = entry["name"]?.string, let kind = entry["kind"]?.string, let file = entry["file"]?.string,
       let tolerance = entry["tolerance"].flatMap(GoldenTolerance.init)
     else { return nil }
+    self.root = root
     self.name = name
     self.kind = kind
     self.file = "\(root)/\(file)"

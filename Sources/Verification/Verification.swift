@@ -49,6 +49,8 @@ public struct CaseOutcome: Sendable {
   public var worst: Worst?
   /// One sentence for everything that is not as recorded; empty if the case passed.
   public var failures: [String]
+  /// One sentence for everything recorded that was left out, and why.
+  public var remarks: [String] = []
 
   public struct Worst: Sendable {
     public var tensor: String

@@ -24,6 +24,16 @@ import Testing
     #expect(throws: JSONError.self) { try JSONValue(parsing: text) }
   }
 
+  @Test func numbersThatOnlyPythonWritesAreReadOnRequest() throws {
+    let text = "[Infinity,-Infinity,NaN]"
+    #expect(throws: JSONError.self) { try JSONValue(parsing: text) }
+    let value = try JSONValue(parsing: text, limits: JSONLimits(acceptsNonFiniteNumbers: true))
+    #expect(value[0]?.double == .infinity && value[1]?.double == -.infinity && value[2]?.double?.isNaN == true)
+    #expect(throws: JSONError.self) {
+      try JSONValue(parsing: "[-NaN]", limits: JSONLimits(acceptsNonFiniteNumbers: true))
+    }
+  }
+
   @Test func depthAndSizeAreBounded() throws {
     let deep = String(repeating: "[", count: 33) + String(repeating: "]", count: 33)
     #expect(try JSONValue(parsing: deep).array?.count == 1)

@@ -74,14 +74,30 @@ public struct FlowMatchEuler: Sendable, Hashable {
     }
   }
 
+  /// Where the noise levels come from, before they are shifted. Both are the same numbers but for their rounding.
+  public enum Spacing: Sendable, Hashable {
+    /// linspace(1, 1/n, n), FLUX' pipeline.
+    case toLastLevel
+    /// linspace(1, 0, n + 1) without its end, HunyuanVideo's.
+    case towardsZero
+
+    /// In double precision, rounded once.
+    func level(_ step: Int, of steps: Int) -> Float {
+      let last = 1 / Double(steps)
+      switch self {
+      case .towardsZero: return Float(1 + Double(step) * -last)
+      case .toLastLevel where steps == 1: return 1
+      case .toLastLevel where step == steps - 1: return Float(last)
+      case .toLastLevel: return Float(1 + Double(step) * ((last - 1) / Double(steps - 1)))
+      }
+    }
+  }
+
   /// - Parameter imageTokens: of the picture; only a dynamic shift depends on it.
-  public func schedule(steps: Int, imageTokens: Int) -> Schedule {
+  public func schedule(steps: Int, imageTokens: Int, spacing: Spacing = .toLastLevel) -> Schedule {
     precondition(steps >= 1, "a run has at least one step")
     let sigmas: [Float] = (0..<steps).map { step in
-      // linspace(1, 1/n, n) in double precision, rounded once.
-      let last = 1 / Double(steps)
-      let linear = steps == 1 ? 1 : 1 + Double(step) * ((last - 1) / Double(steps - 1))
-      let sigma = Float(step == steps - 1 && steps > 1 ? last : linear)
+      let sigma = spacing.level(step, of: steps)
       switch shift {
       case .fixed(let shift): return shift * sigma / (1 + (shift - 1) * sigma)
       case .dynamic(let dynamic):

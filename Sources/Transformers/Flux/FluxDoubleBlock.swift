@@ -39,7 +39,8 @@ struct FluxDoubleBlock: Sendable {
     }
     self.index = index
     img = try stream(
-      norm: "norm1", q: "to_q", k: "to_k", v: "to_v", queryNorm: "norm_q", keyNorm: "norm_k", out: "to_out.0", mlp: "ff")
+      norm: "norm1", q: "to_q", k: "to_k", v: "to_v", queryNorm: "norm_q", keyNorm: "norm_k", out: "to_out.0", mlp: "ff"
+    )
     txt = try stream(
       norm: "norm1_context", q: "add_q_proj", k: "add_k_proj", v: "add_v_proj", queryNorm: "norm_added_q",
       keyNorm: "norm_added_k", out: "to_add_out", mlp: "ff_context")

@@ -107,13 +107,9 @@ private struct FluxSample: TransformerSample {
     text = inputs.text
     pooled = model.pooledEmbedder(inputs.pooled)
     guidance = configuration.embedsGuidance ? inputs.guidance ?? 1 : nil
-    let grid = inputs.grid
     let textPositions = [[Float]](repeating: [0, 0, 0], count: text.rows)
-    let imagePositions: [[Float]] = (0..<grid.tokens).map { token in
-      [0, Float(token / grid.columns), Float(token % grid.columns)]
-    }
     rope = RotaryEmbedding(
-      positions: textPositions + imagePositions, axes: configuration.ropeAxes, theta: 10000)
+      positions: textPositions + inputs.grid.positions, axes: configuration.ropeAxes, theta: 10000)
   }
 
   func conditioning(timestep: Float, probe: Probe?) -> Tensor {

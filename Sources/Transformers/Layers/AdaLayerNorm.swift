@@ -1,26 +1,26 @@
 import Tensors
 
 /// Shift, scale and gate for one residual branch.
-struct BranchModulation {
+package struct BranchModulation {
   /// What the branch's input is normalized with.
-  var input: Modulation
+  package var input: Modulation
   /// The factor of the branch's output, `[width]`.
-  var gate: Tensor
+  package var gate: Tensor
 }
 
 /// The linear map of adaLN: from the conditioning vector to shifts, scales and gates.
-struct AdaLayerNorm: Sendable {
+package struct AdaLayerNorm: Sendable {
   private let linear: Linear
   private let parts: Int
 
   /// - Parameter parts: vectors that it gives: 3 for each branch.
-  init(_ parameters: Parameters, inputs: Int, width: Int, parts: Int) throws {
+  package init(_ parameters: Parameters, inputs: Int, width: Int, parts: Int) throws {
     linear = try Linear(parameters.module("linear"), inputs: inputs, outputs: parts * width)
     self.parts = parts
   }
 
   /// `parts` vectors `[width]` in the order of the map's outputs. vector: `[1, inputs]`, SiLU applied already.
-  func vectors(_ vector: Tensor) -> [Tensor] {
+  package func vectors(_ vector: Tensor) -> [Tensor] {
     let all = linear(vector)
     let width = all.columns / parts
     let rows = all.reshaped([parts, width])
@@ -28,7 +28,7 @@ struct AdaLayerNorm: Sendable {
   }
 
   /// Shift, scale, gate of each branch, one after the other (diffusers: `AdaLayerNormZero`).
-  func branches(_ vector: Tensor) -> [BranchModulation] {
+  package func branches(_ vector: Tensor) -> [BranchModulation] {
     let vectors = vectors(vector)
     return stride(from: 0, to: parts, by: 3).map { first in
       BranchModulation(

@@ -5,13 +5,14 @@ import Tensors
 public enum Sinusoid {
   /// `[2 · half]`: cos(value · fᵢ), then sin(value · fᵢ), with fᵢ = 10000^(−i / (half − shift)).
   ///
-  /// Formed in float32 as the models were trained: in double precision it differs by up to 4·10⁻⁴ at large values.
+  /// Formed in float32 as the models were trained: in double precision it differs by up to 4·10⁻⁴ at large values, and
+  /// so it does where a frequency's last bit is another.
   public static func embedding(_ value: Float, width: Int = 256, shift: Float = 0) -> Tensor {
     let half = width / 2
-    var embedding = Tensor(uninitialized: [width])
+    var embedding = Tensor(zeros: [width])
     for index in 0..<half {
       let exponent = Float(-9.210340371976184) * Float(index) / (Float(half) - shift)
-      let angle = value * expf(exponent)
+      let angle = value * TableExponential.exp(exponent)
       embedding[index] = cosf(angle)
       embedding[half + index] = sinf(angle)
     }

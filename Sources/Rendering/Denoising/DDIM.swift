@@ -1,0 +1,73 @@
+import Tensors
+
+/// Denoising diffusion implicit models (arXiv 2010.02502) without noise between the steps: η = 0
+/// (diffusers: `DDIMScheduler`). All numbers are formed in float32 as there.
+public struct DDIM: Sendable, Hashable {
+  public let noise: TrainingNoise
+  public let spacing: TrainingNoise.Spacing
+  /// Added to the timesteps of the spacing `leading`.
+  public let offset: Int
+  /// ᾱ behind the last step: 1, or that of timestep 0.
+  public let finalSignal: Float
+
+  public init(_ configuration: PartConfiguration) throws {
+    noise = try TrainingNoise(configuration)
+    spacing = try TrainingNoise.spacing(configuration, default: .leading)
+    offset = try configuration.integer("steps_offset", default: 0, in: 0...1000)
+    guard try !configuration.bool("clip_sample", default: true) else {
+      throw configuration.error("clip_sample", "is true or missing, which means true; only false is supported")
+    }
+    finalSignal =
+      try configuration.bool("set_alpha_to_one", default: true) ? 1 : noise.remainingSignal.first ?? 1
+  }
+
+  /// The steps of a run.
+  public struct Schedule: Sendable, Hashable {
+    /// Falling; the model takes them as they are.
+    public let timesteps: [Int]
+    /// ᾱ at each step.
+    fileprivate let signals: [Float]
+    /// ᾱ behind each step.
+    fileprivate let nextSignals: [Float]
+
+    public var steps: Int { timesteps.count }
+
+    /// The latents after a step, and the picture as the model sees it at this step.
+    ///
+    /// - Parameter predicted: the noise that the model sees in the latents, of the same shape.
+    public func advance(_ latents: inout Tensor, predicted: Tensor, step: Int) -> Tensor {
+      let (now, next) = (signals[step], nextSignals[step])
+      let denoised = latents.combined(predicted) { x, noise in
+        (x - (1 - now).squareRoot() * noise) / now.squareRoot()
+      }
+      latents = denoised.combined(predicted) { picture, noise in
+        next.squareRoot() * picture + (1 - next).squareRoot() * noise
+      }
+      return denoised
+    }
+  }
+
+  public func schedule(steps: Int) -> Schedule {
+    precondition(steps >= 1 && steps <= noise.timesteps, "there are \(noise.timesteps) timesteps")
+    let all = noise.timesteps
+    let timesteps: [Int] =
+      switch spacing {
+      case .leading: (0..<steps).reversed().map { min(all - 1, $0 * (all / steps) + offset) }
+      case .trailing:
+        (0..<steps).map { step in
+          let place = Double(all) - Double(step) * (Double(all) / Double(steps))
+          return Int(place.rounded(.toNearestOrEven)) - 1
+        }
+      case .linspace:
+        (0..<steps).reversed().map { step in
+          steps == 1 ? 0 : Int((Double(step) * (Double(all - 1) / Double(steps - 1))).rounded(.toNearestOrEven))
+        }
+      }
+    return Schedule(
+      timesteps: timesteps, signals: timesteps.map { noise.remainingSignal[$0] },
+      nextSignals: timesteps.map { timestep in
+        let next = timestep - all / steps
+        return next >= 0 ? noise.remainingSignal[next] : finalSignal
+      })
+  }
+}

@@ -1,0 +1,62 @@
+import Glibc
+import Tensors
+
+/// The noise that a model with discrete timesteps was trained on: at timestep t it saw √ᾱ · picture + √(1 − ᾱ) · noise.
+public struct TrainingNoise: Sendable, Hashable {
+  /// ᾱ of every timestep, from nearly 1 to nearly 0 (`alphas_cumprod`).
+  public let remainingSignal: [Float]
+
+  public var timesteps: Int { remainingSignal.count }
+
+  /// How the timesteps of a run are spread over those of training.
+  public enum Spacing: String, Sendable, Hashable {
+    case leading
+    case trailing
+    case linspace
+  }
+
+  public init(_ configuration: PartConfiguration) throws {
+    try configuration.require("rescale_betas_zero_snr", false)
+    try configuration.require("thresholding", false)
+    try configuration.require("prediction_type", "epsilon")
+    guard !configuration.contains("trained_betas") else {
+      throw configuration.error("trained_betas", "is set, which is not supported")
+    }
+    let timesteps = try configuration.integer("num_train_timesteps", default: 1000, in: 1...100_000)
+    let first = try configuration.number("beta_start", default: 1e-4)
+    let last = try configuration.number("beta_end", default: 0.02)
+    guard first > 0, last >= first, last < 1 else {
+      throw configuration.error("beta_end", "and beta_start must be rising numbers between 0 and 1")
+    }
+    let betas: [Float]
+    switch try configuration.string("beta_schedule", default: "linear") {
+    case "linear": betas = Self.line(Float(first), Float(last), timesteps)
+    case "scaled_linear":
+      betas = Self.line(Float(first.squareRoot()), Float(last.squareRoot()), timesteps).map { $0 * $0 }
+    default: throw configuration.error("beta_schedule", "is neither linear nor scaled_linear")
+    }
+    // torch rounds every factor, but not the product that it carries on.
+    var product = 1.0
+    remainingSignal = betas.map { beta in
+      product *= Double(1 - beta)
+      return Float(product)
+    }
+  }
+
+  /// torch.linspace in float32: from both ends to the middle.
+  private static func line(_ first: Float, _ last: Float, _ count: Int) -> [Float] {
+    guard count > 1 else { return [first] }
+    let step = (last - first) / Float(count - 1)
+    return (0..<count).map { index in
+      index < count / 2 ? first + step * Float(index) : last - step * Float(count - 1 - index)
+    }
+  }
+
+  static func spacing(_ configuration: PartConfiguration, default fallback: Spacing) throws -> Spacing {
+    let name = try configuration.string("timestep_spacing", default: fallback.rawValue)
+    guard let spacing = Spacing(rawValue: name) else {
+      throw configuration.error("timestep_spacing", "is none of leading, trailing and linspace")
+    }
+    return spacing
+  }
+}

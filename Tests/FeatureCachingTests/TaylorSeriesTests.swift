@@ -1,0 +1,70 @@
+import Tensors
+import Testing
+
+@testable import FeatureCaching
+
+@Suite struct TaylorSeriesTests {
+  private static let branch = Branch(0, .image, .mlp)
+
+  /// Runs the full steps among `outputs`, which are given by step, and the cached ones between them.
+  private func cache(
+    _ policy: some FeatureCachePolicy, _ outputs: [Int: Float], upTo last: Int
+  ) throws -> TaylorCache {
+    let cache = try #require(policy.makeCache(choices: KeyedChoices(seed: 0)) as? TaylorCache)
+    for step in 0...last {
+      cache.begin(CacheStep(index: step, kind: policy.kind(ofStep: step)))
+      _ = cache.feature(Self.branch) { Tensor([outputs[step] ?? .nan], shape: [1, 1]) }
+    }
+    return cache
+  }
+
+  private func orders(_ cache: TaylorCache) -> [Float] { cache.series[Self.branch]?.orders.map { $0[0] } ?? [] }
+
+  private let outputs: [Int: Float] = [0: 1, 1: 2, 2: 4, 6: 10, 10: 30]
+
+  @Test func differencesAreThoseOfTheAuthorsCode() throws {
+    let policy = TaylorSeer(schedule: IntervalSchedule(interval: 4, enhancedSteps: 3), maximumOrder: 2)
+    for (last, expected) in [
+      (0, [1]), (1, [2]), (2, [4, 2]), (5, [4, 2]), (6, [10, 1.5, -0.125]), (10, [30, 5, 0.875]),
+    ] as [(Int, [Float])] {
+      #expect(try orders(cache(policy, outputs, upTo: last)) == expected, "behind step \(last)")
+    }
+  }
+
+  @Test func theForecastIsTheTaylorSum() throws {
+    let policy = TaylorSeer(schedule: IntervalSchedule(interval: 4, enhancedSteps: 3), maximumOrder: 2)
+    let cache = try cache(policy, outputs, upTo: 7)
+    cache.begin(CacheStep(index: 8, kind: policy.kind(ofStep: 8)))
+    let forecast = cache.feature(Self.branch) {
+      Issue.record("a cached step computes nothing")
+      return Tensor(zeros: [1, 1])
+    }
+    #expect(forecast.sum.elements == [12.75])
+    #expect(forecast.coefficients == [1, 2, 2])
+  }
+
+  @Test(arguments: 1...4)
+  func differencesBeginAtTheLastOfTheFirstFullSteps(enhanced: Int) throws {
+    let policy = TaylorSeer(schedule: IntervalSchedule(interval: 3, enhancedSteps: enhanced), maximumOrder: 4)
+    for step in 0..<enhanced {
+      let outputs = Dictionary(uniqueKeysWithValues: (0...step).map { ($0, Float($0 * $0)) })
+      // One order more at the last of them, if there is a step before to form a difference with.
+      let expected = step == enhanced - 1 && step > 0 ? 2 : 1
+      #expect(try orders(cache(policy, outputs, upTo: step)).count == expected, "behind step \(step)")
+    }
+  }
+
+  @Test func everyFullStepAddsOneOrderUpToTheHighest() throws {
+    let policy = TaylorSeer(schedule: IntervalSchedule(interval: 2, enhancedSteps: 1), maximumOrder: 3)
+    let outputs = Dictionary(uniqueKeysWithValues: stride(from: 0, through: 12, by: 2).map { ($0, Float($0 * $0)) })
+    let counts = try stride(from: 0, through: 12, by: 2).map { try orders(cache(policy, outputs, upTo: $0)).count }
+    #expect(counts == [1, 2, 3, 4, 4, 4, 4])
+    // A parabola has a constant second and no third difference where the steps are even.
+    #expect(try orders(cache(policy, outputs, upTo: 12)) == [144, 22, 2, 0])
+  }
+
+  @Test func orderZeroKeepsTheLastOutputAlone() throws {
+    let policy = FORA(schedule: IntervalSchedule(interval: 4, enhancedSteps: 3))
+    #expect(try orders(cache(policy, outputs, upTo: 9)) == [10])
+  }
+}
