@@ -41,6 +41,15 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
+    // No part of the tests: swift run -c release Benchmarks NAME.
+    .executableTarget(
+      name: "Benchmarks",
+      dependencies: [
+        "CKernels", "COpenBLAS", "Autoencoders", "DefaultModels", "FeatureCaching", "Media", "Rendering", "StrictJSON",
+        "Tensors", "Transformers", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Tests/Benchmarks", resources: [.embedInCode("prompts.txt")]),
+
     .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON"]),
     .testTarget(name: "FilesTests", dependencies: ["Files"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "Files", "StrictJSON"]),

@@ -9,7 +9,8 @@ public struct FluxCheckpoint: Sendable {
   public let path: String
   public let transformer: FluxConfiguration
   public let autoencoder: AutoencoderKLConfiguration
-  public let scheduler: FlowMatchEuler
+  /// Changed by who wants other noise levels than the checkpoint's own.
+  public var scheduler: FlowMatchEuler
   /// What to render where the user does not say.
   public let defaults: RenderDefaults
   let clip: CLIPTextConfiguration
