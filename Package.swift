@@ -30,7 +30,8 @@ let package = Package(
     .executableTarget(
       name: "clusca",
       dependencies: [
-        "Autoencoders", "DefaultModels", "FeatureCaching", "Rendering", "Tensors", "Verification", "Media",
+        "Autoencoders", "Conditioning", "DefaultModels", "FeatureCaching", "Rendering", "Tensors", "Transformers",
+        "Verification", "Media",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

@@ -1,7 +1,9 @@
 import ArgumentParser
+import Conditioning
 import Media
 import StrictJSON
 import Tensors
+import Transformers
 
 /// What the program says about an error, and the status with which it ends: the one place that decides both.
 struct ErrorReport: Equatable {
@@ -17,6 +19,9 @@ struct ErrorReport: Equatable {
     case let error as FileError: (status, described) = (.input, error.description)
     case let error as SafetensorsError: (status, described) = (Self.status(of: error), error.description)
     case let error as TensorError: (status, described) = (.input, error.description)
+    case let error as ParameterError: (status, described) = (.input, error.description)
+    case let error as TokenizerError: (status, described) = (.input, error.description)
+    case let error as SampleError: (status, described) = (.input, error.description)
     case let error as HuggingFaceCacheError: (status, described) = (.input, error.description)
     case let error as JSONError: (status, described) = (.input, error.description)
     case is CancellationError: (status, described) = (.interrupted, "interrupted")
