@@ -37,7 +37,8 @@ let package = Package(
     .executableTarget(
       name: "clusca",
       dependencies: [
-        "Autoencoders", "DefaultModels", "FeatureCaching", "Files", "Rendering", "Tensors", "Verification", "Media",
+        "Autoencoders", "Conditioning", "DefaultModels", "FeatureCaching", "Files", "Rendering", "Tensors",
+        "Transformers", "Verification", "Media",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

@@ -58,6 +58,10 @@ public struct FluxConfiguration: Sendable, Hashable {
       throw configuration.error(
         "axes_dims_rope", "must be three even numbers whose sum is attention_head_dim, \(headWidth)")
     }
+    // Beyond, sizes of large pictures would not fit 64 bits any more; the largest released models have some 6000.
+    guard width <= 1 << 14 else {
+      throw configuration.error("num_attention_heads", "times attention_head_dim is \(width), more than \(1 << 14)")
+    }
     guard blockCount > 0 else { throw configuration.error("num_layers", "and num_single_layers are both 0") }
   }
 

@@ -69,20 +69,31 @@ struct PictureRenderer {
       picture: number, of: plan.pictures.count, steps: picture.settings.steps, isShown: !options.quiet)
     defer { progress.clear() }
     var last: DenoisedStep?
+    var preview = options.preview
     for try await step in run.steps {
       progress.finishedStep(kind: step.kind.isFull ? "full" : "cached")
+      try checkNumbers(step.latents, "its transformer gave them at step \(step.index + 1)")
       last = step
-      if let preview = options.preview, (step.index + 1) % options.previewInterval == 0 {
-        try write(session.decode(step.denoised, of: run), texts: [], to: preview, ifExists: .overwrite)
+      if let path = preview, (step.index + 1) % options.previewInterval == 0 {
+        let png = try png(session.decode(step.denoised, of: run))
+        do throws(MediaError) {
+          try AtomicFile.write(png, to: path, ifExists: .overwrite, createFolders: true)
+        } catch {
+          // No reason to lose the picture.
+          StandardError.write("clusca: \(error) There are no further previews of this picture.")
+          preview = nil
+        }
       }
     }
     guard let last else { preconditionFailure("a run has at least one step") }
     let denoising = start.duration(to: .now)
     progress.phase("decoding")
     let pixels = try session.decode(last.latents, of: run)
+    try checkNumbers(pixels, "its decoder gave them")
     try Task.checkCancellation()
     let texts = options.noMetadata ? [] : try picture.settings.metadata.texts()
-    let path = try write(pixels, texts: texts, to: picture.path, ifExists: options.force ? .overwrite : .number)
+    let path = try FinishedPicture(png: png(pixels, texts: texts)).write(
+      to: picture.path, ifExists: options.force ? .overwrite : .number)
     progress.clear()
     let report = PictureRunReport(
       path: path, settings: picture.settings, summary: summary(of: run), denoising: denoising,
@@ -97,11 +108,17 @@ struct PictureRenderer {
       cost: model.cost(run.grid, textTokens: run.request.textTokens))
   }
 
-  @discardableResult
-  private func write(
-    _ pixels: Tensor, texts: [PNGText], to path: String, ifExists: AtomicFile.ExistingFile
-  ) throws -> String {
+  private func png(_ pixels: Tensor, texts: [PNGText] = []) throws -> [UInt8] {
     let picture = try Picture(width: pixels.shape[1], height: pixels.shape[0], bytes: Pixels.bytes(pixels))
-    return try AtomicFile.write(PNG.encode(picture, texts: texts), to: path, ifExists: ifExists, createFolders: true)
+    return try PNG.encode(picture, texts: texts)
+  }
+
+  /// Damaged weights would give a black picture, and perhaps after hours.
+  private func checkNumbers(_ tensor: Tensor, _ source: String) throws {
+    guard !tensor.withUnsafeElements({ $0.allSatisfy(\.isFinite) }) else { return }
+    throw CommandFailure(
+      .input,
+      "\(model.path) gives numbers that are infinite or none at all (\(source)), so that there is no picture; its weights "
+        + "are damaged, or --cfg-scale or --guidance is too large.")
   }
 }
