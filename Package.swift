@@ -14,35 +14,43 @@ let package = Package(
 
     // From the ground up: each target may import only what stands above it.
     .target(name: "StrictJSON"),
+    .target(name: "Files"),
     .target(name: "CKernels"),
-    .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS", "StrictJSON"]),
-    .target(name: "Media", dependencies: ["CPNG", "StrictJSON"]),
+    .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS", "Files", "StrictJSON"]),
+    .target(name: "Media", dependencies: ["CPNG", "Files", "StrictJSON"]),
     .target(name: "FeatureCaching", dependencies: ["Tensors", "CKernels"]),
-    .target(name: "Conditioning", dependencies: ["Tensors", "StrictJSON"]),
-    .target(name: "Autoencoders", dependencies: ["Tensors", "CKernels", "COpenBLAS", "StrictJSON"]),
-    .target(name: "Transformers", dependencies: ["Tensors", "FeatureCaching", "StrictJSON"]),
+    .target(name: "Conditioning", dependencies: ["Tensors", "Files", "StrictJSON"]),
+    .target(name: "Autoencoders", dependencies: ["Tensors", "CKernels", "COpenBLAS", "Files", "StrictJSON"]),
+    .target(name: "Transformers", dependencies: ["Tensors", "FeatureCaching", "Files", "StrictJSON"]),
     .target(
       name: "Rendering",
-      dependencies: ["Tensors", "FeatureCaching", "Conditioning", "Autoencoders", "Transformers", "StrictJSON"]),
-    .target(name: "Verification", dependencies: ["Rendering", "StrictJSON"]),
+      dependencies: [
+        "Tensors", "FeatureCaching", "Files", "Conditioning", "Autoencoders", "Transformers", "StrictJSON",
+      ]),
+    .target(
+      name: "Verification",
+      dependencies: [
+        "Rendering", "Autoencoders", "Conditioning", "FeatureCaching", "Files", "StrictJSON", "Tensors", "Transformers",
+      ]),
     // The trained models that come with the package.
     .target(name: "DefaultModels", resources: [.copy("flux")]),
     .executableTarget(
       name: "clusca",
       dependencies: [
-        "Autoencoders", "DefaultModels", "FeatureCaching", "Rendering", "Tensors", "Verification", "Media",
+        "Autoencoders", "DefaultModels", "FeatureCaching", "Files", "Rendering", "Tensors", "Verification", "Media",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON"]),
-    .testTarget(name: "TensorsTests", dependencies: ["Tensors", "StrictJSON"]),
-    .testTarget(name: "MediaTests", dependencies: ["Media", "StrictJSON"]),
+    .testTarget(name: "FilesTests", dependencies: ["Files"]),
+    .testTarget(name: "TensorsTests", dependencies: ["Tensors", "Files", "StrictJSON"]),
+    .testTarget(name: "MediaTests", dependencies: ["Media", "Files", "StrictJSON"]),
     .testTarget(name: "FeatureCachingTests", dependencies: ["FeatureCaching", "Tensors"]),
     .testTarget(name: "ConditioningTests", dependencies: ["Conditioning", "Tensors", "StrictJSON"]),
     .testTarget(name: "AutoencodersTests", dependencies: ["Autoencoders", "Tensors", "StrictJSON"]),
     .testTarget(
       name: "TransformersTests", dependencies: ["Transformers", "Rendering", "FeatureCaching", "Tensors", "StrictJSON"]),
-    .testTarget(name: "RenderingTests", dependencies: ["Rendering", "Verification", "Tensors", "StrictJSON"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["clusca", "Media", "Tensors", "StrictJSON"]),
+    .testTarget(name: "RenderingTests", dependencies: ["Rendering", "Verification", "Files", "Tensors", "StrictJSON"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["clusca", "Files", "Media", "Tensors", "StrictJSON"]),
   ]
 )

@@ -1,4 +1,4 @@
-/// Why a picture, its text or its file could not be read or written. The description is one sentence for the user.
+/// Why a picture or its text could not be read or written. The description is one sentence for the user.
 public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
   /// A size, a part of a picture or a set of pictures that does not fit together.
   case unsuitablePicture(String)
@@ -10,8 +10,6 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
   case unsuitableText(String)
   /// An output pattern such as `%x`.
   case unsuitablePattern(pattern: String, reason: String)
-  case cannotRead(path: String, FileFailure)
-  case cannotWrite(path: String, FileFailure)
 
   public var description: String {
     switch self {
@@ -21,12 +19,6 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
     case .unsuitableText(let reason): "\(reason.withControlsEscaped())."
     case .unsuitablePattern(let pattern, let reason):
       "The output pattern \"\(pattern.withControlsEscaped())\" cannot be used: \(reason.withControlsEscaped())."
-    case .cannotRead(let path, let failure): "\(MediaError.shown(path)) cannot be read: \(failure)."
-    case .cannotWrite(let path, let failure): "\(MediaError.shown(path)) cannot be written: \(failure)."
     }
-  }
-
-  private static func shown(_ path: String) -> String {
-    path.isEmpty ? "A file without a name" : path.withControlsEscaped()
   }
 }

@@ -1,3 +1,5 @@
+import Files
+
 /// The names of the pictures of a run, as `-o` gives them.
 ///
 /// `%d` is the index of a picture, `%04d` the same with zeros in front to four digits (up to nine), `%s` its seed and

@@ -1,4 +1,5 @@
 internal import CPNG
+import Files
 
 /// Pictures as PNG files, by libpng's simplified interface (its manual, section V).
 ///
@@ -70,6 +71,11 @@ public enum PNG {
       texts.append(text)
     }
     return texts
+  }
+
+  /// The bytes of a PNG file, for `decode` and `texts`, within the limits' `maximumFileBytes`.
+  public static func file(_ path: String, limits: PNGLimits = PNGLimits()) throws(FileError) -> [UInt8] {
+    try InputFile.read(path, maximumBytes: limits.maximumFileBytes)
   }
 
   /// The size that a file claims, without decoding it.

@@ -15,14 +15,16 @@ PART = 1024  # scenes a file
 
 
 class Latents:
-    """Latents [N, 16, size / 4, size / 4] of single objects, their mirror images and compositions."""
+    """Latents [N, 16, size / 4, size / 4] of single objects, and with variants of their mirror images and compositions."""
 
-    def __init__(self, data: Data, work_dir: Path, size: int, log: Log):
+    def __init__(self, data: Data, work_dir: Path, size: int, variants: bool, log: Log):
         self.scenes = {
             "single": _singles(data, mirrored=False),
             "mirrored": _singles(data, mirrored=True),
             "composition": _compositions(data),
         }
+        if not variants:
+            self.scenes = {"single": self.scenes["single"]}
         self.white = [number for number, scene in enumerate(self.scenes["single"]) if scene.background == "white"]
         self.tensors = {kind: _encode(data, work_dir, kind, scenes, size, log) for kind, scenes in self.scenes.items()}
 

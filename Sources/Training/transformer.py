@@ -125,7 +125,7 @@ class Trainer:
         seen = self.seen.get(stage.name, 0)
         if seen >= stage.samples:
             return
-        latents = Latents(data, work_dir, stage.size, log)
+        latents = Latents(data, work_dir, stage.size, stage.compositions_after < 1, log)
         transformer = torch.compile(self.model.transformer, dynamic=False) if stage.compiled else self.model.transformer
         due, report = Timer(CHECKPOINT_SECONDS), Timer(60)
         first, began, running = seen, Timer(0), None

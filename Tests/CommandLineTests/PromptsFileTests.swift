@@ -1,3 +1,4 @@
+import Files
 import Media
 import Testing
 
@@ -104,7 +105,7 @@ struct PromptsFileTests {
   }
 
   @Test func aMissingFileIsNamed() throws {
-    let error = #expect(throws: MediaError.self) { try PromptsFile(path: "/nowhere/list.txt") }
+    let error = #expect(throws: FileError.self) { try PromptsFile(path: "/nowhere/list.txt") }
     #expect(error.map { ErrorReport($0).status } == .input)
   }
 

@@ -42,7 +42,7 @@ struct UsageTests {
 
   @Test func errorsOfSeveralLinesBecomeOne() {
     let report = ErrorReport(CommandFailure(.input, "first:\n  second\n\u{1B}[31mthird"))
-    #expect(report.sentence == #"first: second; \u{1b}[31mthird"#)
+    #expect(report.sentence == #"first: second; \u{1b}[31mthird."#)
     #expect(report.status == .input)
   }
 
@@ -50,7 +50,7 @@ struct UsageTests {
     struct Odd: Error, CustomStringConvertible { let description = "odd" }
     let report = ErrorReport(Odd())
     #expect(report.status == .failure)
-    #expect(report.sentence == "odd")
+    #expect(report.sentence == "odd.")
   }
 
   @Test func statusesFollowShells() {

@@ -1,3 +1,4 @@
+import Files
 import Glibc
 import Testing
 
@@ -75,14 +76,15 @@ import Testing
     let pipe = "\(folder.path)/pipe"
     #expect(mkfifo(pipe, 0o600) == 0)
     for path in [pipe, folder.path, "/dev/null"] {
-      #expect(throws: FileError(path: path, reason: "is not a regular file")) { _ = try MappedFile.open(path) }
+      let failure = path == folder.path ? FileFailure.isAFolder : .notARegularFile
+      #expect(throws: FileError(path: path, .reading, failure)) { _ = try MappedFile.open(path) }
     }
   }
 
   @Test func reasonsNameThePath() throws {
     let absent = "\(folder.path)/absent"
     let error = #expect(throws: FileError.self) { _ = try MappedFile.open(absent) }
-    #expect(error?.description == "\(absent): cannot be opened: No such file or directory")
+    #expect(error?.description == "\(absent) cannot be read: there is no such file")
     #expect(throws: FileError.self) { _ = try MappedFile.open("a\0b") }
     #expect(throws: FileError.self) { _ = try MappedFile.open("") }
   }

@@ -200,7 +200,7 @@ import Testing
 
   @Test func filesThatAreNoFilesAreRefused() throws {
     #expect(throws: FileError.self) { try SafetensorsFile(path: "\(folder.path)/absent") }
-    #expect(throws: FileError(path: folder.path, reason: "is not a regular file")) {
+    #expect(throws: FileError(path: folder.path, .reading, .isAFolder)) {
       try SafetensorsFile(path: folder.path)
     }
   }

@@ -1,3 +1,4 @@
+import Files
 import Glibc
 
 @testable import Tensors
@@ -12,11 +13,11 @@ enum TestFiles {
   }
 
   static func write(_ bytes: some Collection<UInt8>, to path: String) throws {
-    guard let file = fopen(path, "wb") else { throw FileError(path: path, failing: "cannot be created") }
+    guard let file = fopen(path, "wb") else { throw FileError(path: path, reason: "cannot be created") }
     defer { fclose(file) }
     let bytes = Array(bytes)
     guard fwrite(bytes, 1, bytes.count, file) == bytes.count else {
-      throw FileError(path: path, failing: "cannot be written")
+      throw FileError(path: path, reason: "cannot be written")
     }
   }
 
@@ -29,7 +30,7 @@ final class TemporaryFolder: Sendable {
 
   init() throws {
     var template = Array("/tmp/clusca-tests-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw FileError(path: "/tmp", failing: "cannot hold a folder") }
+    guard mkdtemp(&template) != nil else { throw FileError(path: "/tmp", reason: "cannot hold a folder") }
     path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
@@ -39,7 +40,7 @@ final class TemporaryFolder: Sendable {
     var path = path
     for part in name.split(separator: "/") {
       path += "/\(part)"
-      guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw FileError(path: path, failing: "cannot be made") }
+      guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw FileError(path: path, reason: "cannot be made") }
     }
     return path
   }

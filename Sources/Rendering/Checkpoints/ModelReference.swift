@@ -1,3 +1,4 @@
+import Files
 import Tensors
 
 /// What a user calls a model: a folder, a single file, or a repository in the local Hugging Face cache.

@@ -1,5 +1,6 @@
 import Autoencoders
 import Conditioning
+import Files
 import Tensors
 import Transformers
 

@@ -1,3 +1,5 @@
+import Files
+
 /// Which files of a folder hold the weights of one part of a model.
 ///
 /// The first that applies, for each base name in turn (`diffusion_pytorch_model` in diffusers' folders, `model` in those

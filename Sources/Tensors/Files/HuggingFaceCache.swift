@@ -1,3 +1,4 @@
+import Files
 import Glibc
 
 /// The folder in which Hugging Face's tools keep what they have downloaded; only read here, and never the network.
@@ -45,7 +46,7 @@ public struct HuggingFaceCache: Sendable {
     guard Folder.isFolder(snapshot) else { throw HuggingFaceCacheError.notDownloaded(repository, path: snapshot) }
     // The cache may itself stand behind links; only what is below the model's own folder is looked at.
     guard let modelPath = Folder.resolved(model), let snapshotPath = Folder.resolved(snapshot) else {
-      throw FileError(path: snapshot, failing: "cannot be resolved")
+      throw FileError(path: snapshot, .reading, .noSuchFile)
     }
     guard Self.isPath(snapshotPath, in: modelPath) else {
       throw HuggingFaceCacheError.forbiddenLink(path: snapshot, reason: "it leads to \(snapshotPath.printable())")

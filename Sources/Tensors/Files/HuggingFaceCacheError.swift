@@ -1,3 +1,5 @@
+import Files
+
 /// Why a model was not found in Hugging Face's cache, as one sentence.
 public enum HuggingFaceCacheError: Error, Sendable, Hashable, CustomStringConvertible {
   case invalidRepository(String, reason: String)

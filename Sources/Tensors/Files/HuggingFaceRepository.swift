@@ -1,3 +1,5 @@
+import Files
+
 /// The name of a model on Hugging Face, such as `black-forest-labs/FLUX.1-dev`, and perhaps a revision of it.
 public struct HuggingFaceRepository: Sendable, Hashable, CustomStringConvertible {
   public let organisation: String

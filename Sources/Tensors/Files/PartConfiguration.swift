@@ -1,3 +1,4 @@
+import Files
 import StrictJSON
 
 /// The `config.json` of one part of a checkpoint: values by key, checked, with errors that name file and key.
@@ -9,16 +10,14 @@ public struct PartConfiguration: Sendable {
   public static let maximumBytes = 32 << 20
 
   public init(path: String) throws {
-    let file = try RegularFile(path: path)
-    guard file.byteCount <= Self.maximumBytes else {
-      throw FileError(path: path, reason: "is larger than \(Self.maximumBytes) bytes")
-    }
+    let bytes = try RegularFile(path: path).contents(maximumBytes: Self.maximumBytes)
     do {
       try self.init(
         path: path,
         json: JSONValue(
-          parsing: file.bytes(0..<file.byteCount),
-          limits: JSONLimits(maximumBytes: Self.maximumBytes, maximumDepth: 32, acceptsNonFiniteNumbers: true)))
+          parsing: bytes,
+          limits: JSONLimits(
+            maximumBytes: Self.maximumBytes, maximumDepth: 32, acceptsNonFiniteNumbers: true)))
     } catch let error as JSONError {
       throw FileError(path: path, reason: "is no valid JSON: \(error)")
     }

@@ -1,3 +1,5 @@
+import Files
+
 /// Why a safetensors file or an index of such files was refused: one sentence naming the file and, where there is one,
 /// the tensor.
 public struct SafetensorsError: Error, Sendable, Hashable, CustomStringConvertible {

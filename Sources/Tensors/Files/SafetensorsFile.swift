@@ -1,3 +1,5 @@
+import Files
+
 /// One safetensors file, checked and mapped into memory.
 public struct SafetensorsFile: Sendable {
   public let path: String

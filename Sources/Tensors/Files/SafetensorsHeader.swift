@@ -1,3 +1,4 @@
+import Files
 import StrictJSON
 
 /// The JSON at the beginning of a safetensors file, checked in full against the size of the file.

@@ -1,3 +1,4 @@
+import Files
 import StrictJSON
 
 /// An index such as `model.safetensors.index.json`: which file of a sharded checkpoint holds which tensor.

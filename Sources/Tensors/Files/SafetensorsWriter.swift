@@ -1,3 +1,4 @@
+import Files
 import StrictJSON
 
 /// Writes tensors to a safetensors file.
@@ -15,7 +16,7 @@ public enum SafetensorsWriter {
       .sorted { (-$0.element.dtype.byteCount, $0.offset) < (-$1.element.dtype.byteCount, $1.offset) }
       .map(\.element)
     let header = try header(ordered, metadata: metadata, path: path)
-    var file = try AtomicFile(path: path)
+    let file = try AtomicFile(path, ifExists: .overwrite)
     try file.write((0..<8).map { UInt8(truncatingIfNeeded: header.count >> (8 * $0)) })
     try file.write(header)
     for tensor in ordered {

@@ -1,3 +1,5 @@
+import Files
+
 /// A tensor as it stands in a file or in memory: row-major, little-endian, elements without gaps.
 ///
 /// A value of this type is a name, a shape and a place; copies share the bytes. Nothing is read before it is asked for.

@@ -1,3 +1,5 @@
+import Files
+
 /// Why a tensor could not be made or read as asked, as one sentence that names it.
 public struct TensorError: Error, Sendable, Hashable, CustomStringConvertible {
   public let tensor: String

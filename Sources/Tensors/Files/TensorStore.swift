@@ -1,3 +1,5 @@
+import Files
+
 /// The tensors of one part of a checkpoint, from one file or from several shards.
 public struct TensorStore: Sendable {
   /// What was opened: the single file or the index.

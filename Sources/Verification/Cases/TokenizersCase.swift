@@ -1,4 +1,5 @@
 import Conditioning
+import Files
 import StrictJSON
 import Tensors
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Files
 import Media
 
 /// `clusca compare`: how far two pictures lie apart.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Files
 import Media
 import StrictJSON
 import Tensors
@@ -14,7 +15,8 @@ struct ErrorReport: Equatable {
     switch error {
     case let failure as CommandFailure: (status, described) = (failure.status, failure.sentence)
     case let error as MediaError: (status, described) = (Self.status(of: error), error.description)
-    case let error as FileError: (status, described) = (.input, error.description)
+    case let error as FileError:
+      (status, described) = (error.action == .reading ? .input : .output, error.description)
     case let error as SafetensorsError: (status, described) = (Self.status(of: error), error.description)
     case let error as TensorError: (status, described) = (.input, error.description)
     case let error as HuggingFaceCacheError: (status, described) = (.input, error.description)
@@ -25,7 +27,7 @@ struct ErrorReport: Equatable {
       let isUsage = Clusca.exitCode(for: error) == .validationFailure
       (status, described) = isUsage ? (.usage, Self.usage(error)) : (.failure, String(describing: error))
     }
-    sentence = Self.oneLine(described)
+    sentence = Self.sentence(described)
   }
 
   /// Says it on the standard error.
@@ -35,8 +37,8 @@ struct ErrorReport: Equatable {
 
   private static func status(of error: MediaError) -> ExitStatus {
     switch error {
-    case .cannotRead, .unreadablePNG, .unsuitablePicture: .input
-    case .cannotWrite, .unwritablePNG, .unsuitableText: .output
+    case .unreadablePNG, .unsuitablePicture: .input
+    case .unwritablePNG, .unsuitableText: .output
     case .unsuitablePattern: .usage
     }
   }
@@ -53,6 +55,13 @@ struct ErrorReport: Equatable {
       Clusca.fullMessage(for: error).split(separator: "'").last { $0.hasSuffix(" --help") } ?? "clusca --help"
     let separator = message.hasSuffix(".") || message.hasSuffix("?") ? " See" : "; see"
     return "\(message)\(separator) \(command)"
+  }
+
+  /// One line that ends as a sentence does; what ends with a command to type stays as it is.
+  private static func sentence(_ text: String) -> String {
+    let line = oneLine(text)
+    guard let last = line.last, last.isLetter || last.isNumber || "\")'".contains(last) else { return line }
+    return line.hasSuffix(" --help") || line.contains(" with: hf download ") ? line : line + "."
   }
 
   /// The text without line breaks and other characters that could steer a terminal.

@@ -25,7 +25,8 @@ struct Inspect: ParsableCommand {
     if json {
       try StandardOutput.write(report.json(withTensors: tensors).text(pretty: true))
     } else {
-      try StandardOutput.write(report.lines(withTensors: tensors).map(\.withControlsShown).joined(separator: "\n"))
+      try StandardOutput.write(
+        report.lines(withTensors: tensors).map(\.withControlsShown).joined(separator: "\n"))
     }
     // What can be shown is shown; a script still learns that the checkpoint cannot be used.
     if let problem = report.problems.first {

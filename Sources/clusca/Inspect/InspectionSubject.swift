@@ -1,3 +1,4 @@
+import Files
 import Media
 import Tensors
 
@@ -21,7 +22,7 @@ enum InspectionSubject {
       do {
         self = try Self.folder(try cache.snapshotFolder(for: repository))
       } catch let error as HuggingFaceCacheError {
-        throw CommandFailure(.input, "There is no file or folder \(path), and \(error).")
+        throw CommandFailure(.input, "There is no file or folder \(path), and \(error)")
       }
     } else {
       throw CommandFailure(.input, "There is no file or folder \(path).")

@@ -1,3 +1,4 @@
+import Files
 import Media
 
 /// The small files of /proc and /sys.

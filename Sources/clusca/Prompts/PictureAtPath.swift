@@ -1,3 +1,4 @@
+import Files
 import Media
 import StrictJSON
 
@@ -15,14 +16,10 @@ enum PictureAtPath: Equatable, Sendable {
   ///   a picture carries under `clusca`; members that only the picture has do not matter.
   init(path: String, settings: JSONObject) {
     let bytes: [UInt8]
-    do throws(MediaError) {
+    do throws(FileError) {
       bytes = try PNG.file(path)
     } catch {
-      if case .cannotRead(_, .noSuchFile) = error {
-        self = .missing
-      } else {
-        self = .other(reason: error.description)
-      }
+      self = error.failure == .noSuchFile ? .missing : .other(reason: "\(error).")
       return
     }
     do throws(MediaError) {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Media
+@testable import Files
 
 struct TemporaryFileNamesTests {
   @Test func filesThatAreKnownAreRemovedAndNoneIsMadeAfterwards() throws {

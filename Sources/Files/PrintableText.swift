@@ -1,24 +1,3 @@
-import Glibc
-
-/// Why a file or folder could not be used, as one sentence that begins with its path.
-public struct FileError: Error, Sendable, Hashable, CustomStringConvertible {
-  public let path: String
-  public let reason: String
-
-  public init(path: String, reason: String) {
-    self.path = path
-    self.reason = reason
-  }
-
-  /// Names the reason of the system call that has just failed. `action` is what was tried, such as "cannot be opened".
-  init(path: String, failing action: String) {
-    let code = errno
-    self.init(path: path, reason: "\(action): \(String(cString: strerror(code)))")
-  }
-
-  public var description: String { "\(path.printable()): \(reason)" }
-}
-
 extension String {
   /// The text as it may stand in a message: control characters escaped, the middle of very long text left out. Names and
   /// paths come from files of strangers and must not be able to drive a terminal or forge a log line.

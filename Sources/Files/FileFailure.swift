@@ -1,7 +1,7 @@
 import Glibc
 
-/// What the system had against a file, in the words of `MediaError`'s sentence.
-public enum FileFailure: Error, Sendable, Equatable, CustomStringConvertible {
+/// What stands against reading or writing a file, in the words of `FileError`'s sentence.
+public enum FileFailure: Error, Sendable, Hashable, CustomStringConvertible {
   case noSuchFile
   case noSuchFolder(String)
   case notAFolder(String)
@@ -16,14 +16,18 @@ public enum FileFailure: Error, Sendable, Equatable, CustomStringConvertible {
   case largerThan(Int)
   /// An empty path, or one with a zero byte, which the system would cut there.
   case invalidPath
+  /// The size is not what it was when the file was opened.
+  case changed
+  /// What is in it is wrong, in the words of whoever read it.
+  case content(String)
   /// Any other `errno`.
   case system(Int32)
 
   public var description: String {
     switch self {
     case .noSuchFile: "there is no such file"
-    case .noSuchFolder(let folder): "there is no folder \(folder.withControlsEscaped())"
-    case .notAFolder(let path): "\(path.withControlsEscaped()) is not a folder"
+    case .noSuchFolder(let folder): "there is no folder \(folder.printable())"
+    case .notAFolder(let path): "\(path.printable()) is not a folder"
     case .isAFolder: "it is a folder"
     case .notARegularFile: "it is a device, a pipe or a socket"
     case .permissionDenied: "permission is denied"
@@ -33,6 +37,8 @@ public enum FileFailure: Error, Sendable, Equatable, CustomStringConvertible {
     case .exists: "a file of that name exists"
     case .largerThan(let bytes): "it is larger than \(bytes) bytes"
     case .invalidPath: "the path is empty or holds a zero byte"
+    case .changed: "it became shorter while it was used"
+    case .content(let reason): reason
     case .system(let code): String(cString: strerror(code))
     }
   }
@@ -50,5 +56,10 @@ public enum FileFailure: Error, Sendable, Equatable, CustomStringConvertible {
     case EEXIST: self = .exists
     default: self = .system(code)
     }
+  }
+
+  /// The meaning of `errno` for a file that exists or was thought to.
+  init(errno code: Int32, reading path: String) {
+    self = code == ENOENT ? .noSuchFile : FileFailure(errno: code, folder: Folder.of(path))
   }
 }

@@ -26,10 +26,13 @@ final class TemporaryFile {
     }
   }
 
-  /// Writes all bytes, forces them to the disk and closes the file: a full disk, or one across a network, may only tell
-  /// at the last of these.
-  func fill(_ bytes: [UInt8]) throws(FileFailure) {
+  /// Adds bytes at the end.
+  func write(_ bytes: UnsafeRawBufferPointer) throws(FileFailure) {
     try TemporaryFile.write(bytes, to: descriptor, folder: folder)
+  }
+
+  /// Forces all to the disk and closes the file: a full disk, or one across a network, may only tell at the last of these.
+  func finish() throws(FileFailure) {
     while fsync(descriptor) != 0 {
       guard errno == EINTR else { throw FileFailure(errno: errno, folder: folder) }
     }
@@ -84,20 +87,15 @@ final class TemporaryFile {
 
   deinit { discard() }
 
-  static func write(_ bytes: [UInt8], to descriptor: Int32, folder: String) throws(FileFailure) {
-    var failure: FileFailure? = nil
-    bytes.withUnsafeBytes { buffer in
-      var rest = buffer[...]
-      while !rest.isEmpty {
-        let written = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-        if written >= 0 {
-          rest = rest.dropFirst(written)
-        } else if errno != EINTR {
-          failure = FileFailure(errno: errno, folder: folder)
-          return
-        }
+  static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, folder: String) throws(FileFailure) {
+    var rest = bytes
+    while !rest.isEmpty {
+      let written = Glibc.write(descriptor, rest.baseAddress, rest.count)
+      if written >= 0 {
+        rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(written))
+      } else if errno != EINTR {
+        throw FileFailure(errno: errno, folder: folder)
       }
     }
-    if let failure { throw failure }
   }
 }

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Media
+@testable import Files
 
 @Suite struct AtomicFileTests {
   @Test func aFileIsWrittenAndNothingElseIsLeft() throws {
@@ -20,7 +20,8 @@ import Testing
     try AtomicFile.write("first", to: path)
     #expect(try AtomicFile.write("second", to: path) == folder.path + "/x-1.png")
     #expect(try AtomicFile.write("third", to: path) == folder.path + "/x-2.png")
-    #expect(mediaError { try AtomicFile.write("no", to: path, ifExists: .refuse) } == .cannotWrite(path: path, .exists))
+    #expect(
+      fileError { try AtomicFile.write("no", to: path, ifExists: .refuse) } == FileError(path: path, .writing, .exists))
     #expect(try folder.text("x.png") == "first")
     #expect(try AtomicFile.write("forced", to: path, ifExists: .overwrite) == path)
     #expect(try folder.text("x.png") == "forced")
@@ -32,7 +33,8 @@ import Testing
     let folder = try TemporaryFolder()
     for (text, isTaken) in [("first", false), ("second", true)] {
       let temporary = try TemporaryFile(in: folder.path)
-      try temporary.fill(Array(text.utf8))
+      try Array(text.utf8).withUnsafeBytes { try temporary.write($0) }
+      try temporary.finish()
       if isTaken {
         #expect(throws: FileFailure.exists) { try temporary.takeWithoutLink(folder.path + "/x") }
       } else {
@@ -69,8 +71,8 @@ import Testing
     for path in ["/dev/null", "/dev/full"] {
       for policy: AtomicFile.ExistingFile in [.overwrite, .refuse, .number] {
         #expect(
-          mediaError { try AtomicFile.write("x", to: path, ifExists: policy) }
-            == .cannotWrite(path: path, .notARegularFile))
+          fileError { try AtomicFile.write("x", to: path, ifExists: policy) }
+            == FileError(path: path, .writing, .notARegularFile))
       }
     }
   }
@@ -79,30 +81,30 @@ import Testing
     let folder = try TemporaryFolder()
     let path = folder.path + "/a/b/c/x.png"
     #expect(
-      mediaError { try AtomicFile.write("x", to: path) }?.description
-        == "\(path) cannot be written: there is no folder \(folder.path)/a/b/c.")
+      fileError { try AtomicFile.write("x", to: path) }?.description
+        == "\(path) cannot be written: there is no folder \(folder.path)/a/b/c")
     #expect(folder.names.isEmpty)
     #expect(try AtomicFile.write("x", to: path, createFolders: true) == path)
     #expect(try AtomicFile.write("x", to: folder.path + "/a//d/y", createFolders: true) == folder.path + "/a//d/y")
     #expect(
-      mediaError { try AtomicFile.write("x", to: path + "/y.png", createFolders: true) }?.description
-        == "\(path)/y.png cannot be written: \(path) is not a folder.")
+      fileError { try AtomicFile.write("x", to: path + "/y.png", createFolders: true) }?.description
+        == "\(path)/y.png cannot be written: \(path) is not a folder")
     #expect(folder.names == ["a"])
   }
 
   @Test func everyFailureHasItsSentence() throws {
     let folder = try TemporaryFolder()
-    func sentence(_ path: String) -> String? { mediaError { try AtomicFile.write("x", to: path) }?.description }
-    #expect(sentence(folder.path) == "\(folder.path) cannot be written: it is a folder.")
-    #expect(sentence(folder.path + "/") == "\(folder.path)/ cannot be written: it is a folder.")
-    #expect(sentence("") == "A file without a name cannot be written: the path is empty or holds a zero byte.")
-    #expect(sentence("/tmp/a\0b") == "/tmp/a\\u0000b cannot be written: the path is empty or holds a zero byte.")
+    func sentence(_ path: String) -> String? { fileError { try AtomicFile.write("x", to: path) }?.description }
+    #expect(sentence(folder.path) == "\(folder.path) cannot be written: it is a folder")
+    #expect(sentence(folder.path + "/") == "\(folder.path)/ cannot be written: it is a folder")
+    #expect(sentence("") == "A file without a name cannot be written: the path is empty or holds a zero byte")
+    #expect(sentence("/tmp/a\0b") == "/tmp/a\\u{0}b cannot be written: the path is empty or holds a zero byte")
     let long = folder.path + "/" + String(repeating: "n", count: 300)
-    #expect(sentence(long) == "\(long) cannot be written: the name is too long.")
+    #expect(sentence(long) == "\(long) cannot be written: the name is too long")
     // A folder in which not even root may make a file.
-    #expect(sentence("/sys/kernel/x.png") == "/sys/kernel/x.png cannot be written: permission is denied.")
-    #expect(mediaError { try AtomicFile.check("/sys/kernel/x.png") } != nil)
-    #expect(mediaError { try AtomicFile.check(long) } != nil)
+    #expect(sentence("/sys/kernel/x.png") == "/sys/kernel/x.png cannot be written: permission is denied")
+    #expect(fileError { try AtomicFile.check("/sys/kernel/x.png") } != nil)
+    #expect(fileError { try AtomicFile.check(long) } != nil)
     #expect(throws: Never.self) { try AtomicFile.check(folder.path + "/x.png") }
     #expect(folder.names.isEmpty)
   }
@@ -112,22 +114,59 @@ import Testing
     let folder = try TemporaryFolder()
     try FileManager.default.setAttributes([.posixPermissions: 0o555], ofItemAtPath: folder.path)
     let path = folder.path + "/x"
-    #expect(mediaError { try AtomicFile.write("x", to: path) } == .cannotWrite(path: path, .permissionDenied))
+    #expect(fileError { try AtomicFile.write("x", to: path) } == FileError(path: path, .writing, .permissionDenied))
     try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder.path)
   }
 
   @Test func readingHasItsSentencesToo() throws {
     let folder = try TemporaryFolder()
     try AtomicFile.write("12345", to: folder.path + "/x")
-    func failure(_ path: String, _ limit: Int = 100) -> MediaError? {
-      mediaError { _ = try InputFile.read(path, maximumBytes: limit) }
+    func failure(_ path: String, _ limit: Int = 100) -> FileError? {
+      fileError { _ = try InputFile.read(path, maximumBytes: limit) }
     }
-    #expect(failure(folder.path + "/y") == .cannotRead(path: folder.path + "/y", .noSuchFile))
-    #expect(failure(folder.path) == .cannotRead(path: folder.path, .isAFolder))
-    #expect(failure(folder.path + "/x", 4) == .cannotRead(path: folder.path + "/x", .largerThan(4)))
-    #expect(failure("/dev/zero", 1 << 20) == .cannotRead(path: "/dev/zero", .largerThan(1 << 20)))
-    #expect(failure(folder.path + "/x/y") == .cannotRead(path: folder.path + "/x/y", .notAFolder(folder.path + "/x")))
-    #expect(failure("") == .cannotRead(path: "", .invalidPath))
+    #expect(failure(folder.path + "/y") == FileError(path: folder.path + "/y", .reading, .noSuchFile))
+    #expect(failure(folder.path) == FileError(path: folder.path, .reading, .isAFolder))
+    #expect(failure(folder.path + "/x", 4) == FileError(path: folder.path + "/x", .reading, .largerThan(4)))
+    #expect(failure("/dev/zero", 1 << 20) == FileError(path: "/dev/zero", .reading, .largerThan(1 << 20)))
+    #expect(
+      failure(folder.path + "/x/y") == FileError(path: folder.path + "/x/y", .reading, .notAFolder(folder.path + "/x")))
+    #expect(failure("") == FileError(path: "", .reading, .invalidPath))
+  }
+
+  @Test func aFileInPiecesAppearsWhenItIsCommitted() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path + "/x"
+    let file = try AtomicFile(path, ifExists: .overwrite)
+    for piece in ["one", "", "two"] { try file.write(Array(piece.utf8)) }
+    #expect(!folder.names.contains("x"))
+    #expect(try file.commit() == path)
+    #expect(try folder.text("x") == "onetwo")
+    #expect(folder.names == ["x"])
+  }
+
+  @Test func aFileThatIsNotCommittedLeavesNothing() throws {
+    let folder = try TemporaryFolder()
+    func begin() throws {
+      let file = try AtomicFile(folder.path + "/x")
+      try file.write([1, 2, 3])
+      #expect(folder.names.count == 1)
+    }
+    try begin()
+    #expect(folder.names.isEmpty)
+  }
+
+  @Test func aRegularFileIsReadUpToALimit() throws {
+    let folder = try TemporaryFolder()
+    let path = try AtomicFile.write("12345", to: folder.path + "/x")
+    #expect(try RegularFile(path: path).contents(maximumBytes: 5) == Array("12345".utf8))
+    #expect(
+      fileError { _ = try RegularFile(path: path).contents(maximumBytes: 4) }
+        == FileError(path: path, .reading, .largerThan(4)))
+    #expect(
+      fileError { _ = try RegularFile(path: "/dev/null") } == FileError(path: "/dev/null", .reading, .notARegularFile))
+    #expect(
+      fileError { _ = try RegularFile(path: path + "y") }?.description
+        == "\(path)y cannot be read: there is no such file")
   }
 
   @Test func numbersStandBeforeTheExtension() {

@@ -1,7 +1,6 @@
 import Glibc
 
-/// Folders on the way to a file.
-enum Folder {
+extension Folder {
   /// The folder of a path, `.` for a bare name.
   static func of(_ path: String) -> String {
     guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }

@@ -47,7 +47,9 @@ public final class MappedFile: Sendable {
   /// Throws if the file is shorter now than when it was opened.
   public func checkSize() throws(FileError) {
     var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw FileError(path: path, failing: "cannot be examined") }
+    guard fstat(descriptor, &status) == 0 else {
+      throw FileError(path: path, .reading, FileFailure(errno: errno, reading: path))
+    }
     guard Int(status.st_size) >= byteCount else {
       throw FileError(path: path, reason: "had \(byteCount) bytes when it was opened and has \(status.st_size) now")
     }

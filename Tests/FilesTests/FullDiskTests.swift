@@ -1,14 +1,16 @@
 import Foundation
 import Testing
 
-@testable import Media
+@testable import Files
 
 @Suite struct FullDiskTests {
   @Test func aDeviceThatIsFullReportsIt() throws {
     let descriptor = open("/dev/full", O_WRONLY | O_CLOEXEC)
     try #require(descriptor >= 0)
     defer { close(descriptor) }
-    #expect(throws: FileFailure.diskFull) { try TemporaryFile.write([1, 2, 3], to: descriptor, folder: "/dev") }
+    #expect(throws: FileFailure.diskFull) {
+      try [1, 2, 3].withUnsafeBytes { try TemporaryFile.write($0, to: descriptor, folder: "/dev") }
+    }
   }
 
   /// On a file system of 64 kB of its own, where the system allows one to be mounted.
@@ -21,15 +23,16 @@ import Testing
     let large = [UInt8](repeating: 1, count: 1 << 17)
     for policy: AtomicFile.ExistingFile in [.overwrite, .number] {
       #expect(
-        mediaError { try AtomicFile.write(large, to: path, ifExists: policy) } == .cannotWrite(path: path, .diskFull))
+        fileError { try AtomicFile.write(large, to: path, ifExists: policy) }
+          == FileError(path: path, .writing, .diskFull))
     }
     #expect(try folder.text("x.png") == "old")
     #expect(folder.names == ["x.png"])
 
     guard try FullDiskTests.run("mount", "-o", "remount,ro", folder.path) else { return }
     #expect(
-      mediaError { try AtomicFile.write("x", to: path) }?.description
-        == "\(path) cannot be written: the file system is read-only.")
+      fileError { try AtomicFile.write("x", to: path) }?.description
+        == "\(path) cannot be written: the file system is read-only")
   }
 
   private static func run(_ arguments: String...) throws -> Bool {
