@@ -37,9 +37,19 @@ let package = Package(
     .executableTarget(
       name: "clusca",
       dependencies: [
-        "Autoencoders", "DefaultModels", "FeatureCaching", "Files", "Rendering", "Tensors", "Verification", "Media",
+        "Autoencoders", "Conditioning", "DefaultModels", "FeatureCaching", "Files", "Rendering", "Tensors",
+        "Transformers", "Verification", "Media",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+
+    // No part of the tests: swift run -c release Benchmarks NAME.
+    .executableTarget(
+      name: "Benchmarks",
+      dependencies: [
+        "CKernels", "COpenBLAS", "Autoencoders", "DefaultModels", "FeatureCaching", "Media", "Rendering", "StrictJSON",
+        "Tensors", "Transformers", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Tests/Benchmarks", resources: [.embedInCode("prompts.txt")]),
 
     .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON"]),
     .testTarget(name: "FilesTests", dependencies: ["Files"]),

@@ -1,0 +1,13 @@
+import ArgumentParser
+
+/// Measures clusca: one JSON object on the standard output, a table for people on the standard error.
+///
+/// Each benchmark measures its baseline in the same run, by turns with what is compared to it, since other work on the
+/// machine comes and goes.
+@main
+struct Benchmarks: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "Benchmarks",
+    abstract: "Measures what caching costs and saves, products of matrices and whole steps.",
+    subcommands: [Caching.self])
+}
