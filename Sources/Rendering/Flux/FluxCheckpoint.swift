@@ -1,6 +1,6 @@
-import Files
 import Autoencoders
 import Conditioning
+import Files
 import Tensors
 import Transformers
 

@@ -1,6 +1,6 @@
 import ArgumentParser
-import Files
 import Conditioning
+import Files
 import Media
 import StrictJSON
 import Tensors
