@@ -1,3 +1,4 @@
+import Files
 import Conditioning
 import Tensors
 

@@ -3,7 +3,7 @@ import Rendering
 
 /// Which steps are computed in full, and how the others come about.
 struct CacheOptions: ParsableArguments {
-  @Option(help: "The caching method; clusca unless given.")
+  @Option(help: "The caching method; unless given clusca, or none for the first picture of a comparison.")
   var cache: CacheSettings.Method?
 
   @Option(help: "A full step every 3, 5 or 7 steps; balanced unless given.")
@@ -20,14 +20,23 @@ struct CacheOptions: ParsableArguments {
 
   /// The settings for a model, beginning with those of its family or of a picture that is rendered again.
   func settings(_ base: CacheSettings) throws -> CacheSettings {
-    var settings = base
-    if let cache { settings.method = cache }
-    if let cachePreset { settings = settings.with(cachePreset) }
-    for options in cacheOption {
+    try base.with(cache, cachePreset, cacheOption, optionName: "--cache-option")
+  }
+}
+
+extension CacheSettings {
+  /// These settings with what options of the command name.
+  func with(
+    _ method: Method?, _ preset: Preset?, _ options: [String], optionName: String
+  ) throws -> CacheSettings {
+    var settings = self
+    if let method { settings.method = method }
+    if let preset { settings = settings.with(preset) }
+    for options in options {
       do {
         try settings.apply(options)
       } catch let error as CacheOptionError {
-        throw CommandFailure(.usage, "--cache-option: \(error).")
+        throw CommandFailure(.usage, "\(optionName): \(error).")
       }
     }
     return settings

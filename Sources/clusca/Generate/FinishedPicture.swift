@@ -1,4 +1,4 @@
-import Media
+import Files
 
 /// A picture that took its time to make and should not be lost at the last moment.
 struct FinishedPicture {
@@ -9,8 +9,8 @@ struct FinishedPicture {
   /// - Throws: ``CommandFailure`` if it cannot be written there. It then says where under the system's temporary folder the
   ///   picture was saved instead, if it could be.
   func write(to path: String, ifExists: AtomicFile.ExistingFile) throws(CommandFailure) -> String {
-    let failure: MediaError
-    do throws(MediaError) {
+    let failure: FileError
+    do throws(FileError) {
       return try AtomicFile.write(png, to: path, ifExists: ifExists, createFolders: true)
     } catch {
       failure = error

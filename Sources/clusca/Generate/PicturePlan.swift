@@ -1,3 +1,4 @@
+import Files
 import Media
 import Rendering
 import StrictJSON
@@ -107,14 +108,16 @@ struct PicturePlan {
 
 /// What all pictures of a command have in common: options, settings of a repeated picture and the model's defaults, in
 /// that order.
-private struct BaseSettings {
-  let command: Generate
+struct BaseSettings {
+  let command: any PictureCommand
   let model: any RenderModel
   let modelName: String
   let repeated: RepeatedPicture?
   let cache: CacheSettings
 
-  init(_ command: Generate, model: any RenderModel, modelName: String, repeated: RepeatedPicture?) throws {
+  init(
+    _ command: any PictureCommand, model: any RenderModel, modelName: String, repeated: RepeatedPicture? = nil
+  ) throws {
     self.command = command
     self.model = model
     self.modelName = modelName
@@ -153,14 +156,14 @@ private struct BaseSettings {
     }
     let cfgScale = try entry.cfgScale ?? options.cfgScale ?? repeated?.number("cfg_scale")
     let negative =
-      try entry.negativePrompt ?? command.promptOptions.negativePrompt ?? repeated?.string("negative_prompt")
+      try entry.negativePrompt ?? command.negativePrompt ?? repeated?.string("negative_prompt")
     let scale = cfgScale ?? defaults.cfgScale
-    if scale <= 1, entry.negativePrompt ?? command.promptOptions.negativePrompt != nil {
+    if scale <= 1, entry.negativePrompt ?? command.negativePrompt != nil {
       Self.note("A negative prompt has no effect without a --cfg-scale above 1.", &notes)
     }
     return PictureSettings(
       prompt: entry.prompt,
-      secondPrompt: try command.promptOptions.secondPrompt.map { try PromptOptions.checked($0, "--prompt-2") }
+      secondPrompt: try command.secondPrompt.map { try PromptOptions.checked($0, "--prompt-2") }
         ?? repeated?.string("prompt_2"),
       negativePrompt: negative ?? defaults.negativePrompt, seed: seed,
       width: try fitted(width ?? defaults.width, "width", &notes),

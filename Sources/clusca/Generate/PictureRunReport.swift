@@ -3,14 +3,18 @@ import StrictJSON
 
 /// What is said about a picture when it is done.
 struct PictureRunReport {
-  let path: String
+  /// Nil for a picture that is not kept.
+  let path: String?
   let settings: PictureSettings
   let summary: RunSummary
   let denoising: Duration
   let total: Duration
 
   /// `x.png: 12 full and 38 cached steps in 3.4 s, 27 % of tokens, 2.1 of 8.0 TFLOP (3.8 times fewer), 12.3 MB of cache`
-  var line: String {
+  var line: String { (path.map { "\($0): " } ?? "") + work }
+
+  /// Steps, time, operations and cache.
+  var work: String {
     var parts = ["\(summary.fullSteps) full and \(summary.cachedSteps) cached steps in \(seconds(denoising)) s"]
     parts.append("\(DecimalText.fixed(100 * summary.computedTokens, digits: 1)) % of tokens computed")
     if summary.cachedSteps > 0 {
@@ -21,12 +25,12 @@ struct PictureRunReport {
       parts.append("\(operations(summary.operations))FLOP")
     }
     parts.append("\(ByteCount(summary.cacheBytes)) of cache")
-    return "\(path): " + parts.joined(separator: ", ")
+    return parts.joined(separator: ", ")
   }
 
   var json: JSONObject {
     [
-      "path": .string(path), "settings": .object(settings.json),
+      "path": path.map(JSONValue.string) ?? .null, "settings": .object(settings.json),
       "seconds": ["denoising": .number(denoising / .seconds(1)), "total": .number(total / .seconds(1))],
       "cache": [
         "full_steps": .integer(summary.fullSteps), "cached_steps": .integer(summary.cachedSteps),

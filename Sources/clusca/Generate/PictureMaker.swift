@@ -1,0 +1,97 @@
+import Autoencoders
+import Media
+import Rendering
+import Tensors
+
+/// Computes pictures one after the other and shows how far they have come; what becomes of them is the caller's.
+struct PictureMaker {
+  let model: any RenderModel
+  /// How many there will be.
+  let count: Int
+  let isQuiet: Bool
+
+  /// A picture that is done.
+  struct Made {
+    let pixels: Tensor
+    let summary: RunSummary
+    /// The time of all steps, with what the caller did at each.
+    let denoising: Duration
+  }
+
+  /// Refuses what would not fit, before anything is loaded.
+  func checkMemory(_ pictures: [PictureSettings]) throws {
+    guard let precision = pictures.first?.precision else { return }
+    let estimate = MemoryEstimate(model, pictures.map(\.request), precision: precision)
+    guard let available = Memory.available, estimate.peak > available else { return }
+    let parts = [
+      ("text encoders", estimate.textEncoders), ("transformer", estimate.transformer), ("decoder", estimate.decoder),
+      ("feature cache", estimate.cache), ("activations", estimate.activations), ("decoding", estimate.decoding),
+    ]
+    throw CommandFailure(
+      .memory,
+      "This takes about \(ByteCount(estimate.peak)) of memory ("
+        + parts.map { "\($0.0) \(ByteCount($0.1))" }.joined(separator: ", ")
+        + "; text encoders and transformer not at the same time), but \(ByteCount(available)) are available; a smaller "
+        + "picture, --dtype bf16, --cache none or more memory help.")
+  }
+
+  /// Encodes the prompts and loads what the pictures need.
+  func session(_ pictures: [PictureSettings]) async throws -> RenderSession {
+    let progress = ProgressLine(steps: pictures[0].steps, isShown: !isQuiet)
+    defer { progress.clear() }
+    return try await RenderSession(
+      model, pictures.map(\.request), precision: pictures[0].precision
+    ) { progress.phase($0.rawValue) }
+  }
+
+  /// - Parameters:
+  ///   - number: of the picture, from 1.
+  ///   - onStep: is called behind each step.
+  func make(
+    _ settings: PictureSettings, number: Int, _ session: RenderSession,
+    onStep: (DenoisedStep, RenderSession.Run) throws -> Void = { _, _ in }
+  ) async throws -> Made {
+    let start = ContinuousClock.now
+    let run = session.run(settings.request)
+    if run.cutTokens > 0, !isQuiet {
+      StandardError.write(
+        "clusca: The last \(run.cutTokens) tokens of a prompt have no effect: only \(settings.textTokens) are seen "
+          + "(--max-sequence-length).")
+    }
+    let progress = ProgressLine(picture: number, of: count, steps: settings.steps, isShown: !isQuiet)
+    defer { progress.clear() }
+    var last: DenoisedStep?
+    for try await step in run.steps {
+      progress.finishedStep(kind: step.kind.isFull ? "full" : "cached")
+      try checkNumbers(step.latents, "its transformer gave them at step \(step.index + 1)")
+      last = step
+      try onStep(step, run)
+    }
+    guard let last else { preconditionFailure("a run has at least one step") }
+    let denoising = start.duration(to: .now)
+    progress.phase("decoding")
+    let pixels = try session.decode(last.latents, of: run)
+    try checkNumbers(pixels, "its decoder gave them")
+    try Task.checkCancellation()
+    let summary = RunSummary(
+      run.policy, steps: run.request.steps, rows: run.request.rows,
+      cost: model.cost(run.grid, textTokens: run.request.textTokens))
+    return Made(pixels: pixels, summary: summary, denoising: denoising)
+  }
+
+  /// Damaged weights would give a black picture, and perhaps after hours.
+  private func checkNumbers(_ tensor: Tensor, _ source: String) throws {
+    guard !tensor.withUnsafeElements({ $0.allSatisfy(\.isFinite) }) else { return }
+    throw CommandFailure(
+      .input,
+      "\(model.path) gives numbers that are infinite or none at all (\(source)), so that there is no picture; its weights "
+        + "are damaged, or --cfg-scale or --guidance is too large.")
+  }
+}
+
+extension Picture {
+  /// A decoded picture, `[height, width, 3]` in 0...1.
+  init(pixels: Tensor) throws {
+    try self.init(width: pixels.shape[1], height: pixels.shape[0], bytes: Pixels.bytes(pixels))
+  }
+}
