@@ -120,6 +120,7 @@ struct PromptOptions: ParsableArguments {
         .usage,
         "\(option) has \(text.utf8.count) bytes, but at most \(PromptEntry.maximumPromptBytes) are accepted.")
     }
+    guard !text.utf8.contains(0) else { throw CommandFailure(.usage, "\(option) holds a zero byte.") }
     return text
   }
 }

@@ -67,6 +67,7 @@ struct BadRequestTests {
     try refuse(["-p", "-"], .input, naming: "standard input", input: long)
     try refuse(["--prompts-file", "-"], .input, naming: "standard input", input: long)
     try refuse(["-p", "-"], .usage, naming: "empty", input: "\n")
+    try refuse(["-p", "-"], .usage, naming: "zero byte", input: "a\0b")
     try refuse(["--from", "/nowhere/x.png"], .input, naming: "/nowhere/x.png")
   }
 
