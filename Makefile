@@ -1,7 +1,8 @@
 # make test: installs what is missing, checks the formatting, runs the tests.
+# make bench: measures caching and kernels, in a few minutes.
 PACKAGES := libopenblas-dev libpng-dev libzmq3-dev libprotobuf-c-dev pkg-config
 
-.PHONY: test packages format
+.PHONY: test packages format bench
 
 test: packages
 	swift format lint --strict --recursive --parallel Sources Tests Package.swift
@@ -9,6 +10,10 @@ test: packages
 
 format:
 	swift format --in-place --recursive --parallel Sources Tests Package.swift
+
+bench: packages
+	swift run -c release Benchmarks caching --limit 4 --cfg-scale 1 --intervals 3 5
+	swift run -c release Benchmarks kernels --quick
 
 # Installs the Debian packages that are missing when it may, else names them.
 packages:
