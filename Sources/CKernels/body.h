@@ -236,166 +236,32 @@ static void softmax(float *x, size_t rows, size_t columns, size_t stride, float 
   }
 }
 
+// MARK: Conversions
+
+static void to_bfloat16(const float *x, uint16_t *y, size_t count) {
+  FOR_EACH_16(count, {
+    const vf v = READ(x);
+    vu bits;
+    memcpy(&bits, &v, sizeof bits);
+    const vu rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
+    // Not-a-number stays one: rounding could carry it into infinity.
+    const vi nan = v != v;
+    const vh half = __builtin_convertvector(nan ? ((bits >> 16) | 0x40) : rounded, vh);
+    memcpy(y + i, &half, part * sizeof(uint16_t));
+  });
+}
+
+static void from_bfloat16(const uint16_t *x, float *y, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    const uint32_t bits = (uint32_t)x[i] << 16;
+    memcpy(y + i, &bits, sizeof bits);
+  }
+}
+
 // MARK: Products
 
-// A block of mr x nr dot products along k, each in 16 lanes: weights are read once, unpacked.
-#define DOT_BLOCK(mr, nr)                                                                   \
-  INLINE void dot_##mr##x##nr(const float *a, size_t a_stride, size_t k, const float *w, float *c, \
-                                     size_t c_stride) {                                     \
-    vf sums[mr][nr];                                                                        \
-    for (size_t i = 0; i < mr; i++)                                                         \
-      for (size_t j = 0; j < nr; j++) sums[i][j] = 0;                                       \
-    size_t p = 0;                                                                           \
-    for (; p + LANES <= k; p += LANES) {                                                    \
-      vf columns[nr];                                                                       \
-      _Pragma("clang loop unroll(full)") for (size_t j = 0; j < nr; j++) columns[j] = load(w + j * k + p); \
-      _Pragma("clang loop unroll(full)") for (size_t i = 0; i < mr; i++) {                  \
-        const vf row = load(a + i * a_stride + p);                                          \
-        _Pragma("clang loop unroll(full)") for (size_t j = 0; j < nr; j++)                  \
-            sums[i][j] = fma16(row, columns[j], sums[i][j]);                                \
-      }                                                                                     \
-    }                                                                                       \
-    if (p < k)                                                                              \
-      for (size_t i = 0; i < mr; i++)                                                       \
-        for (size_t j = 0; j < nr; j++)                                                     \
-          sums[i][j] = fma16(load_part(a + i * a_stride + p, k - p), load_part(w + j * k + p, k - p), sums[i][j]); \
-    for (size_t i = 0; i < mr; i++)                                                         \
-      for (size_t j = 0; j < nr; j++) c[i * c_stride + j] = sum16(sums[i][j]);              \
-  }
-DOT_BLOCK(4, 4)
-DOT_BLOCK(4, 1)
-DOT_BLOCK(1, 4)
-DOT_BLOCK(1, 1)
-
-static void product_few_rows(const float *a, size_t a_stride, size_t m, size_t k, const float *w, size_t n, float *c,
-                             size_t c_stride) {
-  size_t j = 0;
-  for (; j + 4 <= n; j += 4) {
-    size_t i = 0;
-    for (; i + 4 <= m; i += 4) dot_4x4(a + i * a_stride, a_stride, k, w + j * k, c + i * c_stride + j, c_stride);
-    for (; i < m; i++) dot_1x4(a + i * a_stride, a_stride, k, w + j * k, c + i * c_stride + j, c_stride);
-  }
-  for (; j < n; j++) {
-    size_t i = 0;
-    for (; i + 4 <= m; i += 4) dot_4x1(a + i * a_stride, a_stride, k, w + j * k, c + i * c_stride + j, c_stride);
-    for (; i < m; i++) dot_1x1(a + i * a_stride, a_stride, k, w + j * k, c + i * c_stride + j, c_stride);
-  }
-}
-
-static void pack_bfloat16(const uint16_t *w, size_t n, size_t k, size_t first, uint16_t *packed) {
-  const size_t pairs = (k + 1) / 2;
-  for (size_t row = 0; row < n; row++) {
-    const size_t column = first + row;
-    uint16_t *out = packed + (column / CLUSCA_PANEL) * pairs * 2 * CLUSCA_PANEL + (column % CLUSCA_PANEL) * 2;
-    const uint16_t *in = w + row * k;
-    for (size_t p = 0; p < pairs; p++) {
-      out[p * 2 * CLUSCA_PANEL] = in[2 * p];
-      out[p * 2 * CLUSCA_PANEL + 1] = 2 * p + 1 < k ? in[2 * p + 1] : 0;
-    }
-  }
-}
-
-// c += a0 * w0 + a1 * w1 for sixteen columns whose weights are interleaved pairs.
-INLINE vf dot_pairs(vf c, uint32_t a, vu w) {
-#if HAS_BFLOAT16
-  return (vf)_mm512_dpbf16_ps((__m512)c, (__m512bh)_mm512_set1_epi32((int)a), (__m512bh)w);
-#else
-  const uint32_t low_bits = a << 16, high_bits = a & 0xFFFF0000u;
-  float low, high;
-  memcpy(&low, &low_bits, sizeof low);
-  memcpy(&high, &high_bits, sizeof high);
-  vu w_low = w << 16, w_high = w & 0xFFFF0000u;
-  vf even, odd;
-  memcpy(&even, &w_low, sizeof even);
-  memcpy(&odd, &w_high, sizeof odd);
-  return fma16((vf)high, odd, fma16((vf)low, even, c));
-#endif
-}
-
-INLINE vu load_pairs(const uint16_t *p) {
-  vu v;
-  memcpy(&v, p, sizeof v);
-  return v;
-}
-
-// Rows of a that one register block covers, and values of k that one pass over a panel covers (a panel's pass fits L2).
-enum { BLOCK_ROWS = HAS_BFLOAT16 ? 6 : 4, PASS = 3072 };
-
-// One register block: `rows` <= BLOCK_ROWS rows times one panel, `pairs` pairs of k; adds to c unless `first`.
-#define PANEL_BLOCK(rows)                                                                                     \
-  INLINE void panel_##rows(const uint16_t *a, size_t a_stride, size_t pairs, const uint16_t *panel, float *c, \
-                                  size_t c_stride, int first) {                                               \
-    vf sums[rows][4];                                                                                         \
-    _Pragma("clang loop unroll(full)") for (size_t i = 0; i < rows; i++)                                      \
-        _Pragma("clang loop unroll(full)") for (size_t j = 0; j < 4; j++)                                     \
-            sums[i][j] = first ? (vf)0 : load(c + i * c_stride + j * LANES);                                  \
-    for (size_t p = 0; p < pairs; p++) {                                                                      \
-      vu w[4];                                                                                                \
-      _Pragma("clang loop unroll(full)") for (size_t j = 0; j < 4; j++)                                       \
-          w[j] = load_pairs(panel + p * 2 * CLUSCA_PANEL + j * 2 * LANES);                                    \
-      __builtin_prefetch(panel + p * 2 * CLUSCA_PANEL + 1024);                                                \
-      __builtin_prefetch(panel + p * 2 * CLUSCA_PANEL + 1024 + 32);                                           \
-      _Pragma("clang loop unroll(full)") for (size_t i = 0; i < rows; i++) {                                  \
-        uint32_t pair;                                                                                        \
-        memcpy(&pair, a + i * a_stride + 2 * p, sizeof pair);                                                 \
-        _Pragma("clang loop unroll(full)") for (size_t j = 0; j < 4; j++)                                     \
-            sums[i][j] = dot_pairs(sums[i][j], pair, w[j]);                                                   \
-      }                                                                                                       \
-    }                                                                                                         \
-    _Pragma("clang loop unroll(full)") for (size_t i = 0; i < rows; i++)                                      \
-        _Pragma("clang loop unroll(full)") for (size_t j = 0; j < 4; j++)                                     \
-            store(c + i * c_stride + j * LANES, sums[i][j]);                                                  \
-  }
-PANEL_BLOCK(1)
-PANEL_BLOCK(2)
-PANEL_BLOCK(3)
-PANEL_BLOCK(4)
-#if HAS_BFLOAT16
-PANEL_BLOCK(5)
-PANEL_BLOCK(6)
-#endif
-
-static void product_bfloat16(const uint16_t *a, size_t a_stride, size_t m, size_t k, const uint16_t *packed,
-                             size_t first_panel, size_t last_panel, size_t n, float *c, size_t c_stride,
-                             const float *bias, clusca_activation activation) {
-  const size_t pairs = (k + 1) / 2;
-  for (size_t panel = first_panel; panel < last_panel; panel++) {
-    const uint16_t *weights = packed + panel * pairs * 2 * CLUSCA_PANEL;
-    const size_t column = panel * CLUSCA_PANEL;
-    const size_t width = n - column < CLUSCA_PANEL ? n - column : CLUSCA_PANEL;
-    for (size_t from = 0; from < pairs; from += PASS / 2) {
-      const size_t count = pairs - from < PASS / 2 ? pairs - from : PASS / 2;
-      const int first = from == 0, last = from + count == pairs;
-      for (size_t i = 0; i < m; i += BLOCK_ROWS) {
-        const size_t rows = m - i < BLOCK_ROWS ? m - i : BLOCK_ROWS;
-        const uint16_t *block = a + i * a_stride + 2 * from;
-        const uint16_t *pass = weights + from * 2 * CLUSCA_PANEL;
-        float *out = c + i * c_stride + column;
-        // The last panel may be narrower than c's rows allow: compute into a scratch block and copy.
-        float scratch[6 * CLUSCA_PANEL];
-        const int narrow = width < CLUSCA_PANEL;
-        float *target = narrow ? scratch : out;
-        const size_t target_stride = narrow ? CLUSCA_PANEL : c_stride;
-        if (narrow && !first)
-          for (size_t r = 0; r < rows; r++) memcpy(scratch + r * CLUSCA_PANEL, out + r * c_stride, width * sizeof(float));
-        switch (rows) {
-          case 1: panel_1(block, a_stride, count, pass, target, target_stride, first); break;
-          case 2: panel_2(block, a_stride, count, pass, target, target_stride, first); break;
-          case 3: panel_3(block, a_stride, count, pass, target, target_stride, first); break;
-          case 4: panel_4(block, a_stride, count, pass, target, target_stride, first); break;
-#if HAS_BFLOAT16
-          case 5: panel_5(block, a_stride, count, pass, target, target_stride, first); break;
-          default: panel_6(block, a_stride, count, pass, target, target_stride, first); break;
-#endif
-        }
-        if (narrow)
-          for (size_t r = 0; r < rows; r++) memcpy(out + r * c_stride, scratch + r * CLUSCA_PANEL, width * sizeof(float));
-        if (last && (bias || activation != CLUSCA_IDENTITY))
-          add_bias(out, rows, width, c_stride, bias ? bias + column : NULL, activation);
-      }
-    }
-  }
-}
+#include "products.h"
+#include "products_bfloat16.h"
 
 // MARK: Convolutions
 
@@ -504,28 +370,6 @@ static void store_channels(const float *c, size_t rows, size_t columns, const fl
       const vf sum = READ(c) + READ(bias);
       WRITE(out, add ? READ(out) + sum : sum);
     });
-}
-
-// MARK: Conversions
-
-static void to_bfloat16(const float *x, uint16_t *y, size_t count) {
-  FOR_EACH_16(count, {
-    const vf v = READ(x);
-    vu bits;
-    memcpy(&bits, &v, sizeof bits);
-    const vu rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
-    // Not-a-number stays one: rounding could carry it into infinity.
-    const vi nan = v != v;
-    const vh half = __builtin_convertvector(nan ? ((bits >> 16) | 0x40) : rounded, vh);
-    memcpy(y + i, &half, part * sizeof(uint16_t));
-  });
-}
-
-static void from_bfloat16(const uint16_t *x, float *y, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    const uint32_t bits = (uint32_t)x[i] << 16;
-    memcpy(y + i, &bits, sizeof bits);
-  }
 }
 
 // MARK: Feature caching

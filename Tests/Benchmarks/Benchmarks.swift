@@ -9,5 +9,5 @@ struct Benchmarks: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "Benchmarks",
     abstract: "Measures what caching costs and saves, products of matrices and whole steps.",
-    subcommands: [Caching.self])
+    subcommands: [Caching.self, Kernels.self, Step.self])
 }

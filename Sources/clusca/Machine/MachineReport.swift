@@ -22,7 +22,7 @@ struct MachineReport: Sendable {
       ("OpenBLAS", ComputeBackEnd.openBLAS),
     ]
     let set = ComputeBackEnd.instructionSet
-    let bfloat16 = set == "avx512bf16" ? "avx512bf16 instructions" : "emulated, slower than float32"
+    let bfloat16 = set == "avx512bf16" ? "avx512bf16 instructions" : "widened to float32 on the way"
     backEnds = [
       ("kernels", set), ("float32 products", "OpenBLAS"), ("bfloat16 products", "packed, \(bfloat16)"),
     ]

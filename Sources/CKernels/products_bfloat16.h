@@ -1,0 +1,203 @@
+// Products of packed bfloat16 weights, a part of body.h: with the instructions for them, or with those for float32.
+
+static void pack_bfloat16(const uint16_t *w, size_t n, size_t k, size_t first, uint16_t *packed) {
+  const size_t pairs = (k + 1) / 2;
+  for (size_t row = 0; row < n; row++) {
+    const size_t column = first + row;
+    uint16_t *out = packed + (column / CLUSCA_PANEL) * pairs * 2 * CLUSCA_PANEL + (column % CLUSCA_PANEL) * 2;
+    const uint16_t *in = w + row * k;
+    for (size_t p = 0; p < pairs; p++) {
+      out[p * 2 * CLUSCA_PANEL] = in[2 * p];
+      out[p * 2 * CLUSCA_PANEL + 1] = 2 * p + 1 < k ? in[2 * p + 1] : 0;
+    }
+  }
+}
+
+// Rows of `a` that one register block covers.
+enum { BLOCK_ROWS = 6 };
+
+#if HAS_BFLOAT16
+
+// Values of k that one pass over a panel covers: its weights fit the second-level cache.
+enum { PASS = 3072 };
+
+// One register block: `rows` <= BLOCK_ROWS rows times one panel, `pairs` pairs of k; adds to c unless `first`.
+#define PANEL_BLOCK(rows)                                                                                     \
+  INLINE void panel_##rows(const uint16_t *a, size_t a_stride, size_t pairs, const uint16_t *panel, float *c, \
+                           size_t c_stride, int first) {                                                      \
+    vf sums[rows][4];                                                                                         \
+    UNROLLED(size_t i = 0; i < rows; i++) UNROLLED(size_t j = 0; j < 4; j++)                                  \
+        sums[i][j] = first ? (vf)0 : load(c + i * c_stride + j * LANES);                                      \
+    for (size_t p = 0; p < pairs; p++) {                                                                      \
+      vu w[4];                                                                                                \
+      UNROLLED(size_t j = 0; j < 4; j++)                                                                      \
+          memcpy(&w[j], panel + p * 2 * CLUSCA_PANEL + j * 2 * LANES, sizeof(vu));                            \
+      __builtin_prefetch(panel + p * 2 * CLUSCA_PANEL + 1024);                                                \
+      __builtin_prefetch(panel + p * 2 * CLUSCA_PANEL + 1024 + 32);                                           \
+      UNROLLED(size_t i = 0; i < rows; i++) {                                                                 \
+        uint32_t pair;                                                                                        \
+        memcpy(&pair, a + i * a_stride + 2 * p, sizeof pair);                                                 \
+        UNROLLED(size_t j = 0; j < 4; j++)                                                                    \
+            sums[i][j] = (vf)_mm512_dpbf16_ps((__m512)sums[i][j], (__m512bh)_mm512_set1_epi32((int)pair),     \
+                                              (__m512bh)w[j]);                                                \
+      }                                                                                                       \
+    }                                                                                                         \
+    UNROLLED(size_t i = 0; i < rows; i++) UNROLLED(size_t j = 0; j < 4; j++)                                  \
+        store(c + i * c_stride + j * LANES, sums[i][j]);                                                      \
+  }
+PANEL_BLOCK(1)
+PANEL_BLOCK(2)
+PANEL_BLOCK(3)
+PANEL_BLOCK(4)
+PANEL_BLOCK(5)
+PANEL_BLOCK(6)
+
+INLINE void panel_rows(size_t rows, const uint16_t *a, size_t a_stride, size_t pairs, const uint16_t *panel, float *c,
+                       size_t c_stride, int first) {
+  switch (rows) {
+    case 1: return panel_1(a, a_stride, pairs, panel, c, c_stride, first);
+    case 2: return panel_2(a, a_stride, pairs, panel, c, c_stride, first);
+    case 3: return panel_3(a, a_stride, pairs, panel, c, c_stride, first);
+    case 4: return panel_4(a, a_stride, pairs, panel, c, c_stride, first);
+    case 5: return panel_5(a, a_stride, pairs, panel, c, c_stride, first);
+    default: return panel_6(a, a_stride, pairs, panel, c, c_stride, first);
+  }
+}
+
+#else
+
+// Values of k of one pass: those of a row block, widened once for all panels, stay in the first-level cache.
+enum { PASS = 512 };
+
+// One register block: `rows` <= BLOCK_ROWS rows times `vectors` registers' worth of a panel's columns. The weights are
+// widened on the way, an operation for every six or so that are then done with them: memory sees half of what float32
+// takes, and the processor hardly more.
+#define STRIP_BLOCK(rows, vectors)                                                                            \
+  INLINE void strip_##rows(const float *a, size_t pairs, const uint16_t *strip, float *c, size_t c_stride,    \
+                           int first) {                                                                       \
+    vp sums[rows][vectors];                                                                                   \
+    UNROLLED(size_t i = 0; i < rows; i++) UNROLLED(size_t j = 0; j < vectors; j++)                            \
+        sums[i][j] = first ? (vp)0 : load_product(c + i * c_stride + j * PRODUCT_LANES);                      \
+    for (size_t p = 0; p < pairs; p++) {                                                                      \
+      vp even[vectors], odd[vectors];                                                                         \
+      UNROLLED(size_t j = 0; j < vectors; j++) {                                                              \
+        vpu both;                                                                                             \
+        memcpy(&both, strip + p * 2 * CLUSCA_PANEL + j * 2 * PRODUCT_LANES, sizeof both);                     \
+        const vpu low = both << 16, high = both & 0xFFFF0000u;                                                \
+        memcpy(&even[j], &low, sizeof low);                                                                   \
+        memcpy(&odd[j], &high, sizeof high);                                                                  \
+      }                                                                                                       \
+      __builtin_prefetch(strip + p * 2 * CLUSCA_PANEL + 2048);                                                \
+      UNROLLED(size_t i = 0; i < rows; i++) UNROLLED(size_t j = 0; j < vectors; j++)                          \
+          sums[i][j] = fma_product((vp)a[i * PASS + 2 * p], even[j], sums[i][j]);                             \
+      UNROLLED(size_t i = 0; i < rows; i++) UNROLLED(size_t j = 0; j < vectors; j++)                          \
+          sums[i][j] = fma_product((vp)a[i * PASS + 2 * p + 1], odd[j], sums[i][j]);                          \
+    }                                                                                                         \
+    UNROLLED(size_t i = 0; i < rows; i++) UNROLLED(size_t j = 0; j < vectors; j++)                            \
+        store_product(c + i * c_stride + j * PRODUCT_LANES, sums[i][j]);                                      \
+  }
+// At least eight sums at a time hide the latency of the additions; twelve fill the registers there are.
+#if HAS_AVX512
+STRIP_BLOCK(1, 4)
+#else
+STRIP_BLOCK(1, 8)
+#endif
+STRIP_BLOCK(2, 4)
+STRIP_BLOCK(3, 4)
+STRIP_BLOCK(4, 2)
+STRIP_BLOCK(5, 2)
+STRIP_BLOCK(6, 2)
+
+INLINE void panel_rows(size_t rows, const float *a, size_t pairs, const uint16_t *panel, float *c, size_t c_stride,
+                       int first) {
+#define STRIPS(rows, vectors)                                                        \
+  for (size_t column = 0; column < CLUSCA_PANEL; column += vectors * PRODUCT_LANES)  \
+    strip_##rows(a, pairs, panel + 2 * column, c + column, c_stride, first);         \
+  return
+  switch (rows) {
+#if HAS_AVX512
+    case 1: STRIPS(1, 4);
+#else
+    case 1: STRIPS(1, 8);
+#endif
+    case 2: STRIPS(2, 4);
+    case 3: STRIPS(3, 4);
+    case 4: STRIPS(4, 2);
+    case 5: STRIPS(5, 2);
+    default: STRIPS(6, 2);
+  }
+#undef STRIPS
+}
+
+#endif
+
+// One register block of rows and one panel, cut at column n: narrow panels go by way of a block of scratch memory.
+#if HAS_BFLOAT16
+#define BLOCK_TYPE uint16_t
+#define BLOCK_ARGUMENTS block, a_stride
+#else
+#define BLOCK_TYPE float
+#define BLOCK_ARGUMENTS block
+#endif
+static void panel_block(const BLOCK_TYPE *block, size_t a_stride, size_t rows, size_t pairs, const uint16_t *panel,
+                        size_t width, float *c, size_t c_stride, int first) {
+  (void)a_stride;
+  if (width == CLUSCA_PANEL) return panel_rows(rows, BLOCK_ARGUMENTS, pairs, panel, c, c_stride, first);
+  float scratch[BLOCK_ROWS * CLUSCA_PANEL];
+  if (!first)
+    for (size_t r = 0; r < rows; r++) memcpy(scratch + r * CLUSCA_PANEL, c + r * c_stride, width * sizeof(float));
+  panel_rows(rows, BLOCK_ARGUMENTS, pairs, panel, scratch, CLUSCA_PANEL, first);
+  for (size_t r = 0; r < rows; r++) memcpy(c + r * c_stride, scratch + r * CLUSCA_PANEL, width * sizeof(float));
+}
+#undef BLOCK_TYPE
+#undef BLOCK_ARGUMENTS
+
+#if HAS_BFLOAT16
+
+static void product_bfloat16(const uint16_t *a, size_t a_stride, size_t m, size_t k, const uint16_t *packed,
+                             size_t first_panel, size_t last_panel, size_t n, float *c, size_t c_stride,
+                             const float *bias, clusca_activation activation) {
+  const size_t pairs = (k + 1) / 2;
+  for (size_t panel = first_panel; panel < last_panel; panel++) {
+    const size_t column = panel * CLUSCA_PANEL;
+    const size_t width = n - column < CLUSCA_PANEL ? n - column : CLUSCA_PANEL;
+    for (size_t from = 0; from < pairs; from += PASS / 2) {
+      const size_t count = pairs - from < PASS / 2 ? pairs - from : PASS / 2;
+      const uint16_t *weights = packed + (panel * pairs + from) * 2 * CLUSCA_PANEL;
+      for (size_t i = 0; i < m; i += BLOCK_ROWS) {
+        const size_t rows = m - i < BLOCK_ROWS ? m - i : BLOCK_ROWS;
+        float *out = c + i * c_stride + column;
+        panel_block(a + i * a_stride + 2 * from, a_stride, rows, count, weights, width, out, c_stride, from == 0);
+        if (from + count == pairs && (bias || activation != CLUSCA_IDENTITY))
+          add_bias(out, rows, width, c_stride, bias ? bias + column : NULL, activation);
+      }
+    }
+  }
+}
+
+#else
+
+static void product_bfloat16(const uint16_t *a, size_t a_stride, size_t m, size_t k, const uint16_t *packed,
+                             size_t first_panel, size_t last_panel, size_t n, float *c, size_t c_stride,
+                             const float *bias, clusca_activation activation) {
+  const size_t pairs = (k + 1) / 2;
+  float wide[BLOCK_ROWS * PASS];
+  for (size_t from = 0; from < pairs; from += PASS / 2) {
+    const size_t count = pairs - from < PASS / 2 ? pairs - from : PASS / 2;
+    for (size_t i = 0; i < m; i += BLOCK_ROWS) {
+      const size_t rows = m - i < BLOCK_ROWS ? m - i : BLOCK_ROWS;
+      for (size_t r = 0; r < rows; r++) from_bfloat16(a + (i + r) * a_stride + 2 * from, wide + r * PASS, 2 * count);
+      for (size_t panel = first_panel; panel < last_panel; panel++) {
+        const size_t column = panel * CLUSCA_PANEL;
+        const size_t width = n - column < CLUSCA_PANEL ? n - column : CLUSCA_PANEL;
+        const uint16_t *weights = packed + (panel * pairs + from) * 2 * CLUSCA_PANEL;
+        float *out = c + i * c_stride + column;
+        panel_block(wide, 0, rows, count, weights, width, out, c_stride, from == 0);
+        if (from + count == pairs && (bias || activation != CLUSCA_IDENTITY))
+          add_bias(out, rows, width, c_stride, bias ? bias + column : NULL, activation);
+      }
+    }
+  }
+}
+
+#endif

@@ -1,0 +1,68 @@
+import Testing
+
+@testable import Tensors
+
+/// Products of matrices of many sizes, among them such as do not fill a block, a panel or a pass.
+struct ProductTests {
+  private static let sizes = [
+    (1, 1, 1), (1, 7, 130), (3, 33, 49), (4, 511, 64), (5, 513, 65), (16, 192, 100), (19, 1031, 48), (64, 100, 51),
+    (65, 130, 67), (200, 515, 129),
+  ]
+
+  private func values(_ shape: [Int], _ seed: Int) -> Tensor {
+    Tensor((0..<shape.reduce(1, *)).map { Float(($0 * 7919 + seed * 104729) % 2003 - 1001) / 1001 }, shape: shape)
+  }
+
+  private func matrix(_ values: Tensor, _ precision: Precision) throws -> WeightMatrix {
+    try WeightMatrix(
+      joining: [StoredTensor(name: "weight", shape: values.shape, values: values.elements)], precision: precision)
+  }
+
+  private func rounded(_ value: Float, _ precision: Precision) -> Double {
+    guard precision == .bfloat16 else { return Double(value) }
+    let bits = value.bitPattern
+    return Double(Float(bitPattern: (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF_0000))
+  }
+
+  @Test(arguments: Precision.allCases, sizes)
+  func aProductIsTheSumOfProducts(precision: Precision, size: (rows: Int, inputs: Int, outputs: Int)) throws {
+    let (rows, inputs, outputs) = size
+    let (x, w, bias) = (values([rows, inputs], 1), values([outputs, inputs], 2), values([outputs], 3))
+    let y = Linear(weight: try matrix(w, precision), bias: bias)(x, activation: .relu)
+    for row in 0..<rows {
+      for output in 0..<outputs {
+        let sum = (0..<inputs).reduce(Double(bias[output])) {
+          $0 + rounded(x[row * inputs + $1], precision) * rounded(w[output * inputs + $1], precision)
+        }
+        let error = abs(Double(y[row * outputs + output]) - max(0, sum))
+        #expect(error < 2e-5 * Double(inputs).squareRoot(), "row \(row), output \(output)")
+      }
+    }
+  }
+
+  /// A cached step computes a few rows of what a full step computed whole; below the size from which OpenBLAS multiplies,
+  /// a row has the same bits in any company.
+  @Test(arguments: Precision.allCases)
+  func aRowIsTheSameAloneAndAmongOthers(precision: Precision) throws {
+    let (rows, inputs, outputs) = (37, 1100, 131)
+    let x = values([rows, inputs], 4)
+    let linear = Linear(weight: try matrix(values([outputs, inputs], 5), precision), bias: nil)
+    let together = linear(x)
+    for row in [0, 5, 36] { #expect(linear(x, rows: row..<row + 1) == together.rows(row..<row + 1)) }
+  }
+
+  @Test(arguments: Precision.allCases)
+  func theNumberOfThreadsChangesNoBit(precision: Precision) throws {
+    let linear = Linear(weight: try matrix(values([900, 700], 6), precision), bias: values([900], 7))
+    let threads = ThreadPool.shared.threads
+    defer { ThreadPool.shared.setThreads(threads) }
+    for rows in [16, 300] {
+      let x = values([rows, 700], 8)
+      let results = [1, 2, 3].map { count in
+        ThreadPool.shared.setThreads(count)
+        return linear(x, activation: .geluTanh)
+      }
+      #expect(results[0] == results[1] && results[0] == results[2])
+    }
+  }
+}
