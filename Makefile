@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 # make render PROMPT="a red apple": renders a picture. make test: the tests. Both install what is missing, when they may.
 PACKAGES := libopenblas-dev libpng-dev libzmq3-dev libprotobuf-c-dev pkg-config
 
@@ -10,16 +9,9 @@ ARGS ?=
 unexport PROMPT OUT
 export CLUSCA_PROMPT := $(value PROMPT)
 export CLUSCA_OUT := $(value OUT)
-=======
-# make test: installs what is missing, checks the formatting, runs the tests.
-# make bench: measures caching and kernels, in a few minutes.
-PACKAGES := libopenblas-dev libpng-dev libzmq3-dev libprotobuf-c-dev pkg-config
-
-.PHONY: test packages format bench
->>>>>>> bench
 
 .DEFAULT_GOAL := help
-.PHONY: help render test format packages
+.PHONY: help render test bench format packages
 
 help: ## shows this list
 	@awk -F ':[^#]*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,16 +32,11 @@ test: packages ## checks the formatting and runs all tests
 format: ## formats the sources
 	swift format --in-place --recursive --parallel Sources Tests Package.swift
 
-<<<<<<< HEAD
-packages: ## installs the Debian packages that are missing when it may, else names them
-=======
-bench: packages
+bench: packages ## measures caching and kernels, in a few minutes
 	swift run -c release Benchmarks caching --limit 4 --cfg-scale 1 --intervals 3 5
 	swift run -c release Benchmarks kernels --quick
 
-# Installs the Debian packages that are missing when it may, else names them.
-packages:
->>>>>>> bench
+packages: ## installs the Debian packages that are missing when it may, else names them
 	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f '$${Status}\n' $$p 2>/dev/null | grep -q '^install ok' || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y --no-install-recommends $$missing; \
