@@ -153,7 +153,8 @@ def _train(data: Data, work_dir: Path, stage: str, samples: int, log: Log, encod
     if state:
         model.load_state_dict(state["model"])
         average = state["average"]
-        optimizer.load_state_dict(state["optimizer"])
+        if "optimizer" in state:  # a restored model has none
+            optimizer.load_state_dict(state["optimizer"])
     crops = Crops(data)
     running, first, began = {}, seen, Timer(0)
     due, report = Timer(CHECKPOINT_SECONDS), Timer(60)

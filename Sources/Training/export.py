@@ -14,7 +14,7 @@ from transformers import CLIPTokenizer, T5TokenizerFast
 
 from . import autoencoder
 from .data import SIZE
-from .files import save_folder
+from .files import load_checkpoint, save_folder
 from .text_encoders import T5_LENGTH
 from .transformer import averaged_model
 
@@ -32,6 +32,10 @@ SETTINGS = {
 def make_pipeline(work_dir: Path) -> tuple[FluxPipeline, dict[str, int]]:
     """The pipeline of the last checkpoint in float32, and the samples seen by stage."""
     model, seen = averaged_model(work_dir)
+    for stage in ("autoencoder", "text_encoders", "decoder"):
+        state = load_checkpoint(work_dir / f"{stage}.pt")
+        if state:
+            seen = {stage.removesuffix("_encoders"): state["samples"]} | seen
     pipeline = FluxPipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(shift=1.0, use_dynamic_shifting=False),
         vae=autoencoder.load(work_dir).to(memory_format=torch.contiguous_format),

@@ -219,7 +219,7 @@ def pretrain(data: Data, work_dir: Path, samples: int, log: Log) -> None:
     path = work_dir / "text_encoders.pt"
     state = load_checkpoint(path)
     seen = state["samples"] if state else 0
-    if seen >= samples:
+    if seen >= samples or state and "both" not in state:  # a restored model is past this stage
         return
     torch.manual_seed(0)
     encoders = TextEncoders(work_dir)

@@ -115,7 +115,7 @@ class Trainer:
             self.model.load_state_dict(state["model"])
             self.average = state["average"]
             self.seen = state["seen"]
-            for optimizer, kept in zip(self.optimizers, state["optimizers"]):
+            for optimizer, kept in zip(self.optimizers, state.get("optimizers", [])):
                 optimizer.load_state_dict(kept)
 
     def save(self) -> None:
