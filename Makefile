@@ -1,22 +1,42 @@
-# make test: installs what is missing, checks the formatting, runs the tests.
-# make bench: measures caching and kernels, in a few minutes.
+# make render PROMPT="a red apple": renders a picture. make test: the tests. Both install what is missing, when they may.
 PACKAGES := libopenblas-dev libpng-dev libzmq3-dev libprotobuf-c-dev pkg-config
 
-.PHONY: test packages format bench
+# What the user may set. A prompt may hold quotes, dollar signs and anything else: `value` takes the text as it was given,
+# and it reaches the recipe through the environment, where neither make nor the shell reads it again.
+PROMPT ?=
+OUT ?= clusca.png
+ARGS ?=
+unexport PROMPT OUT
+export CLUSCA_PROMPT := $(value PROMPT)
+export CLUSCA_OUT := $(value OUT)
 
-test: packages
+.DEFAULT_GOAL := help
+.PHONY: help render test bench format packages
+
+help: ## shows this list
+	@awk -F ':[^#]*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo '  make render PROMPT="a red apple" [OUT=clusca.png] [ARGS="--seed 7 --steps 25"]'
+	@echo '  ARGS takes any options of clusca generate; see .build/release/clusca generate --help'
+
+render: packages ## renders PROMPT with the default model and says where the picture is
+	@[ -n "$$CLUSCA_PROMPT" ] || { echo 'A prompt is missing: make render PROMPT="a red apple"' >&2; exit 2; }
+	swift build -c release --product clusca
+	@pictures=$$(.build/release/clusca generate --prompt="$$CLUSCA_PROMPT" --output="$$CLUSCA_OUT" $(ARGS)) && \
+	  printf 'The picture is here: %s\n' "$$pictures"
+
+test: packages ## checks the formatting and runs all tests
 	swift format lint --strict --recursive --parallel Sources Tests Package.swift
 	swift test -c release -Xswiftc -enable-testing
 
-format:
+format: ## formats the sources
 	swift format --in-place --recursive --parallel Sources Tests Package.swift
 
-bench: packages
+bench: packages ## measures caching and kernels, in a few minutes
 	swift run -c release Benchmarks caching --limit 4 --cfg-scale 1 --intervals 3 5
 	swift run -c release Benchmarks kernels --quick
 
-# Installs the Debian packages that are missing when it may, else names them.
-packages:
+packages: ## installs the Debian packages that are missing when it may, else names them
 	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f '$${Status}\n' $$p 2>/dev/null | grep -q '^install ok' || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y --no-install-recommends $$missing; \

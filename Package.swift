@@ -37,7 +37,8 @@ let package = Package(
     .executableTarget(
       name: "clusca",
       dependencies: [
-        "Autoencoders", "DefaultModels", "FeatureCaching", "Files", "Rendering", "Tensors", "Verification", "Media",
+        "Autoencoders", "Conditioning", "DefaultModels", "FeatureCaching", "Files", "Rendering", "Tensors",
+        "Transformers", "Verification", "Media",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -59,7 +60,7 @@ let package = Package(
     .testTarget(name: "AutoencodersTests", dependencies: ["Autoencoders", "Tensors", "StrictJSON"]),
     .testTarget(
       name: "TransformersTests", dependencies: ["Transformers", "Rendering", "FeatureCaching", "Tensors", "StrictJSON"]),
-    .testTarget(name: "RenderingTests", dependencies: ["Rendering", "Verification", "Tensors", "StrictJSON"]),
+    .testTarget(name: "RenderingTests", dependencies: ["Rendering", "Verification", "Files", "Tensors", "StrictJSON"]),
     .testTarget(name: "CommandLineTests", dependencies: ["clusca", "Files", "Media", "Tensors", "StrictJSON"]),
   ]
 )

@@ -9,6 +9,7 @@ public enum TokenStream: UInt8, Sendable, Hashable, CaseIterable {
 
 /// Names one residual branch of a model: its output, before the gate, is what a cache keeps.
 public struct Branch: Sendable, Hashable {
+  /// Which of a block's branches.
   public enum Part: UInt8, Sendable, Hashable {
     case attention = 0
     case mlp = 1
@@ -16,7 +17,7 @@ public struct Branch: Sendable, Hashable {
     case whole = 2
   }
 
-  /// The block, counted over the whole model.
+  /// The block, from 0, counted over the whole model: for FLUX the double blocks, then the single ones.
   public var block: Int
   public var stream: TokenStream
   public var part: Part
@@ -31,7 +32,9 @@ public struct Branch: Sendable, Hashable {
 /// A branch at a certain picture size: what caching it costs and saves.
 public struct BranchShape: Sendable, Hashable {
   public var branch: Branch
+  /// The tokens of its stream.
   public var tokens: Int
+  /// The numbers of a token's output.
   public var width: Int
   /// Whether it can be computed for some tokens alone: an MLP can, attention cannot.
   public var isTokenwise: Bool

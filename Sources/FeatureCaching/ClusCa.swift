@@ -3,6 +3,7 @@ import Tensors
 /// ClusCa (arXiv 2509.10312): clusters the tokens at full steps; at cached steps computes one random token of each cluster
 /// in every token-wise branch, moves the kept outputs of the others towards it, and forecasts all by Taylor series.
 public struct ClusCa: FeatureCachePolicy {
+  /// Which steps are full.
   public var schedule: IntervalSchedule
   /// O: the highest order of the differences.
   public var maximumOrder: Int
@@ -28,6 +29,11 @@ public struct ClusCa: FeatureCachePolicy {
     public static let authorsCode: Quirks = [.emptyClustersPickTokenZero, .sumOfFreshTokens]
   }
 
+  /// - Parameters:
+  ///   - maximumOrder: 0 or more.
+  ///   - clusters: of each stream, 0 or more; more than a stream has tokens leave some of them empty.
+  ///   - propagation: in 0...1.
+  ///   - kMeansIterations: at most so many at a full step, 1 or more.
   public init(
     schedule: IntervalSchedule, maximumOrder: Int, clusters: Int, propagation: Float,
     propagatingStreams: Set<TokenStream> = [.image], kMeansIterations: Int = 10, quirks: Quirks = []

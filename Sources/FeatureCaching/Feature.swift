@@ -6,12 +6,15 @@ import Tensors
 public struct Feature: Sendable {
   /// `[tokens, width]` each.
   public let terms: [Tensor]
+  /// One for each term.
   public let coefficients: [Float]
 
+  /// An output that was computed, `[tokens, width]`.
   public init(_ output: Tensor) {
     self.init(terms: [output], coefficients: [1])
   }
 
+  /// - Parameter terms: at least one, all of one shape; as many as there are coefficients.
   public init(terms: [Tensor], coefficients: [Float]) {
     precondition(!terms.isEmpty && terms.count == coefficients.count, "each term has a coefficient")
     self.terms = terms
@@ -20,7 +23,9 @@ public struct Feature: Sendable {
 }
 
 extension Tensor {
-  /// self += gate ⊙ feature, in one pass. gate: `[width]`, the same for all tokens; 1 if nil.
+  /// self += gate ⊙ Σ coefficientᵢ · termᵢ, in one pass over the memory. self has as many elements as each term.
+  ///
+  /// - Parameter gate: `[width]`, the same for all tokens; 1 if nil.
   public mutating func add(_ feature: Feature, gate: Tensor? = nil) {
     let (rows, columns) = (rows, columns)
     precondition(feature.terms.allSatisfy { $0.count == count }, "the feature has another size than \(shape)")
@@ -42,7 +47,7 @@ extension Tensor {
 }
 
 extension Feature {
-  /// The sum, formed.
+  /// The sum, formed: `[tokens, width]`. For those who look inside; blocks add a feature without it.
   public var sum: Tensor {
     if coefficients == [1] { return terms[0] }
     var sum = Tensor(zeros: terms[0].shape)

@@ -22,13 +22,14 @@ public struct CacheStep: Sendable {
 public protocol FeatureCachePolicy: Sendable {
   /// As on the command line: "clusca".
   var name: String { get }
-  /// The kind of a step; the same answer on every machine.
+  /// The kind of a step, from 0: a function of the step and the policy's settings alone, so that it is the same on
+  /// every machine. Step 0 is full.
   func kind(ofStep step: Int) -> StepKind
   /// A new, empty cache for one sample (one row of a batch) on one stage.
   func makeCache(choices: any TokenChoices) -> any FeatureCache
-  /// The bytes that a cache keeps for a branch.
+  /// The most bytes that a cache keeps for a branch of one sample; memory is planned by it.
   func byteCount(_ shape: BranchShape) -> Int
-  /// The tokens of a branch that are computed at a cached step.
+  /// The tokens of a branch that are computed at a cached step, of `shape.tokens`; costs are reported by it.
   func computedTokens(_ shape: BranchShape) -> Int
   /// The number of clusters a stream is cut into; nil where there are none.
   var clusterCount: Int? { get }
@@ -38,17 +39,23 @@ public protocol FeatureCachePolicy: Sendable {
 ///
 /// Not thread-safe: a stage computes one step of a sample at a time.
 public protocol FeatureCache: AnyObject {
+  /// Begins a step, before the first branch is asked for. Steps come in the order of their indices; the first is full.
   func begin(_ step: CacheStep)
 
   /// The outputs of branches that come about together, such as the two streams of a joint attention; `compute` gives
-  /// them for all tokens, in the order of `branches`.
+  /// them for all tokens, in the order of `branches`, `[tokens, width]` each. A policy calls it once or not at all.
+  ///
+  /// - Returns: one feature a branch, in the same order.
   func features(_ branches: [Branch], compute: () -> [Tensor]) -> [Feature]
 
   /// The output of a branch that works on each token for itself: `compute` takes any rows of `x` (`[tokens, width]`) and
-  /// gives the output of these.
+  /// gives the output of these, as many rows of the same width. A policy calls it for all rows, for some or not at all.
+  ///
+  /// - Returns: the feature of all tokens of `x`.
   func feature(_ branch: Branch, of x: Tensor, compute: (Tensor) -> Tensor) -> Feature
 
-  /// The hidden states of a stream behind its last token-wise branch, `[tokens, width]`.
+  /// Shows the hidden states of a stream behind its last token-wise branch, `[tokens, width]`. The last block that has
+  /// one calls it, at every step; policies that cluster do so here.
   func observe(_ stream: TokenStream, _ hidden: Tensor)
 
   /// What ``observe(_:_:)`` made of the hidden states of this step; empty at steps and stages without.

@@ -5,12 +5,14 @@ public struct IntervalSchedule: Sendable, Hashable {
   /// E: the full steps at the beginning, where features change fastest; at least 1.
   public var enhancedSteps: Int
 
+  /// Both are at least 1.
   public init(interval: Int, enhancedSteps: Int) {
     precondition(interval >= 1 && enhancedSteps >= 1, "an interval and a beginning are at least one step")
     self.interval = interval
     self.enhancedSteps = enhancedSteps
   }
 
+  /// The kind of a step, counted from 0; the first ``enhancedSteps`` are full.
   public func kind(ofStep step: Int) -> StepKind {
     let last = enhancedSteps - 1
     if step <= last { return .full }

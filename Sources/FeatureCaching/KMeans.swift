@@ -3,6 +3,7 @@ import Tensors
 
 /// k-means with the L1 distance to the nearest centroid and means as centroids, as ClusCa has it.
 public struct KMeans: Sendable {
+  /// At least 1.
   public let maximumIterations: Int
 
   public init(maximumIterations: Int) {
@@ -11,9 +12,11 @@ public struct KMeans: Sendable {
   }
 
   public struct Result: Sendable {
+    /// A label for each token.
     public var clusters: TokenClusters
     /// `[clusters, width]`; one update newer than the labels if the iterations ran out.
     public var centroids: Tensor
+    /// The iterations that were made, at least 1.
     public var iterations: Int
   }
 

@@ -2,8 +2,9 @@ import Tensors
 
 /// Forecasts every branch from its last outputs and their differences (arXiv 2503.06923).
 public struct TaylorSeer: FeatureCachePolicy {
+  /// Which steps are full.
   public var schedule: IntervalSchedule
-  /// O: the highest order of the differences.
+  /// O: the highest order of the differences; 0 makes this ``FORA``.
   public var maximumOrder: Int
 
   public init(schedule: IntervalSchedule, maximumOrder: Int) {

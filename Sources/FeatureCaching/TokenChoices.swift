@@ -2,9 +2,9 @@ import Tensors
 
 /// The random choices of a clustering policy. Each is a function of what it is for, not of what was drawn before.
 public protocol TokenChoices: Sendable {
-  /// The tokens that the first centroids of a stream are, with repetition.
+  /// The tokens that the first centroids of a stream are: `count` of them, in 0..<tokens, with repetition.
   func initialCentroids(_ count: Int, of tokens: Int, stream: TokenStream) -> [Int]
-  /// The token of each cluster that is computed anew for a branch at a step; nil for an empty cluster.
+  /// The token of each cluster that is computed anew for a branch at a step: one entry a cluster, nil for an empty one.
   func freshTokens(step: Int, branch: Branch, clusters: TokenClusters) -> [Int?]
 }
 

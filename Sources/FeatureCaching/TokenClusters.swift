@@ -14,6 +14,9 @@ public struct TokenClusters: Sendable, Hashable {
   /// The token of the largest weight in each cluster (the first of equals); nil for an empty cluster.
   ///
   /// With uniform random weights that is a uniformly random member.
+  ///
+  /// - Parameter weights: one a token.
+  /// - Returns: one entry a cluster.
   public func heaviestTokens(_ weights: [Float]) -> [Int?] {
     precondition(weights.count == labels.count, "each token has a weight")
     var heaviest = [Int?](repeating: nil, count: count)

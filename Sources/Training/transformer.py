@@ -19,7 +19,7 @@ from .autoencoder import FACTOR, LATENT_CHANNELS
 from .data import Data
 from .files import Log, Timer, load_checkpoint, save_checkpoint
 from .latents import Latents
-from .precision import autocast
+from .precision import autocast, orthogonalize_in_float32
 
 HEADS, HEAD_WIDTH = 4, 64
 DOUBLE_BLOCKS, SINGLE_BLOCKS = 2, 6
@@ -103,6 +103,7 @@ class Trainer:
         for name, parameter in self.model.transformer.named_parameters():
             matrix = parameter.ndim == 2 and "blocks" in name and ".norm" not in name
             (blocks if matrix else rest).append(parameter)
+        orthogonalize_in_float32()
         self.optimizers = [
             torch.optim.Muon(blocks, lr=LEARNING_RATE, momentum=0.95, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
             torch.optim.AdamW([{"params": rest}, {"params": text}], betas=(0.9, 0.99), weight_decay=1e-3),

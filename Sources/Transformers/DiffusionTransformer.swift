@@ -10,9 +10,9 @@ public struct SampleInputs: Sendable {
   public var grid: TokenGrid
   /// The prompt's hidden states, `[tokens, width]`.
   public var text: Tensor
-  /// The prompt in one vector.
+  /// The prompt in one vector, `[width]`.
   public var pooled: Tensor
-  /// The scale of distilled guidance, for models that embed it.
+  /// The scale of distilled guidance as the user gives it, such as 3.5; for models that embed it.
   public var guidance: Float?
 
   public init(grid: TokenGrid, text: Tensor, pooled: Tensor, guidance: Float?) {
@@ -23,7 +23,7 @@ public struct SampleInputs: Sendable {
   }
 }
 
-/// How tokens lie in a picture or video, in row-major order.
+/// How tokens lie in a picture or video: frame after frame, row after row.
 public struct TokenGrid: Sendable, Hashable {
   public var frames: Int
   public var rows: Int
@@ -69,19 +69,22 @@ public protocol DiffusionTransformer: Sendable {
   var blocks: BlockRange { get }
   /// The bytes of the weights that are loaded.
   var weightBytes: Int { get }
-  /// Prepares a sample: what stays the same over all its steps.
+  /// Prepares a sample: what stays the same over all its steps, such as the rotary positions.
+  ///
+  /// - Throws: ``SampleError`` if the inputs do not fit the model.
   func makeSample(_ inputs: SampleInputs) throws -> any TransformerSample
 }
 
 /// One sample, a row of a batch, on one stage.
 public protocol TransformerSample: Sendable {
-  /// The vector that modulates all blocks at a timestep (0...1000), `[width]`. Every stage computes it for itself.
+  /// The vector that modulates all blocks at a timestep (0...1000), `[1, width]`. Every stage computes it for itself.
   func conditioning(timestep: Float, probe: Probe?) -> Tensor
 
-  /// The first stage: `[tokens, channels]` → hidden states.
+  /// The first stage: latents `[image tokens, channels]` → hidden states, `[tokens, width]` a stream.
   func embed(_ latents: Tensor, probe: Probe?) -> BlockState
 
-  /// The blocks of this stage, one after the other.
+  /// The blocks of this stage, one after the other. They change the hidden states in place and ask `cache`, which was
+  /// told of the step, for the output of every branch.
   ///
   /// - Parameter beforeBlock: called before each block; an error ends the step, as when the user interrupts it.
   func run(
@@ -89,6 +92,6 @@ public protocol TransformerSample: Sendable {
     beforeBlock: () throws -> Void
   ) rethrows
 
-  /// The last stage: hidden states → `[tokens, channels]`, the model's output.
+  /// The last stage: hidden states → `[image tokens, channels]`, the model's output.
   func project(_ state: BlockState, conditioning: Tensor, probe: Probe?) -> Tensor
 }

@@ -14,7 +14,7 @@ struct Clusca: AsyncParsableCommand {
   static func main() async {
     Interruption.install()
     do {
-      let arguments = Array(CommandLine.arguments.dropFirst())
+      let arguments = try ProgramArguments.all()
       try await Interruption.run { try await run(arguments) }
     } catch {
       Glibc.exit(status(afterReporting: error).rawValue)

@@ -6,15 +6,29 @@ import Testing
 
 struct InterruptionTests {
   /// A program that waits for a picture out of a pipe into which nobody writes.
-  private func signalled(_ signal: Int32) throws -> Program.Outcome {
+  private func signalled(_ signals: Int32..., shell line: String = "exec \"$0\" compare \"$1\" \"$1\"") throws
+    -> Program.Outcome
+  {
     let folder = try TemporaryFolder()
     let pipe = "\(folder.path)/pipe"
     #expect(mkfifo(pipe, 0o600) == 0)
-    return try Program.run("compare", pipe, pipe) { process in
-      // Signals before the handlers stand end the program as well, by the signal itself.
-      Thread.sleep(forTimeInterval: 0.5)
-      kill(process.processIdentifier, signal)
+    return try Program.runShell(line, pipe) { process in
+      let writer = self.openForWriting(pipe)
+      #expect(writer >= 0)
+      for signal in signals { kill(process.processIdentifier, signal) }
+      process.waitUntilExit()
+      close(writer)
     }
+  }
+
+  /// Opens a pipe once the program has it open for reading, by which time its handlers stand; -1 if it never does.
+  private func openForWriting(_ pipe: String) -> Int32 {
+    for _ in 0..<6000 {
+      let writer = open(pipe, O_WRONLY | O_NONBLOCK | O_CLOEXEC)
+      if writer >= 0 { return writer }
+      usleep(10_000)
+    }
+    return -1
   }
 
   @Test func signalsEndTheProgramWithTheStatusesOfShells() throws {
@@ -24,11 +38,8 @@ struct InterruptionTests {
   }
 
   @Test func anIgnoredSignalStaysIgnored() throws {
-    let folder = try TemporaryFolder()
-    let pipe = "\(folder.path)/pipe"
-    #expect(mkfifo(pipe, 0o600) == 0)
-    let line = "trap '' HUP; \"$0\" compare \"$1\" \"$1\" & sleep 0.5; kill -HUP $!; kill -TERM $!; wait $!"
-    #expect(try Program.runShell(line, pipe).status == ExitStatus.terminated.rawValue)
+    let outcome = try signalled(SIGHUP, SIGTERM, shell: "trap '' HUP; exec \"$0\" compare \"$1\" \"$1\"")
+    #expect(outcome.status == ExitStatus.terminated.rawValue)
   }
 
   @Test func theFirstSignalCancelsTheTask() async throws {

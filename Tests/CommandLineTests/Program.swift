@@ -37,8 +37,10 @@ enum Program {
   }
 
   /// Runs a line of the shell, in which `$0` is the program and `$1` and so on are `arguments`.
-  static func runShell(_ line: String, _ arguments: String...) throws -> Outcome {
-    try run("/bin/sh", ["-c", line, path] + arguments, input: nil, environment: [:], whileRunning: { _ in })
+  static func runShell(
+    _ line: String, _ arguments: String..., whileRunning body: (Process) throws -> Void = { _ in }
+  ) throws -> Outcome {
+    try run("/bin/sh", ["-c", line, path] + arguments, input: nil, environment: [:], whileRunning: body)
   }
 
   private static func run(

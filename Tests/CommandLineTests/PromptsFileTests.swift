@@ -54,7 +54,7 @@ struct PromptsFileTests {
     ("", "holds no prompts"), ("prompt", "holds no prompts"), ("prompt,colour\na,b", "line 1: \"colour\""),
     ("seed\n1", "line 1: there is no column"), ("prompt,prompt\na,b", "line 1: the column \"prompt\" stands twice"),
     ("prompt,seed\na", "line 2: has 1 cells"), ("prompt,seed\na,x", "line 2: \"seed\" is \"x\", not a whole number"),
-    ("prompt,seed\na,-2", "line 2: \"seed\" is -2"), ("prompt,width\na,0", "from 1 to 65536"),
+    ("prompt,seed\na,-2", "line 2: \"seed\" is -2"), ("prompt,width\na,0", "from 1 to 16384"),
     ("prompt,guidance\na,inf", "line 2: \"guidance\""), ("prompt,seed\n,1", "line 2: there is no prompt"),
     ("prompt\n\"a\nb", "line 2: the double quote that opens a cell is never closed"),
     ("prompt\n\"a\"b", "line 2: text stands behind"), ("prompt\na\"b\"", "line 2: a double quote stands inside"),

@@ -29,7 +29,7 @@ import Testing
     let taylor = SyntheticRun(TaylorSeer(schedule: Self.schedule(4), maximumOrder: order))
     let clusca = SyntheticRun(Self.clusca(4, order: order, clusters: 0))
     #expect(clusca.outputs == taylor.outputs)
-    #expect(clusca.clusters.allSatisfy(\.isEmpty))
+    #expect(clusca.clusters.allSatisfy { $0.isEmpty })
   }
 
   @Test func withoutClustersAndOrdersItEqualsFORABitForBit() {

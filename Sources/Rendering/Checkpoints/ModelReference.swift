@@ -1,9 +1,12 @@
 import Files
+import Glibc
 import Tensors
 
 /// What a user calls a model: a folder, a single file, or a repository in the local Hugging Face cache.
 public enum ModelReference: Sendable, Hashable {
+  /// A folder in the layout of diffusers.
   case folder(String)
+  /// A single file, whose other parts the user names.
   case file(String)
 
   /// - Parameters:
@@ -22,6 +25,8 @@ public enum ModelReference: Sendable, Hashable {
       let repository = try? HuggingFaceRepository(text)
     {
       self = .folder(try HuggingFaceCache(environment: environment).snapshotFolder(for: repository))
+    } else if access(text, F_OK) == 0 {
+      throw FileError(path: text, reason: "is neither a folder nor a regular file")
     } else {
       throw FileError(
         path: text,

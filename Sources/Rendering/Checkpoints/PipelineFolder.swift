@@ -9,6 +9,9 @@ public struct PipelineFolder: Sendable {
   public let className: String
   private let index: PartConfiguration
 
+  /// Reads the index.
+  ///
+  /// - Throws: `FileError` if there is none or if it cannot be read.
   public init(_ path: String) throws {
     self.path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     let indexPath = "\(self.path)/model_index.json"
@@ -21,6 +24,8 @@ public struct PipelineFolder: Sendable {
   }
 
   /// The folder of a part that the index lists.
+  ///
+  /// - Throws: `FileError`, also if the index lists a folder that does not exist.
   public func folder(_ part: String) throws -> String {
     guard let entry = index.json[part]?.array, entry.count == 2, !entry[1].isNull else {
       throw index.error(part, "is missing, but a \(className) needs it")

@@ -4,9 +4,11 @@ import Transformers
 
 /// What is denoised: one picture or video, with or without a second, unconditional sample to be guided away from.
 public struct DenoisingTask: Sendable {
+  /// Tells apart tasks that share stages.
   public var job: Int
   /// The noise to begin with, `[image tokens, channels]`.
   public var latents: Tensor
+  /// The noise levels; its steps are those of the task.
   public var schedule: FlowMatchEuler.Schedule
   public var inputs: SampleInputs
   /// The prompt to stay away from, with the scale of classifier-free guidance.
@@ -35,21 +37,24 @@ public struct DenoisedStep: Sendable {
   /// From 0.
   public var index: Int
   public var kind: StepKind
+  /// 0...1000, falling from step to step.
   public var timestep: Float
   /// The model's output for the prompt, `[image tokens, channels]`.
   public var output: Tensor
   /// The output after guidance, which the scheduler followed.
   public var guided: Tensor
-  /// After the step.
+  /// After the step, `[image tokens, channels]`.
   public var latents: Tensor
-  /// The picture as the model sees it at this step: the latents without their noise.
+  /// The picture as the model sees it at this step, before the step was made: latents − σ · guided.
   public var denoised: Tensor
+  /// The time that the step took, over all of its samples.
   public var duration: Duration
 }
 
 /// The steps of a task as a sequence: each is computed when it is asked for, so that it can be watched and stopped.
 ///
-/// The samples are opened at the first step and closed behind the last, or when a step throws.
+/// The samples are opened at the first step and closed behind the last, or when a step throws: `CancellationError` if
+/// the task is cancelled, ``StageError``, or `SampleError` if the inputs do not fit the model.
 public struct Denoiser: AsyncSequence, Sendable {
   public typealias Element = DenoisedStep
 

@@ -2,7 +2,7 @@ import Tensors
 
 /// FLUX' image tokens: patches of 2 × 2 latents, channels ordered (channel, row, column).
 public enum LatentPacking {
-  /// `[channels, 2 rows, 2 columns]` → `[rows · columns, 4 channels]`
+  /// `[channels, 2 rows, 2 columns]` → `[rows · columns, 4 channels]`; height and width must be even.
   public static func pack(_ latents: Tensor) -> Tensor {
     let (channels, height, width) = (latents.shape[0], latents.shape[1], latents.shape[2])
     var tokens = Tensor(uninitialized: [height / 2 * (width / 2), 4 * channels])

@@ -1,5 +1,6 @@
 import Autoencoders
 import Conditioning
+import Files
 import Tensors
 import Transformers
 
@@ -74,6 +75,20 @@ public struct FluxCheckpoint: Sendable {
         reason: "its transformer takes \(transformer.inputChannels) channels a token and gives "
           + "\(transformer.outputChannels), but 2 × 2 latents of its autoencoder have \(4 * autoencoder.latentChannels); "
           + "variants of FLUX that take a picture (Fill, Canny, Depth, Kontext) are not supported")
+    }
+    guard autoencoder.outputChannels == 3 else {
+      throw FileError(
+        path: path, reason: "its autoencoder gives \(autoencoder.outputChannels) channels, not 3 of a picture")
+    }
+    // Found here and not at the first step: encoding prompts takes minutes.
+    for (encoder, width, key, wanted) in [
+      ("T5", t5.width, "joint_attention_dim", transformer.textWidth),
+      ("CLIP", clip.width, "pooled_projection_dim", transformer.pooledWidth),
+    ] where width != wanted {
+      throw FileError(
+        path: path,
+        reason:
+          "its text encoder \(encoder) gives vectors of width \(width), but its transformer takes \(wanted) (\(key))")
     }
     self.path = path
     self.transformer = transformer

@@ -1,4 +1,5 @@
 import Conditioning
+import Files
 import Tensors
 
 /// FLUX' two views of a prompt: CLIP's pooled vector and T5's hidden states.

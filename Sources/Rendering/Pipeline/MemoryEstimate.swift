@@ -2,7 +2,7 @@ import FeatureCaching
 import Tensors
 
 /// The memory that rendering takes, found out before anything is loaded. Weights that are used where they are mapped count
-/// as well: without room for them every step would read them from the disk again.
+/// as well: without room for them every step would read them from the disk again. All numbers are bytes.
 public struct MemoryEstimate: Sendable, Hashable {
   /// The encoders' weights; they are gone when the transformer is loaded.
   public var textEncoders: Int
@@ -33,8 +33,10 @@ public struct MemoryEstimate: Sendable, Hashable {
       cache = max(cache, request.rows * cost.branches.reduce(0) { $0 + policy.byteCount($1) })
       let width = cost.branches.map(\.width).max() ?? 0
       let tokens = grid.tokens + request.textTokens
-      // The widest moment of a block: hidden states, their norm, q, k, v and the MLP's four widths, with copies.
-      activations = max(activations, tokens * width * 14 * MemoryLayout<Float>.stride)
+      // The widest moment of a block: hidden states, their norm, q, k, v and the MLP's four widths, with copies; and the
+      // scores of attention that each thread has in work.
+      let scores = ThreadPool.shared.threads * Attention.queriesPerPiece * tokens
+      activations = max(activations, (tokens * width * 14 + scores) * MemoryLayout<Float>.stride)
       decoding = max(decoding, model.decodingBytes(grid, request.tiling))
       prompts += request.rows * request.textTokens * width * 2 * MemoryLayout<Float>.stride
     }

@@ -2,6 +2,7 @@ import Tensors
 
 /// What is rendered where the user does not say: a checkpoint's own settings, or those of its family.
 public struct RenderDefaults: Sendable, Hashable {
+  /// Width and height in pixels.
   public var width: Int
   public var height: Int
   public var steps: Int
@@ -10,6 +11,7 @@ public struct RenderDefaults: Sendable, Hashable {
   /// The scale of classifier-free guidance; 1 is none.
   public var cfgScale: Double
   public var negativePrompt: String
+  /// The text tokens that the transformer sees.
   public var textTokens: Int
 
   public init(
@@ -36,6 +38,9 @@ public struct RenderDefaults: Sendable, Hashable {
     steps = try settings.integer("num_inference_steps", default: defaults.steps, in: 1...RenderRequest.maximumSteps)
     guidance = try settings.number("guidance_scale", default: defaults.guidance)
     cfgScale = try settings.number("true_cfg_scale", default: defaults.cfgScale)
+    for (key, scale) in [("guidance_scale", guidance), ("true_cfg_scale", cfgScale)] where !(0...1000).contains(scale) {
+      throw settings.error(key, "is not a number from 0 to 1000")
+    }
     negativePrompt = try settings.string("negative_prompt", default: defaults.negativePrompt)
     textTokens = try settings.integer(
       "max_sequence_length", default: defaults.textTokens, in: 1...RenderRequest.maximumTextTokens)

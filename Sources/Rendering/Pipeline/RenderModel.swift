@@ -18,16 +18,22 @@ public protocol RenderModel: Sendable {
   /// Whether distilled guidance is an input.
   var takesGuidance: Bool { get }
 
+  /// Reads the text encoders' weights and tokenizers.
+  ///
+  /// - Throws: what is wrong with the checkpoint, in one sentence, as do the other two.
   func loadPromptEncoder(_ precision: Precision) throws -> any PromptEncoder
+  /// Reads the weights of some blocks; of all if `blocks` is nil.
   func loadTransformer(_ precision: Precision, blocks: BlockRange?) throws -> any DiffusionTransformer
+  /// Reads the weights of what makes pixels of latents.
   func loadDecoder(_ precision: Precision) throws -> any LatentDecoder
 
   /// The tokens of a picture of a size that ``sizeMultiple`` divides.
   func grid(width: Int, height: Int) -> TokenGrid
   /// The noise to begin with, `[tokens, channels]`, as diffusers draws it for one picture.
   func noise(_ grid: TokenGrid, _ generator: inout TorchGenerator, _ format: NoiseFormat) -> Tensor
+  /// The noise levels of a run; some schedules depend on the size.
   func schedule(steps: Int, grid: TokenGrid) -> FlowMatchEuler.Schedule
-  /// What a step costs.
+  /// What a full step of one sample costs.
   func cost(_ grid: TokenGrid, textTokens: Int) -> StepCost
   /// The bytes of weights, by part, as they will be held.
   func weightBytes(_ precision: Precision) -> WeightBytes
@@ -62,19 +68,23 @@ public struct EncodedPrompt: Sendable {
   }
 }
 
+/// Makes of a prompt what the transformer takes.
 public protocol PromptEncoder: Sendable {
   /// - Parameter maximumTokens: the text tokens that the transformer sees; shorter prompts are padded.
   func encode(_ prompt: PromptText, maximumTokens: Int) throws -> EncodedPrompt
 }
 
+/// Makes pixels of latents.
 public protocol LatentDecoder: Sendable {
   /// Latents as the transformer has them, `[tokens, channels]` → `[height, width, 3]` in 0...1.
   func decode(_ latents: Tensor, _ grid: TokenGrid, _ tiling: Tiling) throws -> Tensor
 }
 
-/// The floating-point operations of a step.
+/// The floating-point operations of a full step of one sample; a multiplication and an addition are two.
 public struct StepCost: Sendable {
+  /// Those that caching can save.
   public var branches: [BranchShape]
+  /// Those of every step: embedders, modulation, output.
   public var outsideOfBranches: Int
 
   public init(branches: [BranchShape], outsideOfBranches: Int) {
@@ -83,6 +93,7 @@ public struct StepCost: Sendable {
   }
 }
 
+/// The bytes of a model's weights, by part.
 public struct WeightBytes: Sendable {
   public var textEncoders: Int
   public var transformer: Int

@@ -1,3 +1,4 @@
+import Files
 import Tensors
 
 /// The families that can be rendered.

@@ -6,6 +6,7 @@ public struct RenderRequest: Sendable, Hashable {
   public var prompt: PromptText
   /// What to stay away from; counts only if ``cfgScale`` is above 1.
   public var negativePrompt: PromptText
+  /// Width and height in pixels, multiples of what the model can make.
   public var width: Int
   public var height: Int
   public var steps: Int

@@ -31,6 +31,7 @@ public struct RenderSession: Sendable {
 
   /// Encodes the prompts of `requests` and loads the transformer and the decoder.
   ///
+  /// - Parameter onPhase: is told what begins.
   /// - Throws: what is wrong with the checkpoint, or `CancellationError`.
   public init(
     _ model: any RenderModel, _ requests: [RenderRequest], precision: Precision,
@@ -103,7 +104,7 @@ public struct RenderSession: Sendable {
     return encoded
   }
 
-  /// The picture that latents stand for, `[height, width, 3]` in 0...1.
+  /// The picture that latents, `[image tokens, channels]`, stand for: `[height, width, 3]` in 0...1.
   public func decode(_ latents: Tensor, of run: Run) throws -> Tensor {
     try decoder.decode(latents, run.grid, run.request.tiling)
   }

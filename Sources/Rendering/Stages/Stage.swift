@@ -18,11 +18,15 @@ public actor Stage {
   public nonisolated var isFirst: Bool { model.blocks.lowerBound == 0 }
   public nonisolated var isLast: Bool { model.blocks.upperBound == model.blockCount }
 
+  /// Prepares a sample and makes an empty cache for it.
+  ///
+  /// - Throws: `SampleError` if the inputs do not fit the model.
   public func open(_ setup: SampleSetup) throws {
     samples[setup.id] = Running(
       sample: try model.makeSample(setup.inputs), cache: setup.policy.makeCache(choices: setup.choices))
   }
 
+  /// Frees what is held of a sample; nothing happens if there is none of this name.
   public func close(_ id: SampleID) { samples[id] = nil }
 
   /// The bytes that the caches of all samples hold.
@@ -31,7 +35,7 @@ public actor Stage {
   public enum Input: Sendable {
     /// `[image tokens, channels]`, for the first stage.
     case latents(Tensor)
-    /// What the stage before hands over.
+    /// What the stage before hands over, `[tokens, width]` a stream.
     case state(BlockState)
   }
 
@@ -44,7 +48,8 @@ public actor Stage {
   /// Runs the stage's blocks for one step of a sample.
   ///
   /// - Returns: what goes on to the next stage, and the clusters found at this stage.
-  /// - Throws: `CancellationError` between two blocks if the task is cancelled; the sample must then be closed.
+  /// - Throws: ``StageError`` for a sample that was not opened; `CancellationError` between two blocks if the task is
+  ///   cancelled. The sample must then be closed: its cache has seen half a step.
   public func run(
     _ context: StepContext, _ input: Input, probe: Probe? = nil
   ) throws -> (output: Output, clusters: [TokenStream: TokenClusters]) {

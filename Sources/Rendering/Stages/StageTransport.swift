@@ -5,8 +5,12 @@ import Transformers
 /// How a denoiser reaches the stages, wherever they are.
 public protocol StageTransport: Sendable {
   /// Announces a sample to all stages.
+  ///
+  /// - Throws: `SampleError` if the inputs do not fit the model.
   func open(_ setup: SampleSetup) async throws
-  /// Sends latents through all stages, `[image tokens, channels]`.
+  /// Sends latents through all stages, `[image tokens, channels]`. The steps of a sample come in their order.
+  ///
+  /// - Throws: ``StageError``, or `CancellationError`; the sample must then be closed.
   func step(_ context: StepContext, latents: Tensor, probe: Probe?) async throws -> StepResult
   /// Frees what the stages hold of a sample.
   func close(_ id: SampleID) async

@@ -18,7 +18,9 @@ public struct SampleID: Sendable, Hashable {
 public struct SampleSetup: Sendable {
   public var id: SampleID
   public var inputs: SampleInputs
+  /// Makes the cache of every stage.
   public var policy: any FeatureCachePolicy
+  /// The random choices of the caches.
   public var choices: any TokenChoices
 
   public init(

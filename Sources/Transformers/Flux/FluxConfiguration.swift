@@ -38,6 +38,9 @@ public struct FluxConfiguration: Sendable, Hashable {
     self.ropeAxes = ropeAxes
   }
 
+  /// Reads the `config.json` of a folder `transformer`.
+  ///
+  /// - Throws: `FileError`, which names the file and the key, for a value that is missing, out of range or not supported.
   public init(_ configuration: PartConfiguration) throws {
     try configuration.require("_class_name", "FluxTransformer2DModel")
     try configuration.require("patch_size", 1)
@@ -54,6 +57,10 @@ public struct FluxConfiguration: Sendable, Hashable {
     guard ropeAxes.count == 3, ropeAxes.allSatisfy({ $0 % 2 == 0 }), ropeAxes.reduce(0, +) == headWidth else {
       throw configuration.error(
         "axes_dims_rope", "must be three even numbers whose sum is attention_head_dim, \(headWidth)")
+    }
+    // Beyond, sizes of large pictures would not fit 64 bits any more; the largest released models have some 6000.
+    guard width <= 1 << 14 else {
+      throw configuration.error("num_attention_heads", "times attention_head_dim is \(width), more than \(1 << 14)")
     }
     guard blockCount > 0 else { throw configuration.error("num_layers", "and num_single_layers are both 0") }
   }
@@ -79,7 +86,8 @@ public struct FluxConfiguration: Sendable, Hashable {
       + (doubleBlocks..<blockCount).map { branch($0, .joint, .whole, tokens, attention + mlp) }
   }
 
-  /// Operations of a step outside of the branches: embedders, modulation, output.
+  /// Operations of a step outside of the branches: embedders, modulation, output. A multiplication and an addition are
+  /// two.
   public func operationsOutsideOfBranches(imageTokens: Int, textTokens: Int) -> Int {
     let modulation = doubleBlocks * 12 * width * width + singleBlocks * 3 * width * width + 2 * width * width
     let embedders = (256 + width) * width * (embedsGuidance ? 2 : 1) + (pooledWidth + width) * width

@@ -28,7 +28,10 @@ public struct FluxTransformer: DiffusionTransformer {
     let projection: Linear
   }
 
-  /// Reads the parameters that the blocks of a range need; all blocks unless told otherwise.
+  /// Reads the parameters that the blocks of a range need; all blocks unless told otherwise. The first range reads the
+  /// embedders too, the last one the output.
+  ///
+  /// - Throws: `ParameterError` for a tensor that is missing or has another shape, and what is wrong with its file.
   public init(_ configuration: FluxConfiguration, _ parameters: Parameters, blocks: BlockRange? = nil) throws {
     let blocks = blocks ?? 0..<configuration.blockCount
     precondition(blocks.lowerBound >= 0 && blocks.upperBound <= configuration.blockCount, "no such blocks")

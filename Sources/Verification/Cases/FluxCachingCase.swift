@@ -74,7 +74,8 @@ enum FluxCachingCase: CaseRunner {
     let parts = name.split(separator: ".").map(String.init)
     let streams = ["image": "img", "text": "txt"]
     switch (parts.first, parts.count) {
-    case ("transformer_blocks", 3) where ["0", "1"].contains(parts[2]): return "double.\(parts[1]).\(parts[2] == "1" ? "img" : "txt")"
+    case ("transformer_blocks", 3) where ["0", "1"].contains(parts[2]):
+      return "double.\(parts[1]).\(parts[2] == "1" ? "img" : "txt")"
     case ("single_transformer_blocks", 2): return "single.\(parts[1])"
     case ("cache", 5) where parts[3] == "mlp":
       return streams[parts[2]].map { "cache.double\(parts[1]).\($0)_mlp.\(parts[4])" }

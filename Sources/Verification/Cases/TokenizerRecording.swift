@@ -1,5 +1,5 @@
-import Files
 import Conditioning
+import Files
 import StrictJSON
 import Tensors
 

@@ -102,7 +102,7 @@ struct Compare: AsyncParsableCommand, PictureCommand {
     entry.prompt = prompt
     let base = try BaseSettings(self, model: model, modelName: modelOptions.model ?? DefaultModel.name)
     var notes: [String] = []
-    var first = try base.settings(entry, seed: try base.seeds(entry)[0], notes: &notes)
+    var first = try base.settings(entry, seed: try base.seeds(entry)[0].seed, notes: &notes)
     var second = first
     var uncached = model.cachePreset
     uncached.method = .none

@@ -1,8 +1,10 @@
 import ArgumentParser
+import Conditioning
 import Files
 import Media
 import StrictJSON
 import Tensors
+import Transformers
 
 /// What the program says about an error, and the status with which it ends: the one place that decides both.
 struct ErrorReport: Equatable {
@@ -19,6 +21,9 @@ struct ErrorReport: Equatable {
       (status, described) = (error.action == .reading ? .input : .output, error.description)
     case let error as SafetensorsError: (status, described) = (Self.status(of: error), error.description)
     case let error as TensorError: (status, described) = (.input, error.description)
+    case let error as ParameterError: (status, described) = (.input, error.description)
+    case let error as TokenizerError: (status, described) = (.input, error.description)
+    case let error as SampleError: (status, described) = (.input, error.description)
     case let error as HuggingFaceCacheError: (status, described) = (.input, error.description)
     case let error as JSONError: (status, described) = (.input, error.description)
     case is CancellationError: (status, described) = (.interrupted, "interrupted")

@@ -120,35 +120,45 @@ struct PromptOptions: ParsableArguments {
         .usage,
         "\(option) has \(text.utf8.count) bytes, but at most \(PromptEntry.maximumPromptBytes) are accepted.")
     }
+    guard !text.utf8.contains(0) else { throw CommandFailure(.usage, "\(option) holds a zero byte.") }
     return text
   }
 }
 
 /// Size, steps, guidance and seed.
 struct PictureOptions: ParsableArguments {
-  @Option(name: [.customShort("W"), .long], help: ArgumentHelp("Width in pixels.", valueName: "pixels"))
+  // Numbers are taken even where they begin with a minus: -1 is a seed, and the others get their own sentence.
+
+  @Option(
+    name: [.customShort("W"), .long], parsing: .unconditional,
+    help: ArgumentHelp("Width in pixels.", valueName: "pixels"))
   var width: Int?
 
-  @Option(name: [.customShort("H"), .long], help: ArgumentHelp("Height in pixels.", valueName: "pixels"))
+  @Option(
+    name: [.customShort("H"), .long], parsing: .unconditional,
+    help: ArgumentHelp("Height in pixels.", valueName: "pixels"))
   var height: Int?
 
   @Option(help: ArgumentHelp("Width and height at once, such as 1024x768.", valueName: "WxH"))
   var size: PixelSize?
 
-  @Option(help: ArgumentHelp("Denoising steps.", valueName: "count"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Denoising steps.", valueName: "count"))
   var steps: Int?
 
-  @Option(help: ArgumentHelp("Scale of distilled guidance, for models that take it (FLUX.1-dev).", valueName: "scale"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Scale of distilled guidance, for models that take it (FLUX.1-dev).", valueName: "scale"))
   var guidance: Double?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "Scale of true classifier-free guidance; above 1 every step is computed for the negative prompt too.",
       valueName: "scale"))
   var cfgScale: Double?
 
   @Option(
-    name: .shortAndLong,
+    name: .shortAndLong, parsing: .unconditionalSingleValue,
     help: ArgumentHelp(
       "Seed; may be given several times for several pictures; -1 takes a random one.", valueName: "seed"))
   var seed: [Int64] = []

@@ -63,6 +63,10 @@ struct ModelOptions: ParsableArguments {
       }
       return try RenderModels.open(reference)
     }
+    guard file.lowercased().hasSuffix(".safetensors") else {
+      throw CommandFailure(
+        .input, "\(file) is no model: a model is a folder in the layout of diffusers or a .safetensors file.")
+    }
     guard let vae, let clip, let t5xxl, let tokenizer, let secondTokenizer else {
       throw CommandFailure(
         .usage,

@@ -63,6 +63,7 @@ struct PictureMaker {
     var last: DenoisedStep?
     for try await step in run.steps {
       progress.finishedStep(kind: step.kind.isFull ? "full" : "cached")
+      try checkNumbers(step.latents, "its transformer gave them at step \(step.index + 1)")
       last = step
       try onStep(step, run)
     }
@@ -70,11 +71,21 @@ struct PictureMaker {
     let denoising = start.duration(to: .now)
     progress.phase("decoding")
     let pixels = try session.decode(last.latents, of: run)
+    try checkNumbers(pixels, "its decoder gave them")
     try Task.checkCancellation()
     let summary = RunSummary(
       run.policy, steps: run.request.steps, rows: run.request.rows,
       cost: model.cost(run.grid, textTokens: run.request.textTokens))
     return Made(pixels: pixels, summary: summary, denoising: denoising)
+  }
+
+  /// Damaged weights would give a black picture, and perhaps after hours.
+  private func checkNumbers(_ tensor: Tensor, _ source: String) throws {
+    guard !tensor.withUnsafeElements({ $0.allSatisfy(\.isFinite) }) else { return }
+    throw CommandFailure(
+      .input,
+      "\(model.path) gives numbers that are infinite or none at all (\(source)), so that there is no picture; its weights "
+        + "are damaged, or --cfg-scale or --guidance is too large.")
   }
 }
 

@@ -1,5 +1,7 @@
+import Files
 import Media
 import Rendering
+import StrictJSON
 import Tensors
 
 /// The pictures of a command, each with all of its settings and its place, looked through before anything is loaded.
@@ -7,7 +9,19 @@ struct PicturePlan {
   struct Picture {
     var settings: PictureSettings
     var path: String
+    /// Whether any seed would do, so that a picture of another is not rendered again.
+    var hasRandomSeed = false
+
+    /// What a picture that is there already must have been made with.
+    var wantedSettings: JSONObject {
+      var json = settings.json
+      if hasRandomSeed { json["seed"] = nil }
+      return json
+    }
   }
+
+  /// More are a mistake, and their settings alone would fill the memory.
+  private static let maximumCount = 1_000_000
 
   /// Those that are to be rendered.
   var pictures: [Picture] = []
@@ -26,17 +40,22 @@ struct PicturePlan {
     var index = 0
     for entry in entries {
       let seeds = try base.seeds(entry)
-      let pattern = try OutputPattern(entry.output ?? command.outputOptions.output)
-      for seed in seeds {
+      let pattern = try Self.pattern(entry, command)
+      guard all.count + seeds.count <= Self.maximumCount else {
+        throw CommandFailure(
+          .usage, "This would be more than \(Self.maximumCount) pictures; render them in several runs.")
+      }
+      for (seed, isRandom) in seeds {
         let settings = try base.settings(entry, seed: seed, notes: &notes)
-        all.append(Picture(settings: settings, path: pattern.path(index: index, seed: seed)))
+        all.append(
+          Picture(settings: settings, path: pattern.path(index: index, seed: seed), hasRandomSeed: isRandom))
         index += 1
       }
     }
     Self.tellApart(&all)
     for picture in all {
       if isList, !command.outputOptions.force {
-        switch PictureAtPath(path: picture.path, settings: picture.settings.json) {
+        switch PictureAtPath(path: picture.path, settings: picture.wantedSettings) {
         case .same:
           donePaths.append(picture.path)
           continue
@@ -63,13 +82,26 @@ struct PicturePlan {
   /// Gives pictures of one name numbers: `x.png`, `x-1.png`, …
   private static func tellApart(_ pictures: inout [Picture]) {
     var taken = Set(pictures.map(\.path))
-    var seen: Set<String> = []
-    for index in pictures.indices where !seen.insert(pictures[index].path).inserted {
-      var number = 1
-      while taken.contains(NumberedPath.path(pictures[index].path, number: number)) { number += 1 }
-      pictures[index].path = NumberedPath.path(pictures[index].path, number: number)
-      taken.insert(pictures[index].path)
-      seen.insert(pictures[index].path)
+    var numbers: [String: Int] = [:]
+    for index in pictures.indices {
+      let path = pictures[index].path
+      var number = numbers[path, default: 0]
+      if number > 0 {
+        while !taken.insert(NumberedPath.path(path, number: number)).inserted { number += 1 }
+        pictures[index].path = NumberedPath.path(path, number: number)
+      }
+      numbers[path] = number + 1
+    }
+  }
+
+  /// The place of an entry's pictures; a file's own `output` that is no pattern is told with its line.
+  private static func pattern(_ entry: PromptEntry, _ command: Generate) throws -> OutputPattern {
+    guard let output = entry.output else { return try OutputPattern(command.outputOptions.output) }
+    do throws(MediaError) {
+      return try OutputPattern(output)
+    } catch {
+      let file = command.promptOptions.promptsFile.map { $0 == "-" ? "standard input" : $0 } ?? ""
+      throw CommandFailure(.input, "\(file), line \(entry.line): \(error)")
     }
   }
 }
@@ -95,17 +127,18 @@ struct BaseSettings {
   }
 
   /// The seeds of an entry: its own or the options', each counted up for a batch.
-  func seeds(_ entry: PromptEntry) throws -> [UInt64] {
+  func seeds(_ entry: PromptEntry) throws -> [(seed: UInt64, isRandom: Bool)] {
     let options = command.pictureOptions
-    var first: [UInt64]
-    if let seed = entry.seed {
-      first = [seed < 0 ? Self.randomSeed() : UInt64(seed)]
+    func seed(_ given: Int64) -> (UInt64, Bool) { given < 0 ? (Self.randomSeed(), true) : (UInt64(given), false) }
+    let first: [(UInt64, Bool)]
+    if let given = entry.seed {
+      first = [seed(Int64(given))]
     } else if !options.seed.isEmpty {
-      first = options.seed.map { $0 < 0 ? Self.randomSeed() : UInt64($0) }
+      first = options.seed.map(seed)
     } else {
-      first = [try repeated?.seed() ?? 0]
+      first = [(try repeated?.seed() ?? 0, false)]
     }
-    return first.flatMap { seed in (0..<options.batchCount).map { seed &+ UInt64($0) } }
+    return first.flatMap { first in (0..<options.batchCount).map { (first.0 &+ UInt64($0), first.1) } }
   }
 
   /// torch looks at the lower 32 bits of a seed only, and short ones are easier to type again.

@@ -1,3 +1,4 @@
+import Files
 import Media
 import Rendering
 import StrictJSON
@@ -37,13 +38,21 @@ struct PictureRenderer {
 
   private func render(_ picture: PicturePlan.Picture, number: Int, _ session: RenderSession) async throws {
     let start = ContinuousClock.now
+    var preview = options.preview
     let made = try await maker.make(picture.settings, number: number, session) { step, run in
-      if let preview = options.preview, (step.index + 1) % options.previewInterval == 0 {
-        try write(session.decode(step.denoised, of: run), texts: [], to: preview, ifExists: .overwrite)
+      guard let path = preview, (step.index + 1) % options.previewInterval == 0 else { return }
+      let png = try png(session.decode(step.denoised, of: run))
+      do throws(FileError) {
+        try AtomicFile.write(png, to: path, ifExists: .overwrite, createFolders: true)
+      } catch {
+        // No reason to lose the picture.
+        StandardError.write("clusca: \(error) There are no further previews of this picture.")
+        preview = nil
       }
     }
     let texts = options.noMetadata ? [] : try picture.settings.metadata.texts()
-    let path = try write(made.pixels, texts: texts, to: picture.path, ifExists: options.force ? .overwrite : .number)
+    let path = try FinishedPicture(png: png(made.pixels, texts: texts)).write(
+      to: picture.path, ifExists: options.force ? .overwrite : .number)
     let report = PictureRunReport(
       path: path, settings: picture.settings, summary: made.summary, denoising: made.denoising,
       total: start.duration(to: .now))
@@ -51,11 +60,7 @@ struct PictureRenderer {
     try StandardOutput.write(options.json ? JSONValue.object(report.json).text() : path)
   }
 
-  @discardableResult
-  private func write(
-    _ pixels: Tensor, texts: [PNGText], to path: String, ifExists: AtomicFile.ExistingFile
-  ) throws -> String {
-    let png = try PNG.encode(Picture(pixels: pixels), texts: texts)
-    return try AtomicFile.write(png, to: path, ifExists: ifExists, createFolders: true)
+  private func png(_ pixels: Tensor, texts: [PNGText] = []) throws -> [UInt8] {
+    try PNG.encode(Picture(pixels: pixels), texts: texts)
   }
 }

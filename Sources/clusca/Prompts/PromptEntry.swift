@@ -1,3 +1,4 @@
+import Rendering
 import StrictJSON
 
 /// One picture of a prompts file. What is nil is left to the options of the command.
@@ -28,9 +29,9 @@ struct PromptEntry: Sendable, Equatable {
     case .prompt: prompt = try Self.prompt(value, key)
     case .negativePrompt: negativePrompt = try Self.prompt(value, key)
     case .seed: seed = try Self.integer(value, key, in: -1...Int.max)
-    case .width: width = try Self.integer(value, key, in: 1...65536)
-    case .height: height = try Self.integer(value, key, in: 1...65536)
-    case .steps: steps = try Self.integer(value, key, in: 1...10000)
+    case .width: width = try Self.integer(value, key, in: 1...RenderRequest.maximumSide)
+    case .height: height = try Self.integer(value, key, in: 1...RenderRequest.maximumSide)
+    case .steps: steps = try Self.integer(value, key, in: 1...RenderRequest.maximumSteps)
     case .guidance: guidance = try Self.number(value, key)
     case .cfgScale: cfgScale = try Self.number(value, key)
     case .output:

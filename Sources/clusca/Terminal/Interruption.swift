@@ -5,7 +5,7 @@ import Synchronization
 
 /// SIGINT (Ctrl-C), SIGTERM and SIGHUP.
 ///
-/// The first of them cancels the task of the command, which ends within a step; a second one, or the first when there is
+/// The first of them cancels the task of the command, which ends within a block or is ended soon; a second one, or the first when there is
 /// nothing to cancel, ends the process at once. Temporary files are removed either way. A handler may do next to
 /// nothing, so it writes the signal's number into a pipe, and a thread of its own does the rest. Handlers, unlike
 /// ignored signals, are not inherited by programs that this one starts.
@@ -84,10 +84,30 @@ enum Interruption {
     }
     if let task {
       task.cancel()
+      endWhenPatienceEnds(signal)
     } else {
-      AtomicFile.abandonAll()
-      StandardError.clearProgressUnlessBusy()
-      _exit(ExitStatus(signal: signal).rawValue)
+      endAtOnce(signal)
     }
+  }
+
+  /// A block of a large picture may take minutes; nobody waits that long for a program to stop. Nothing is lost: files
+  /// are whole or not there.
+  private static let patience: UInt32 = 3  // seconds
+
+  /// Ends the process from a thread of its own, if it has not ended by then.
+  private static func endWhenPatienceEnds(_ signal: Int32) {
+    var thread = pthread_t()
+    pthread_create(
+      &thread, nil,
+      { argument in
+        sleep(Interruption.patience)
+        Interruption.endAtOnce(Int32(Int(bitPattern: argument)))
+      }, UnsafeMutableRawPointer(bitPattern: Int(signal)))
+  }
+
+  private static func endAtOnce(_ signal: Int32) -> Never {
+    AtomicFile.abandonAll()
+    StandardError.clearProgressUnlessBusy()
+    _exit(ExitStatus(signal: signal).rawValue)
   }
 }
