@@ -99,13 +99,15 @@ static void product_few_rows(const float *a, size_t a_stride, size_t m, size_t k
     const int first = from == 0;
     for (size_t tile = 0; tile < n; tile += DOT_TILE) {
       const size_t end = n - tile < DOT_TILE ? n : tile + DOT_TILE;
-#define DOT_ROWS(mr)                                                                                  \
-  do {                                                                                                \
-    size_t j = tile;                                                                                  \
-    for (; j + DOT_COLUMNS <= end; j += DOT_COLUMNS)                                                  \
-      DOT_WIDE(mr)(a + i * a_stride + from, a_stride, w + j * k + from, k, depth, c + i * c_stride + j, c_stride, first); \
-    for (; j < end; j++)                                                                              \
-      dot_##mr##x1(a + i * a_stride + from, a_stride, w + j * k + from, k, depth, c + i * c_stride + j, c_stride, first); \
+#define DOT_ROWS(mr)                                                                                \
+  do {                                                                                              \
+    const float *block = a + i * a_stride + from;                                                   \
+    float *out = c + i * c_stride;                                                                  \
+    size_t j = tile;                                                                                \
+    for (; j + DOT_COLUMNS <= end; j += DOT_COLUMNS)                                                \
+      DOT_WIDE(mr)(block, a_stride, w + j * k + from, k, depth, out + j, c_stride, first);          \
+    for (; j < end; j++)                                                                            \
+      dot_##mr##x1(block, a_stride, w + j * k + from, k, depth, out + j, c_stride, first);          \
   } while (0)
 #if DOT_COLUMNS == 4
 #define DOT_WIDE(mr) dot_##mr##x4

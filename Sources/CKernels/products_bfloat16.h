@@ -1,14 +1,22 @@
 // Products of packed bfloat16 weights, a part of body.h: with the instructions for them, or with those for float32.
 
+// A panel lies in strips of columns, each [k/2][column][2]: what one register block reads stands together. Without the
+// instructions for bfloat16 a strip is two registers wide.
+#if HAS_BFLOAT16
+enum { STRIP = CLUSCA_PANEL };
+#else
+enum { STRIP = 2 * PRODUCT_LANES };
+#endif
+
 static void pack_bfloat16(const uint16_t *w, size_t n, size_t k, size_t first, uint16_t *packed) {
   const size_t pairs = (k + 1) / 2;
   for (size_t row = 0; row < n; row++) {
     const size_t column = first + row;
-    uint16_t *out = packed + (column / CLUSCA_PANEL) * pairs * 2 * CLUSCA_PANEL + (column % CLUSCA_PANEL) * 2;
+    uint16_t *out = packed + (column / STRIP) * pairs * 2 * STRIP + (column % STRIP) * 2;
     const uint16_t *in = w + row * k;
     for (size_t p = 0; p < pairs; p++) {
-      out[p * 2 * CLUSCA_PANEL] = in[2 * p];
-      out[p * 2 * CLUSCA_PANEL + 1] = 2 * p + 1 < k ? in[2 * p + 1] : 0;
+      out[p * 2 * STRIP] = in[2 * p];
+      out[p * 2 * STRIP + 1] = 2 * p + 1 < k ? in[2 * p + 1] : 0;
     }
   }
 }
@@ -73,8 +81,8 @@ enum { PASS = 512 };
 // widened on the way, an operation for every six or so that are then done with them: memory sees half of what float32
 // takes, and the processor hardly more.
 #define STRIP_BLOCK(rows, vectors)                                                                            \
-  INLINE void strip_##rows(const float *a, size_t pairs, const uint16_t *strip, float *c, size_t c_stride,    \
-                           int first) {                                                                       \
+  INLINE void strip_##rows(const float *a, size_t pairs, const uint16_t *strip, size_t strip_stride, float *c, \
+                           size_t c_stride, int first) {                                                      \
     vp sums[rows][vectors];                                                                                   \
     UNROLLED(size_t i = 0; i < rows; i++) UNROLLED(size_t j = 0; j < vectors; j++)                            \
         sums[i][j] = first ? (vp)0 : load_product(c + i * c_stride + j * PRODUCT_LANES);                      \
@@ -82,12 +90,13 @@ enum { PASS = 512 };
       vp even[vectors], odd[vectors];                                                                         \
       UNROLLED(size_t j = 0; j < vectors; j++) {                                                              \
         vpu both;                                                                                             \
-        memcpy(&both, strip + p * 2 * CLUSCA_PANEL + j * 2 * PRODUCT_LANES, sizeof both);                     \
+        memcpy(&both, strip + j / 2 * strip_stride + p * 2 * STRIP + j % 2 * 2 * PRODUCT_LANES, sizeof both); \
         const vpu low = both << 16, high = both & 0xFFFF0000u;                                                \
         memcpy(&even[j], &low, sizeof low);                                                                   \
         memcpy(&odd[j], &high, sizeof high);                                                                  \
       }                                                                                                       \
-      __builtin_prefetch(strip + p * 2 * CLUSCA_PANEL + 2048);                                                \
+      UNROLLED(size_t j = 0; j < vectors; j += 2)                                                             \
+          __builtin_prefetch(strip + j / 2 * strip_stride + p * 2 * STRIP + 512);                             \
       UNROLLED(size_t i = 0; i < rows; i++) UNROLLED(size_t j = 0; j < vectors; j++)                          \
           sums[i][j] = fma_product((vp)a[i * PASS + 2 * p], even[j], sums[i][j]);                             \
       UNROLLED(size_t i = 0; i < rows; i++) UNROLLED(size_t j = 0; j < vectors; j++)                          \
@@ -108,11 +117,11 @@ STRIP_BLOCK(4, 2)
 STRIP_BLOCK(5, 2)
 STRIP_BLOCK(6, 2)
 
-INLINE void panel_rows(size_t rows, const float *a, size_t pairs, const uint16_t *panel, float *c, size_t c_stride,
-                       int first) {
-#define STRIPS(rows, vectors)                                                        \
-  for (size_t column = 0; column < CLUSCA_PANEL; column += vectors * PRODUCT_LANES)  \
-    strip_##rows(a, pairs, panel + 2 * column, c + column, c_stride, first);         \
+INLINE void panel_rows(size_t rows, const float *a, size_t strip_stride, size_t pairs, const uint16_t *panel, float *c,
+                       size_t c_stride, int first) {
+#define STRIPS(rows, vectors)                                                                                       \
+  for (size_t column = 0; column < CLUSCA_PANEL; column += vectors * PRODUCT_LANES)                                 \
+    strip_##rows(a, pairs, panel + column / STRIP * strip_stride, strip_stride, c + column, c_stride, first);       \
   return
   switch (rows) {
 #if HAS_AVX512
@@ -131,26 +140,23 @@ INLINE void panel_rows(size_t rows, const float *a, size_t pairs, const uint16_t
 
 #endif
 
-// One register block of rows and one panel, cut at column n: narrow panels go by way of a block of scratch memory.
+// A row block of `a` times one panel, cut at column n: narrow panels go by way of a block of scratch memory.
+//
+// `stride` is that of a's rows, or that of strips where rows of `a` were widened.
 #if HAS_BFLOAT16
-#define BLOCK_TYPE uint16_t
-#define BLOCK_ARGUMENTS block, a_stride
+typedef uint16_t block_value;
 #else
-#define BLOCK_TYPE float
-#define BLOCK_ARGUMENTS block
+typedef float block_value;
 #endif
-static void panel_block(const BLOCK_TYPE *block, size_t a_stride, size_t rows, size_t pairs, const uint16_t *panel,
+static void panel_block(const block_value *a, size_t stride, size_t rows, size_t pairs, const uint16_t *panel,
                         size_t width, float *c, size_t c_stride, int first) {
-  (void)a_stride;
-  if (width == CLUSCA_PANEL) return panel_rows(rows, BLOCK_ARGUMENTS, pairs, panel, c, c_stride, first);
+  if (width == CLUSCA_PANEL) return panel_rows(rows, a, stride, pairs, panel, c, c_stride, first);
   float scratch[BLOCK_ROWS * CLUSCA_PANEL];
   if (!first)
     for (size_t r = 0; r < rows; r++) memcpy(scratch + r * CLUSCA_PANEL, c + r * c_stride, width * sizeof(float));
-  panel_rows(rows, BLOCK_ARGUMENTS, pairs, panel, scratch, CLUSCA_PANEL, first);
+  panel_rows(rows, a, stride, pairs, panel, scratch, CLUSCA_PANEL, first);
   for (size_t r = 0; r < rows; r++) memcpy(c + r * c_stride, scratch + r * CLUSCA_PANEL, width * sizeof(float));
 }
-#undef BLOCK_TYPE
-#undef BLOCK_ARGUMENTS
 
 #if HAS_BFLOAT16
 
@@ -190,9 +196,9 @@ static void product_bfloat16(const uint16_t *a, size_t a_stride, size_t m, size_
       for (size_t panel = first_panel; panel < last_panel; panel++) {
         const size_t column = panel * CLUSCA_PANEL;
         const size_t width = n - column < CLUSCA_PANEL ? n - column : CLUSCA_PANEL;
-        const uint16_t *weights = packed + (panel * pairs + from) * 2 * CLUSCA_PANEL;
+        const uint16_t *weights = packed + panel * pairs * 2 * CLUSCA_PANEL + from * 2 * STRIP;
         float *out = c + i * c_stride + column;
-        panel_block(wide, 0, rows, count, weights, width, out, c_stride, from == 0);
+        panel_block(wide, pairs * 2 * STRIP, rows, count, weights, width, out, c_stride, from == 0);
         if (from + count == pairs && (bias || activation != CLUSCA_IDENTITY))
           add_bias(out, rows, width, c_stride, bias ? bias + column : NULL, activation);
       }

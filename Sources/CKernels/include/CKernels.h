@@ -71,8 +71,9 @@ typedef struct clusca_kernels {
   // -- Products. c[m][n] = sum_k a[m][k] * w[n][k], unpacked float32 weights, for few rows m.
   void (*product_few_rows)(const float *a, size_t a_stride, size_t m, size_t k, const float *w, size_t n, float *c,
                            size_t c_stride);
-  // Packs rows [0, n) of w (bfloat16, k a row) into panels of CLUSCA_PANEL columns: [panel][k/2][column][2], zero padded.
-  // `packed` holds panels * ceil(k/2) * 2 * CLUSCA_PANEL values; `first` is the first column that is written.
+  // Packs rows [0, n) of w (bfloat16, k a row) into panels of CLUSCA_PANEL columns, zero padded, each in the order that
+  // product_bfloat16 of the same instruction set reads. `packed` holds panels * ceil(k/2) * 2 * CLUSCA_PANEL values;
+  // `first` is the first column that is written.
   void (*pack_bfloat16)(const uint16_t *w, size_t n, size_t k, size_t first, uint16_t *packed);
   // c[m][first_panel*64 ..< last_panel*64] = activation(a * w + bias), cut at column n. a: bfloat16, rows a_stride
   // apart, even a_stride >= k, with a zero behind an odd k. Sums are float32.
