@@ -33,7 +33,7 @@ format: ## formats the sources
 	swift format --in-place --recursive --parallel Sources Tests Package.swift
 
 bench: packages ## measures caching and kernels, in a few minutes
-	swift run -c release Benchmarks caching --limit 4 --cfg-scale 1 --intervals 3 5
+	swift run -c release Benchmarks caching --limit 4 --size 128 --cfg-scale 1 --intervals 3 5
 	swift run -c release Benchmarks kernels --quick
 
 packages: ## installs the Debian packages that are missing when it may, else names them
