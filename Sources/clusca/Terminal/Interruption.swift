@@ -5,8 +5,8 @@ import Synchronization
 
 /// SIGINT (Ctrl-C), SIGTERM and SIGHUP.
 ///
-/// The first of them cancels the task of the command, which ends within a block or is ended soon; a second one, or the first when there is
-/// nothing to cancel, ends the process at once. Temporary files are removed either way. A handler may do next to
+/// The first of them cancels the task of the command, which ends within a block or is ended soon; a second one, or the
+/// first when there is nothing to cancel, ends the process at once. Temporary files are removed either way. A handler may do next to
 /// nothing, so it writes the signal's number into a pipe, and a thread of its own does the rest. Handlers, unlike
 /// ignored signals, are not inherited by programs that this one starts.
 enum Interruption {
@@ -101,6 +101,7 @@ enum Interruption {
       &thread, nil,
       { argument in
         sleep(Interruption.patience)
+        guard Interruption.state.withLock({ $0.task != nil }) else { return nil }
         Interruption.endAtOnce(Int32(Int(bitPattern: argument)))
       }, UnsafeMutableRawPointer(bitPattern: Int(signal)))
   }
