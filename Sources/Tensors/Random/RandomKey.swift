@@ -12,7 +12,7 @@ public struct RandomKey: Sendable, Hashable {
   public var purpose: RandomPurpose
   /// The step of the denoising, from 0.
   public var step: UInt32
-  /// The layer, from 0 within its stack.
+  /// The layer, such as a block counted over the whole model.
   public var layer: UInt32
   /// Which token stream or stack of layers, for example 0 for the picture's and 1 for the text's.
   public var stream: UInt8
