@@ -2,7 +2,7 @@ import Glibc
 
 /// The exponential function in float32 as torch's builds for x86 have it, whose results feed the models' sinusoids.
 ///
-/// Perhaps they take it from a vector library, which rounds a few results differently from the C library: correct within
+/// Perhaps it is from a vector library, which rounds a few results differently from the C library: correct within
 /// 0.52 units of the last place instead of 0.50. The formulation here, found by experiment, gives all frequencies of
 /// torch 2.13 with shift 1 and, with shift 0, all but one of 5·10⁻⁴: e^x = 2^(n/128) · e^r, the first factor from a table
 /// of two float32 numbers each, the second as 1 + r + r²/2.
