@@ -11,7 +11,7 @@ export CLUSCA_PROMPT := $(value PROMPT)
 export CLUSCA_OUT := $(value OUT)
 
 .DEFAULT_GOAL := help
-.PHONY: help render test bench format packages
+.PHONY: help render test bench format messages packages
 
 help: ## shows this list
 	@awk -F ':[^#]*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ test: packages ## checks the formatting and runs all tests
 
 format: ## formats the sources
 	swift format --in-place --recursive --parallel Sources Tests Package.swift
+
+messages: ## writes Sources/CMessages anew from Proto (needs protobuf-c-compiler)
+	protoc-c --proto_path=Proto --c_out=Sources/CMessages clusca.proto
+	mv Sources/CMessages/clusca.pb-c.h Sources/CMessages/include/
 
 bench: packages ## measures caching and kernels, in a few minutes
 	swift run -c release Benchmarks caching --limit 4 --size 128 --cfg-scale 1 --intervals 3 5
