@@ -11,6 +11,8 @@ let package = Package(
     // System libraries.
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
+    .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
 
     // From the ground up: each target may import only what stands above it.
     .target(name: "StrictJSON"),
@@ -18,6 +20,9 @@ let package = Package(
     .target(name: "CKernels"),
     .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS", "Files", "StrictJSON"]),
     .target(name: "Media", dependencies: ["CPNG", "Files", "StrictJSON"]),
+    // The messages of Proto/, as protoc-c writes them: make messages.
+    .target(name: "CMessages", dependencies: ["CProtobufC"]),
+    .target(name: "Messaging", dependencies: ["CZeroMQ", "CMessages", "Files", "Tensors"]),
     .target(name: "FeatureCaching", dependencies: ["Tensors", "CKernels"]),
     .target(name: "Conditioning", dependencies: ["Tensors", "Files", "StrictJSON"]),
     .target(name: "Autoencoders", dependencies: ["Tensors", "CKernels", "COpenBLAS", "Files", "StrictJSON"]),
@@ -54,6 +59,7 @@ let package = Package(
     .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON"]),
     .testTarget(name: "FilesTests", dependencies: ["Files"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "Files", "StrictJSON"]),
+    .testTarget(name: "MessagingTests", dependencies: ["Messaging", "CZeroMQ", "CMessages", "Files", "Tensors"]),
     .testTarget(name: "MediaTests", dependencies: ["Media", "Files", "StrictJSON"]),
     .testTarget(name: "FeatureCachingTests", dependencies: ["FeatureCaching", "Tensors"]),
     .testTarget(name: "ConditioningTests", dependencies: ["Conditioning", "Tensors", "StrictJSON"]),

@@ -21,17 +21,23 @@ public struct AtomicFile: ~Copyable {
   private let temporary: TemporaryFile
 
   /// Begins a file that is written piece by piece; see `write(_:to:ifExists:createFolders:)` for the rest.
-  public init(_ path: String, ifExists: ExistingFile = .number, createFolders: Bool = false) throws(FileError) {
-    (target, temporary) = try Self.begin(path, ifExists: ifExists, createFolders: createFolders)
+  ///
+  /// - Parameter permissions: those of the file from its first moment on, less what the user's mask takes away. A secret
+  ///   needs 0o600.
+  public init(
+    _ path: String, ifExists: ExistingFile = .number, createFolders: Bool = false, permissions: UInt32 = 0o666
+  ) throws(FileError) {
+    (target, temporary) = try Self.begin(
+      path, ifExists: ifExists, createFolders: createFolders, permissions: permissions)
     self.path = path
   }
 
   private static func begin(
-    _ path: String, ifExists: ExistingFile, createFolders: Bool
+    _ path: String, ifExists: ExistingFile, createFolders: Bool, permissions: UInt32
   ) throws(FileError) -> (AtomicFileTarget, TemporaryFile) {
     do throws(FileFailure) {
       let target = try AtomicFileTarget(path, ifExists: ifExists, createFolders: createFolders)
-      return (target, try TemporaryFile(in: target.folder))
+      return (target, try TemporaryFile(in: target.folder, permissions: permissions))
     } catch {
       throw FileError(path: path, .writing, error)
     }

@@ -8,13 +8,13 @@ final class TemporaryFile {
   private var isOpen = true
 
   /// Makes an empty file of the permissions that the user's mask leaves.
-  init(in folder: String) throws(FileFailure) {
+  init(in folder: String, permissions: UInt32 = 0o666) throws(FileFailure) {
     var random = SystemRandomNumberGenerator()
     while true {
       let name = ".clusca-" + String(random.next(), radix: 36) + ".tmp"
       let path = folder + "/" + name
       let descriptor = try TemporaryFileNames.shared.creating(path) {
-        open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+        open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, permissions)
       }
       if descriptor >= 0 {
         self.descriptor = descriptor

@@ -1,0 +1,54 @@
+/// Everything that is bounded before anything is allocated, in one place.
+public struct Limits: Sendable, Hashable {
+  /// Bytes of a header, with its eight bytes in front.
+  public var headerBytes = 4 << 10
+  /// Fields of a header, repeated ones counted one by one.
+  public var headerFields = 64
+  /// Bytes that protobuf-c may ask for to unpack one header.
+  public var unpackingBytes = 64 << 10
+  /// Bytes of a tensor that travel in one message; longer frames would keep a heartbeat waiting.
+  public var chunkBytes = 4 << 20
+  /// Bytes of one frame; ZeroMQ cuts the connection of a peer that announces more.
+  public var frameBytes = 4 << 20 + 64 << 10
+  /// Bytes of a request, as JSON.
+  public var requestBytes = 64 << 10
+  /// Bytes of a sample's policy settings, as JSON.
+  public var policyBytes = 16 << 10
+  /// Bytes of the JSON that answers a status request or ends a job, and of a preview.
+  public var reportBytes = 1 << 20
+  /// Bytes of one tensor, all chunks together.
+  public var tensorBytes = 4 << 30
+  /// Bytes of tensors that are being received at once.
+  public var inboxBytes = 8 << 30
+  /// Bytes of chunks on their way without an acknowledgement.
+  public var windowBytes = 16 << 20
+  /// Malformed messages within ``strikeSeconds`` that silence a peer for ``quarantineSeconds``.
+  public var strikes = 3
+  public var strikeSeconds = 600
+  public var quarantineSeconds = 600
+  /// Handshakes with an unlisted key a minute and address; those behind them are put off.
+  public var unlistedHandshakes = 20
+  /// Connections to one address at once, whether or not they have passed the handshake, waiting to be accepted.
+  public var backlog = 64
+
+  public init() {}
+}
+
+extension Limits: CustomStringConvertible {
+  /// One line a limit: name, value, unit.
+  public var description: String {
+    """
+    header            \(headerBytes) bytes, \(headerFields) fields, \(unpackingBytes) bytes to unpack
+    message           2 frames of at most \(frameBytes) bytes
+    chunk             \(chunkBytes) bytes, \(windowBytes) bytes without acknowledgement
+    tensor            rank \(TensorPlan.maximumRank), dimensions 1...\(TensorPlan.maximumDimension), \
+    \(tensorBytes) bytes, \(inboxBytes) bytes at once
+    request           \(requestBytes) bytes
+    policy            \(policyBytes) bytes
+    report, preview   \(reportBytes) bytes
+    malformed         \(strikes) in \(strikeSeconds) s, then \(quarantineSeconds) s of silence
+    unlisted keys     \(unlistedHandshakes) a minute and address
+    backlog           \(backlog) connections
+    """
+  }
+}

@@ -1,0 +1,51 @@
+/// To which epoch, job, attempt and step a message belongs: what keeps the late and the doubled from having an effect.
+public struct Fence: Sendable, Hashable {
+  /// The coordinator's, raised at each of its starts.
+  public var epoch: UInt64
+  public var job: UInt64
+  /// Within the job: 0 for the conditional sample, 1 for the unconditional one.
+  public var row: UInt32
+  /// Raised each time that the stage is assigned anew.
+  public var attempt: UInt32
+  public var stage: UInt32
+  public var step: UInt32
+  /// Counts the messages of a peer within a connection, from 1; 0 for chunks, which are acknowledged by themselves.
+  public var sequence: UInt64
+
+  public init(
+    epoch: UInt64 = 0, job: UInt64 = 0, row: UInt32 = 0, attempt: UInt32 = 0, stage: UInt32 = 0, step: UInt32 = 0,
+    sequence: UInt64 = 0
+  ) {
+    self.epoch = epoch
+    self.job = job
+    self.row = row
+    self.attempt = attempt
+    self.stage = stage
+    self.step = step
+    self.sequence = sequence
+  }
+
+  /// How a message's fence stands to the one that the receiver holds.
+  public enum Verdict: Sendable, Hashable {
+    /// The receiver's step: act.
+    case current
+    /// One step ahead: keep it until the step is done.
+    case ahead
+    /// Of the past, or too far ahead: drop it and answer with the receiver's own fence.
+    case stale
+    /// Of a later epoch or attempt than the receiver knows: it is the receiver that has missed something.
+    case unknown
+  }
+
+  /// Judges the fence of a message by this one, which the receiver holds. Sequences play no part; see ``SequenceFilter``.
+  public func judge(_ other: Fence) -> Verdict {
+    guard other.job == job, other.row == row, other.stage == stage else { return .stale }
+    guard other.epoch == epoch else { return other.epoch < epoch ? .stale : .unknown }
+    guard other.attempt == attempt else { return other.attempt < attempt ? .stale : .unknown }
+    switch other.step {
+    case step: return .current
+    case step &+ 1 where step < .max: return .ahead
+    default: return .stale
+    }
+  }
+}

@@ -1,0 +1,131 @@
+/// Opens a sample on a stage. Its policy travels as JSON in the payload, the encoded prompt in chunks behind it.
+public struct SampleOpening: Sendable, Hashable {
+  public var guidance: Float
+  /// The grid of tokens.
+  public var frames: UInt32
+  public var rows: UInt32
+  public var columns: UInt32
+  public var seed: UInt64
+  /// Denoising steps of the run.
+  public var steps: UInt32
+  /// Tokens of the encoded prompt.
+  public var textTokens: UInt32
+
+  public init(
+    guidance: Float, frames: UInt32 = 1, rows: UInt32, columns: UInt32, seed: UInt64, steps: UInt32, textTokens: UInt32
+  ) {
+    self.guidance = guidance
+    self.frames = frames
+    self.rows = rows
+    self.columns = columns
+    self.seed = seed
+    self.steps = steps
+    self.textTokens = textTokens
+  }
+}
+
+extension SampleOpening: MessageFields {
+  static let kind = MessageKind.openSample
+  static let fields: FieldSet = [.guidance, .frames, .rows, .columns, .seed, .steps, .textTokens]
+
+  init(reading header: HeaderReader) throws(MalformedMessage) {
+    guidance = try header.number(\.guidance, .guidance)
+    frames = header[\.frames]
+    rows = header[\.rows]
+    columns = header[\.columns]
+    for (value, field) in [(frames, HeaderField.frames), (rows, .rows), (columns, .columns)] {
+      guard (1...UInt32(TensorPlan.maximumDimension)).contains(value) else {
+        throw header.malformed(field, "is out of range")
+      }
+    }
+    seed = header[\.seed]
+    steps = header[\.steps]
+    textTokens = header[\.text_tokens]
+  }
+
+  func write(to header: HeaderWriter) {
+    header.message.guidance = guidance
+    header.message.frames = frames
+    header.message.rows = rows
+    header.message.columns = columns
+    header.message.seed = seed
+    header.message.steps = steps
+    header.message.text_tokens = textTokens
+  }
+
+  func payloadRule(_ limits: Limits) -> PayloadRule { .atMost(limits.policyBytes) }
+}
+
+/// Begins a step of a sample at every stage. The labels of the clusters are in the payload; see ``LabelledStream``.
+public struct StepOrder: Sendable, Hashable {
+  /// Nil: a full step. Otherwise so many steps after the last full one, 1 or more.
+  public var distance: UInt32?
+  /// 0...1000, falling.
+  public var timestep: Float
+  public var labels: [LabelledStream]
+
+  public init(distance: UInt32?, timestep: Float, labels: [LabelledStream] = []) {
+    self.distance = distance
+    self.timestep = timestep
+    self.labels = labels
+  }
+}
+
+extension StepOrder: MessageFields {
+  static let kind = MessageKind.stepBegin
+  static let fields: FieldSet = [.stepKind, .distance, .timestep, .labelStreams, .labelCounts, .labelClusters]
+
+  private enum Kind: UInt32 {
+    case full = 1
+    case cached = 2
+  }
+
+  init(reading header: HeaderReader) throws(MalformedMessage) {
+    let kind: Kind = try header.value(\.step_kind.rawValue, .stepKind)
+    let distance = header[\.distance]
+    guard (kind == .cached) == (distance > 0) else {
+      throw header.malformed(.distance, "does not fit the kind of step")
+    }
+    self.distance = kind == .cached ? distance : nil
+    timestep = try header.number(\.timestep, .timestep)
+    labels = try header.labels()
+  }
+
+  func write(to header: HeaderWriter) {
+    header.message.step_kind.rawValue = (distance == nil ? Kind.full : .cached).rawValue
+    header.message.distance = distance ?? 0
+    header.message.timestep = timestep
+    header.write(labels)
+  }
+
+  func payloadRule(_ limits: Limits) -> PayloadRule { .exactly(LabelledStream.byteCount(labels)) }
+}
+
+/// A stage has done a step. The labels it found, if any, are in the payload.
+public struct StepReport: Sendable, Hashable {
+  /// Time of computing.
+  public var microseconds: UInt64
+  public var labels: [LabelledStream]
+
+  public init(microseconds: UInt64, labels: [LabelledStream] = []) {
+    self.microseconds = microseconds
+    self.labels = labels
+  }
+}
+
+extension StepReport: MessageFields {
+  static let kind = MessageKind.stepDone
+  static let fields: FieldSet = [.microseconds, .labelStreams, .labelCounts, .labelClusters]
+
+  init(reading header: HeaderReader) throws(MalformedMessage) {
+    microseconds = header[\.microseconds]
+    labels = try header.labels()
+  }
+
+  func write(to header: HeaderWriter) {
+    header.message.microseconds = microseconds
+    header.write(labels)
+  }
+
+  func payloadRule(_ limits: Limits) -> PayloadRule { .exactly(LabelledStream.byteCount(labels)) }
+}

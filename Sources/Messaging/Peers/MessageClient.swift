@@ -1,0 +1,124 @@
+import Glibc
+
+/// How a client proves its identity and knows the server's.
+public enum ClientSecurity: Sendable {
+  /// CURVE; the server's key is pinned.
+  case curve(KeyPair, server: PublicKey)
+  /// None: only to loopback and ipc addresses.
+  case plaintext
+  /// None, to any address.
+  case insecurePlaintext
+
+  func check(_ endpoint: Endpoint) throws {
+    if case .plaintext = self, !endpoint.isLocal { throw SecurityError.plaintext(endpoint) }
+  }
+}
+
+/// What a client tells, on the thread of its socket.
+public enum ClientEvent: Sendable {
+  /// The handshake is through; the hello goes first, here, each time.
+  case ready
+  /// The server did not let it in; it goes on trying.
+  case refused
+  /// The connection is lost; what was queued is dropped, and it goes on trying.
+  case disconnected
+  case message(Message, Payload)
+  case malformed(MalformedMessage)
+  /// The time of a clock that only goes forward.
+  case tick(milliseconds: Int64)
+  case failed(String)
+}
+
+public struct ClientConfiguration: Sendable {
+  public var endpoint: Endpoint
+  public var security: ClientSecurity
+  public var settings: SocketSettings
+  public var limits: Limits
+  /// How often ``ClientEvent/tick(milliseconds:)`` comes; nil: never.
+  public var tickMilliseconds: Int?
+
+  public init(
+    endpoint: Endpoint, security: ClientSecurity, settings: SocketSettings = .control, limits: Limits = Limits(),
+    tickMilliseconds: Int? = nil
+  ) {
+    self.endpoint = endpoint
+    self.security = security
+    self.settings = settings
+    self.limits = limits
+    self.tickMilliseconds = tickMilliseconds
+  }
+}
+
+/// A connection to a ``MessageServer``, on a thread of its own: a worker's or client's to the coordinator, a stage's to the
+/// next. It connects again by itself.
+public final class MessageClient: Sendable {
+  private let loop: MessageLoop
+  private let port: PortBox
+
+  /// Unchecked: only the loop's thread reads or writes `value`.
+  private final class PortBox: @unchecked Sendable { var value: ClientPort? }
+
+  private init(loop: MessageLoop, port: PortBox) {
+    self.loop = loop
+    self.port = port
+  }
+
+  /// Begins to connect; ``ClientEvent/ready`` tells when it has.
+  public static func start(
+    _ configuration: ClientConfiguration, handler: @escaping @Sendable (ClientEvent, ClientPort) -> Void
+  ) async throws -> MessageClient {
+    try configuration.security.check(configuration.endpoint)
+    let loop = try MessageLoop()
+    let box = PortBox()
+    do {
+      try await loop.run { thread in try open(configuration, thread, box, handler) }
+    } catch {
+      await loop.stop()
+      throw error
+    }
+    return MessageClient(loop: loop, port: box)
+  }
+
+  private static func open(
+    _ configuration: ClientConfiguration, _ thread: LoopThread, _ box: PortBox,
+    _ handler: @escaping @Sendable (ClientEvent, ClientPort) -> Void
+  ) throws {
+    let context = try MessagingContext()
+    var settings = configuration.settings
+    settings.limits = configuration.limits
+    let socket = try Socket(.dealer, in: context, settings: settings)
+    if case .curve(let keys, let server) = configuration.security {
+      try CurveSecurity.connect(socket, keys: keys, server: server)
+    }
+    let monitor = try SocketMonitor(socket, named: "client", in: context)
+    let port = ClientPort(socket, thread, limits: configuration.limits, deliver: handler)
+    box.value = port
+    thread.add(monitor.events) { if let event = try monitor.next() { port.take(event) } }
+    thread.add(socket) { try port.receive() }
+    thread.whenFailed = { port.emit(.failed("\($0)")) }
+    if let interval = configuration.tickMilliseconds {
+      thread.every(milliseconds: interval) { port.emit(.tick(milliseconds: MonotonicClock.milliseconds)) }
+    }
+    try socket.connect(configuration.endpoint.description)
+  }
+
+  /// Sends a message from any task.
+  public func send(_ message: Message, _ payload: Payload = .empty) async throws -> Socket.SendResult {
+    try await withPort { $0.send(message, payload) }
+  }
+
+  /// Does something with the port, on its thread.
+  public func withPort<Value: Sendable>(_ body: @escaping @Sendable (ClientPort) throws -> Value) async throws -> Value
+  {
+    try await loop.run { [port] _ in
+      guard let port = port.value else { throw SocketError("Using a client that has stopped", code: ECANCELED) }
+      return try body(port)
+    }
+  }
+
+  /// Closes the socket. Not to be called from the handler, which would wait for itself.
+  public func stop() async {
+    loop.post { [port] _ in port.value = nil }
+    await loop.stop()
+  }
+}

@@ -1,0 +1,46 @@
+import CZeroMQ
+
+/// What happens to the connections of a socket.
+public enum SocketEvent: Sendable, Hashable {
+  /// A peer has connected; nothing is known about it yet.
+  case accepted
+  case connected
+  /// The handshake is through: messages may go.
+  case ready
+  /// The handshake failed: another mechanism, another key, a stranger, or no peer of ZeroMQ at all.
+  case refused
+  /// Of a connection on which messages could go, or not yet.
+  case disconnected
+}
+
+/// Tells the events of a socket; belongs to the socket's thread.
+final class SocketMonitor {
+  let events: Socket
+
+  /// - Parameter name: unlike that of any other monitor in the context.
+  init(_ socket: Socket, named name: String, in context: MessagingContext) throws(SocketError) {
+    let address = "inproc://monitor-\(name)"
+    guard zmq_socket_monitor(socket.pointer, address, ZMQ_EVENT_ALL) == 0 else {
+      throw SocketError("Watching a socket")
+    }
+    events = try Socket(.pair, in: context, settings: .control)
+    try events.connect(address)
+  }
+
+  /// The next event, if there is one.
+  func next() throws(SocketError) -> SocketEvent? {
+    while let received = try events.receive(maximumParts: 1) {
+      let number = received.parts.first?.payload.withBytes { $0.count >= 2 ? $0.loadUnaligned(as: UInt16.self) : 0 }
+      switch Int32(number ?? 0) {
+      case ZMQ_EVENT_ACCEPTED: return .accepted
+      case ZMQ_EVENT_CONNECTED: return .connected
+      case ZMQ_EVENT_HANDSHAKE_SUCCEEDED: return .ready
+      case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL, ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL, ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+        return .refused
+      case ZMQ_EVENT_DISCONNECTED: return .disconnected
+      default: continue
+      }
+    }
+    return nil
+  }
+}

@@ -1,0 +1,56 @@
+/// The receiving end of one tensor, whose plan it knows before the first chunk.
+struct TensorReceiver: ~Copyable {
+  let expected: TensorInbox.Expectation
+  private let limits: Limits
+  /// There from the first good chunk on.
+  private var memory: PayloadMemory?
+  private var transfer: UInt64?
+  private var hasArrived: [Bool]
+  private var missing: Int
+  /// The chunks whose checksum has been wrong.
+  private var damaged: Set<Int> = []
+
+  enum Outcome {
+    case ignored
+    case duplicate
+    case kept
+    case complete(Payload)
+    case damaged
+    case damagedAgain
+    case wrong(String)
+  }
+
+  init(_ expected: TensorInbox.Expectation, limits: Limits) {
+    self.expected = expected
+    self.limits = limits
+    missing = (expected.plan.byteCount + limits.chunkBytes - 1) / limits.chunkBytes
+    hasArrived = Array(repeating: false, count: missing)
+  }
+
+  mutating func handle(_ chunk: TensorChunk, _ payload: Payload) -> Outcome {
+    guard chunk.plan == expected.plan else {
+      return .wrong(
+        "A tensor of \(chunk.plan.dtype) \(chunk.plan.shape) came, not \(expected.plan.dtype) \(expected.plan.shape)")
+    }
+    // A second transfer of what one is on its way already.
+    guard transfer == nil || transfer == chunk.transfer else { return .ignored }
+    guard chunk.offset >= 0, chunk.offset < chunk.plan.byteCount, chunk.offset % limits.chunkBytes == 0,
+      payload.count == min(limits.chunkBytes, chunk.plan.byteCount - chunk.offset)
+    else { return .wrong("A chunk of \(payload.count) bytes does not belong at byte \(chunk.offset)") }
+    let index = chunk.offset / limits.chunkBytes
+    guard !hasArrived[index] else { return .duplicate }
+    let checksum = payload.withBytes { Checksum.of($0, offset: chunk.offset, total: chunk.plan.byteCount) }
+    guard checksum == chunk.checksum else { return damaged.insert(index).inserted ? .damaged : .damagedAgain }
+    return keep(payload, index, chunk)
+  }
+
+  private mutating func keep(_ payload: Payload, _ index: Int, _ chunk: TensorChunk) -> Outcome {
+    let memory = memory ?? PayloadMemory(byteCount: expected.plan.byteCount)
+    self.memory = memory
+    transfer = chunk.transfer
+    payload.withBytes { UnsafeMutableRawBufferPointer(rebasing: memory.bytes[chunk.offset...]).copyMemory(from: $0) }
+    hasArrived[index] = true
+    missing -= 1
+    return missing == 0 ? .complete(Payload(memory)) : .kept
+  }
+}

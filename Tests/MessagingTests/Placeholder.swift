@@ -1,0 +1,5 @@
+import Testing
+
+@testable import Messaging
+
+@Test func placeholder() {}
