@@ -1,5 +1,0 @@
-import Testing
-
-@testable import Messaging
-
-@Test func placeholder() {}
