@@ -34,7 +34,7 @@ public struct AllowList: Sendable, Hashable {
 
   /// - Throws: ``AllowListError`` for the first line that is wrong; a list that is half right is not used.
   public init(parsing text: String) throws(AllowListError) {
-    for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+    for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
       guard let entry = try Self.entry(line, number: index + 1) else { continue }
       guard add(entry) else { throw AllowListError(line: index + 1, "repeats a name or a key") }
     }

@@ -29,10 +29,12 @@ public struct AllowListFile: Sendable, Hashable {
   /// Takes the key of that name off the list; false if it was not on it.
   @discardableResult
   public func revoke(name: String) throws -> Bool {
-    try locked {
+    // Anything else could be the beginning of a comment.
+    guard MessageText.isName(name) else { return false }
+    return try locked {
       let old = try text()
       _ = try parse(old)
-      let lines = old.split(separator: "\n", omittingEmptySubsequences: false)
+      let lines = old.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
       let kept = lines.filter { $0.split(whereSeparator: \.isWhitespace).first.map(String.init) != name }
       guard kept.count < lines.count else { return false }
       try write(kept.joined(separator: "\n"))

@@ -29,7 +29,7 @@ public struct PublicKey: Sendable, Hashable, CustomStringConvertible {
 }
 
 /// The secret half of a key. Prints as nothing.
-public struct SecretKey: Sendable, CustomStringConvertible, CustomDebugStringConvertible {
+public struct SecretKey: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
   let text: String
 
   init?(_ text: some StringProtocol) {
@@ -39,6 +39,7 @@ public struct SecretKey: Sendable, CustomStringConvertible, CustomDebugStringCon
 
   public var description: String { "(secret)" }
   public var debugDescription: String { description }
+  public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 /// The two keys of a node.

@@ -35,10 +35,22 @@ public enum Endpoint: Sendable, Hashable, CustomStringConvertible {
     guard !host.isEmpty, host.utf8.allSatisfy({ $0 < 0x80 }), !host.contains(where: { ";/@".contains($0) }),
       isAddress == rest.hasPrefix("[")
     else { throw EndpointError(text, "has no host") }
-    guard allowAllInterfaces || !["*", "0.0.0.0", "::"].contains(host) else {
+    // An IPv4 address on a socket that knows IPv6, as ZeroMQ reports it.
+    if host.hasPrefix("::ffff:"), host.contains(".") { host = host.dropFirst(7) }
+    guard allowAllInterfaces || !Self.isAllInterfaces(host) else {
       throw EndpointError(text, "would listen on all interfaces; name one")
     }
     self = .tcp(host: String(host), port: port)
+  }
+
+  /// Whether a host is `*` or an address of zeros in any spelling: 0.0.0.0, 0, ::, 0:0::0.
+  private static func isAllInterfaces(_ host: Substring) -> Bool {
+    if host == "*" { return true }
+    var old = in_addr()
+    if inet_aton(String(host), &old) != 0 { return old.s_addr == 0 }
+    var new = in6_addr()
+    guard inet_pton(AF_INET6, String(host), &new) == 1 else { return false }
+    return withUnsafeBytes(of: new) { $0.allSatisfy { $0 == 0 } }
   }
 
   public var description: String {
