@@ -1,4 +1,5 @@
 import Autoencoders
+import Conditioning
 import FeatureCaching
 import Tensors
 import Transformers
@@ -14,6 +15,10 @@ public struct FluxModel: RenderModel {
   public var defaults: RenderDefaults { checkpoint.defaults }
   public var takesGuidance: Bool { checkpoint.transformer.embedsGuidance }
   public var cachePreset: CacheSettings { .flux }
+  public var classLabels: ClassLabels? { nil }
+  public var hasFixedSize: Bool { false }
+  public var maximumSteps: Int { RenderRequest.maximumSteps }
+  public var sampler: String { "Euler" }
 
   /// A token is a patch of 2 × 2 latents.
   public var sizeMultiple: Int { 2 * checkpoint.autoencoder.scale }
@@ -22,7 +27,7 @@ public struct FluxModel: RenderModel {
     TokenGrid(rows: height / sizeMultiple, columns: width / sizeMultiple)
   }
 
-  public func loadPromptEncoder(_ precision: Precision) throws -> any PromptEncoder {
+  public func loadEncoder(_ precision: Precision) throws -> any SubjectEncoder {
     try checkpoint.loadTextEncoders(precision)
   }
 
@@ -34,13 +39,16 @@ public struct FluxModel: RenderModel {
     FluxLatentDecoder(decoder: try checkpoint.loadDecoder(precision))
   }
 
-  public func noise(_ grid: TokenGrid, _ generator: inout TorchGenerator, _ format: NoiseFormat) -> Tensor {
-    let shape = [checkpoint.autoencoder.latentChannels, 2 * grid.rows, 2 * grid.columns]
-    let numbers = generator.randn(shape.reduce(1, *), as: format)
-    return LatentPacking.pack(Tensor(numbers, shape: shape))
+  public func noise(
+    _ grid: TokenGrid, rows: Int, _ generator: inout TorchGenerator, _ format: NoiseFormat
+  ) -> Tensor {
+    LatentPacking.noise(
+      [checkpoint.autoencoder.latentChannels, 2 * grid.rows, 2 * grid.columns], rows: rows, &generator, format)
   }
 
-  public func schedule(steps: Int, grid: TokenGrid) -> FlowMatchEuler.Schedule {
+  public func guidedColumns(_ channels: GuidedChannels) -> Int? { nil }
+
+  public func schedule(steps: Int, grid: TokenGrid) -> any DenoisingSchedule {
     checkpoint.scheduler.schedule(steps: steps, imageTokens: grid.tokens)
   }
 

@@ -82,11 +82,6 @@ public struct FluxTransformer: DiffusionTransformer {
   }
 }
 
-/// Why inputs do not fit a model, as one sentence.
-public struct SampleError: Error, Sendable, CustomStringConvertible {
-  public let description: String
-}
-
 private struct FluxSample: TransformerSample {
   private let model: FluxTransformer
   private let text: Tensor
@@ -96,19 +91,22 @@ private struct FluxSample: TransformerSample {
 
   init(_ model: FluxTransformer, _ inputs: SampleInputs) throws {
     let configuration = model.configuration
-    guard inputs.text.columns == configuration.textWidth else {
+    guard case .text(let text, let pooled) = inputs.condition else {
+      throw SampleError(description: "A FLUX transformer takes a prompt, not a class.")
+    }
+    guard text.columns == configuration.textWidth else {
       throw SampleError(
-        description: "The text encoder gives hidden states of width \(inputs.text.columns), but the transformer "
+        description: "The text encoder gives hidden states of width \(text.columns), but the transformer "
           + "takes \(configuration.textWidth) (joint_attention_dim).")
     }
-    guard inputs.pooled.count == configuration.pooledWidth else {
+    guard pooled.count == configuration.pooledWidth else {
       throw SampleError(
-        description: "The text encoder gives a pooled vector of width \(inputs.pooled.count), but the transformer "
+        description: "The text encoder gives a pooled vector of width \(pooled.count), but the transformer "
           + "takes \(configuration.pooledWidth) (pooled_projection_dim).")
     }
     self.model = model
-    text = inputs.text
-    pooled = model.pooledEmbedder(inputs.pooled)
+    self.text = text
+    self.pooled = model.pooledEmbedder(pooled)
     guidance = configuration.embedsGuidance ? inputs.guidance ?? 1 : nil
     let textPositions = [[Float]](repeating: [0, 0, 0], count: text.rows)
     rope = RotaryEmbedding(

@@ -65,8 +65,11 @@ struct Compare: AsyncParsableCommand, PictureCommand {
       throw ValidationError("--amplify \(amplify) is not a number above 0")
     }
     if let minPsnr, !minPsnr.isFinite { throw ValidationError("--min-psnr \(minPsnr) is not a number of decibels") }
-    if promptOptions.prompt != nil {
-      guard first == nil else { throw ValidationError("Files and --prompt exclude one another") }
+    if promptOptions.prompt != nil || promptOptions.classLabel != nil {
+      guard promptOptions.prompt == nil || promptOptions.classLabel == nil else {
+        throw ValidationError("--prompt and --class-label exclude one another")
+      }
+      guard first == nil else { throw ValidationError("Files and --prompt or --class-label exclude one another") }
       guard pictureOptions.seed.count <= 1, pictureOptions.batchCount == 1 else {
         throw ValidationError("A comparison is of one picture: give one --seed and no --batch-count")
       }
@@ -85,8 +88,8 @@ struct Compare: AsyncParsableCommand, PictureCommand {
     for place in [difference, promptOptions.output, promptOptions.withOutput] {
       if let place { try AtomicFile.check(place, ifExists: ifExists) }
     }
-    if let prompt = promptOptions.prompt {
-      try await compareCaches(PromptOptions.checked(prompt, "--prompt"))
+    if let entry = try promptOptions.entry() {
+      try await compareCaches(entry)
     } else if let first, let second {
       try Interruption.endingAtOnce {
         let files = FileComparison(firstPath: first, secondPath: second)
@@ -96,10 +99,8 @@ struct Compare: AsyncParsableCommand, PictureCommand {
     }
   }
 
-  private func compareCaches(_ prompt: String) async throws {
+  private func compareCaches(_ entry: PromptEntry) async throws {
     let model = try modelOptions.open(modelOptions.model == DefaultModel.name ? nil : modelOptions.model)
-    var entry = PromptEntry()
-    entry.prompt = prompt
     let base = try BaseSettings(self, model: model, modelName: modelOptions.model ?? DefaultModel.name)
     var notes: [String] = []
     var first = try base.settings(entry, seed: try base.seeds(entry)[0].seed, notes: &notes)

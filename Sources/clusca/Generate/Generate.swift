@@ -6,7 +6,7 @@ import Tensors
 /// `clusca generate`: prompts to pictures, in this process.
 struct Generate: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Renders pictures from prompts.",
+    abstract: "Renders pictures from prompts or classes.",
     discussion: """
       With --cache none, a seed gives the picture that it gives with diffusers in float32. Without --model the small model that comes with \
       clusca is used. Width and height are rounded down to what the model can make. Ctrl-C stops within a block of the \
@@ -47,6 +47,13 @@ struct PromptOptions: ParsableArguments {
   var prompt: String?
 
   @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp(
+      "The class that the picture shall show, for models of classes (DiT): a number, or a name as the checkpoint has it. "
+        + "May be given several times for several pictures.", valueName: "class"))
+  var classLabel: [String] = []
+
+  @Option(
     name: .customLong("prompt-2"),
     help: ArgumentHelp("Another prompt for the second text encoder (FLUX: T5).", valueName: "text"))
   var secondPrompt: String?
@@ -56,7 +63,7 @@ struct PromptOptions: ParsableArguments {
     help: ArgumentHelp("What to stay away from; counts with a --cfg-scale above 1.", valueName: "text"))
   var negativePrompt: String?
 
-  @Flag(help: "Render without a prompt.")
+  @Flag(help: "Render without a prompt or a class.")
   var unconditional = false
 
   @Option(
@@ -72,23 +79,33 @@ struct PromptOptions: ParsableArguments {
   var from: String?
 
   func validate() throws {
-    let sources = [prompt != nil, promptsFile != nil, unconditional].count { $0 }
+    let sources = [prompt != nil, !classLabel.isEmpty, promptsFile != nil, unconditional].count { $0 }
     guard sources <= 1 else {
-      throw ValidationError("--prompt, --prompts-file and --unconditional exclude one another")
+      throw ValidationError("--prompt, --class-label, --prompts-file and --unconditional exclude one another")
     }
     guard sources == 1 || from != nil else {
-      throw ValidationError("A prompt is missing; give --prompt, --prompts-file or --from")
+      throw ValidationError("A prompt is missing; give --prompt, --class-label, --prompts-file or --from")
     }
     if secondPrompt != nil, promptsFile != nil {
       throw ValidationError("--prompt-2 does not go with --prompts-file")
     }
   }
 
-  /// One entry a prompt.
+  /// One entry a prompt or class.
   func entries(_ repeated: RepeatedPicture?) throws -> [PromptEntry] {
     if let promptsFile { return try PromptsFile(path: promptsFile).entries }
+    if !classLabel.isEmpty {
+      return try classLabel.map { label in
+        var entry = PromptEntry()
+        entry.classLabel = try Self.checked(label, "--class-label")
+        entry.negativePrompt = negativePrompt
+        return entry
+      }
+    }
     var entry = PromptEntry()
-    if !unconditional {
+    if prompt == nil, !unconditional, let repeated, repeated.isOfClass {
+      entry.classLabel = try repeated.integer("class_label", in: 0...Int.max).map { "\($0)" }
+    } else if !unconditional {
       guard let text = try prompt.map(Self.text) ?? repeated?.string("prompt") else {
         throw CommandFailure(.usage, "A prompt is missing; give --prompt.")
       }
@@ -153,9 +170,14 @@ struct PictureOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Scale of true classifier-free guidance; above 1 every step is computed for the negative prompt too.",
+      "Scale of true classifier-free guidance; above 1 every step is computed for the negative prompt, or for no class, too.",
       valueName: "scale"))
   var cfgScale: Double?
+
+  @Option(
+    help:
+      "The channels of the latents that a DiT is guided in: all, as diffusers has it, or three of four as its authors.")
+  var cfgChannels: GuidedChannels?
 
   @Option(
     name: .shortAndLong, parsing: .unconditionalSingleValue,
@@ -236,6 +258,7 @@ enum NoiseCompat: String, ExpressibleByArgument, CaseIterable {
 }
 
 extension VAETiling: ExpressibleByArgument {}
+extension GuidedChannels: ExpressibleByArgument {}
 
 /// Where pictures go and what is said.
 struct OutputOptions: ParsableArguments {

@@ -124,7 +124,7 @@ struct Caching: AsyncParsableCommand {
     var cache = model.cachePreset
     cache.method = .none
     return RenderRequest(
-      prompt: PromptText(text), negativePrompt: PromptText(defaults.negativePrompt),
+      subject: .prompt(PromptText(text)), negative: .prompt(PromptText(defaults.negativePrompt)),
       width: side(size ?? defaults.width), height: side(size ?? defaults.height), steps: steps,
       guidance: model.takesGuidance ? defaults.guidance : 0, cfgScale: scale, seed: UInt64(seed),
       textTokens: defaults.textTokens, cache: cache)
