@@ -17,6 +17,7 @@ let package = Package(
     .target(name: "Files"),
     .target(name: "CKernels"),
     .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS", "Files", "StrictJSON"]),
+    .target(name: "TorchFiles", dependencies: ["Tensors", "Files"]),
     .target(name: "Media", dependencies: ["CPNG", "Files", "StrictJSON"]),
     .target(name: "FeatureCaching", dependencies: ["Tensors", "CKernels"]),
     .target(name: "Conditioning", dependencies: ["Tensors", "Files", "StrictJSON"]),
@@ -38,7 +39,7 @@ let package = Package(
       name: "clusca",
       dependencies: [
         "Autoencoders", "Conditioning", "DefaultModels", "FeatureCaching", "Files", "Rendering", "Tensors",
-        "Transformers", "Verification", "Media",
+        "TorchFiles", "Transformers", "Verification", "Media",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -54,6 +55,7 @@ let package = Package(
     .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON"]),
     .testTarget(name: "FilesTests", dependencies: ["Files"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "Files", "StrictJSON"]),
+    .testTarget(name: "TorchFilesTests", dependencies: ["TorchFiles", "Tensors", "Files"]),
     .testTarget(name: "MediaTests", dependencies: ["Media", "Files", "StrictJSON"]),
     .testTarget(name: "FeatureCachingTests", dependencies: ["FeatureCaching", "Tensors"]),
     .testTarget(name: "ConditioningTests", dependencies: ["Conditioning", "Tensors", "StrictJSON"]),

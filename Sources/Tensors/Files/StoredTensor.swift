@@ -114,6 +114,12 @@ public struct StoredTensor: Sendable {
       name: name, dtype: dtype, shape: shape, storage: storage, offset: offset, available: offset + byteCount)
   }
 
+  /// The same bytes under another name.
+  public func renamed(_ name: String) throws(TensorError) -> StoredTensor {
+    try StoredTensor(
+      name: name, dtype: dtype, shape: shape, storage: storage, offset: offset, available: offset + byteCount)
+  }
+
   /// Tells the kernel how the bytes will be used; see ``MappedFile/Advice``. Does nothing for a tensor in memory.
   public func advise(_ advice: MappedFile.Advice) {
     if case .mapped(let file) = storage { file.advise(advice, offset..<offset + byteCount) }
