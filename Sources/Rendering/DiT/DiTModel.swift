@@ -57,7 +57,7 @@ public struct DiTModel: RenderModel {
   public func cost(_ grid: TokenGrid, textTokens: Int) -> StepCost {
     StepCost(
       branches: checkpoint.transformer.branches,
-      outsideOfBranches: checkpoint.transformer.operationsOutsideOfBranches)
+      outsideOfBranches: checkpoint.transformer.operationsOutsideOfBranches, beforeSteps: 0)
   }
 
   /// At most: of embedders that all blocks share the file has a copy for each.
@@ -67,6 +67,8 @@ public struct DiTModel: RenderModel {
       textEncoders: 0, transformer: checkpoint.counts.transformer * width,
       decoder: checkpoint.counts.autoencoder * width)
   }
+
+  public func encodingBytes(textTokens: Int) -> Int { 0 }
 
   public func decodingBytes(_ grid: TokenGrid, _ tiling: Tiling) -> Int {
     let side = checkpoint.transformer.sampleSize

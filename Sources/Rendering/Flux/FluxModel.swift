@@ -56,7 +56,8 @@ public struct FluxModel: RenderModel {
     StepCost(
       branches: checkpoint.transformer.branches(imageTokens: grid.tokens, textTokens: textTokens),
       outsideOfBranches: checkpoint.transformer.operationsOutsideOfBranches(
-        imageTokens: grid.tokens, textTokens: textTokens))
+        imageTokens: grid.tokens),
+      beforeSteps: checkpoint.transformer.operationsBeforeSteps(textTokens: textTokens))
   }
 
   public func weightBytes(_ precision: Precision) -> WeightBytes {
@@ -66,6 +67,8 @@ public struct FluxModel: RenderModel {
       textEncoders: counts.textEncoders * width, transformer: counts.transformer * width,
       decoder: counts.autoencoder * width)
   }
+
+  public func encodingBytes(textTokens: Int) -> Int { checkpoint.t5.activationBytes(tokens: textTokens) }
 
   public func decodingBytes(_ grid: TokenGrid, _ tiling: Tiling) -> Int {
     checkpoint.autoencoder.decodingBytes(height: 2 * grid.rows, width: 2 * grid.columns, tiling: tiling)

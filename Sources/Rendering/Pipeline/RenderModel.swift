@@ -45,10 +45,12 @@ public protocol RenderModel: Sendable {
   func schedule(steps: Int, grid: TokenGrid) -> any DenoisingSchedule
   /// How many columns of the output are guided; all if nil.
   func guidedColumns(_ channels: GuidedChannels) -> Int?
-  /// What a full step of one sample costs.
+  /// What one sample costs.
   func cost(_ grid: TokenGrid, textTokens: Int) -> StepCost
   /// The bytes of weights, by part, as they will be held.
   func weightBytes(_ precision: Precision) -> WeightBytes
+  /// The bytes that encoding a prompt takes beside the weights.
+  func encodingBytes(textTokens: Int) -> Int
   /// The bytes that decoding a picture takes beside the weights.
   func decodingBytes(_ grid: TokenGrid, _ tiling: Tiling) -> Int
 }
@@ -59,16 +61,19 @@ public protocol LatentDecoder: Sendable {
   func decode(_ latents: Tensor, _ grid: TokenGrid, _ tiling: Tiling) throws -> Tensor
 }
 
-/// The floating-point operations of a full step of one sample; a multiplication and an addition are two.
+/// The floating-point operations of one sample; a multiplication and an addition are two.
 public struct StepCost: Sendable {
-  /// Those that caching can save.
+  /// Those of a full step that caching can save.
   public var branches: [BranchShape]
   /// Those of every step: embedders, modulation, output.
   public var outsideOfBranches: Int
+  /// Those before the first step.
+  public var beforeSteps: Int
 
-  public init(branches: [BranchShape], outsideOfBranches: Int) {
+  public init(branches: [BranchShape], outsideOfBranches: Int, beforeSteps: Int) {
     self.branches = branches
     self.outsideOfBranches = outsideOfBranches
+    self.beforeSteps = beforeSteps
   }
 }
 

@@ -78,8 +78,10 @@ struct Compare: AsyncParsableCommand, PictureCommand {
     guard first != nil, second != nil else {
       throw ValidationError("Give two files to compare, or --prompt to compare caching methods")
     }
-    guard !cacheOptions.isGiven, !withCacheOptions.isGiven, promptOptions.isEmpty else {
-      throw ValidationError("Options of prompt and caching go with --prompt only, not with files")
+    guard !cacheOptions.isGiven, !withCacheOptions.isGiven, promptOptions.isEmpty, !pictureOptions.isGiven,
+      !modelOptions.isGiven
+    else {
+      throw ValidationError("Options of prompt, caching, picture and model go with --prompt only, not with files")
     }
   }
 

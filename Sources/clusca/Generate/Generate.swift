@@ -202,6 +202,12 @@ struct PictureOptions: ParsableArguments {
   @Option(help: "When the autoencoder works in tiles: auto is for pictures beyond about 1700 x 1700.")
   var vaeTiling: VAETiling?
 
+  var isGiven: Bool {
+    [width, height, steps, maxSequenceLength].contains { $0 != nil } || size != nil
+      || guidance != nil || cfgScale != nil || !seed.isEmpty || batchCount != 1
+      || noiseDtype != nil || noiseCompat != nil || vaeTiling != nil
+  }
+
   func validate() throws {
     guard size == nil || (width == nil && height == nil) else {
       throw ValidationError("--size and --width or --height exclude one another")
@@ -284,7 +290,7 @@ struct OutputOptions: ParsableArguments {
   @Flag(help: "Print a JSON object for each picture.")
   var json = false
 
-  @Flag(name: .shortAndLong, help: "Say nothing but errors.")
+  @Flag(name: .shortAndLong, help: "Show no progress and no notes.")
   var quiet = false
 
   func validate() throws {
