@@ -10,7 +10,8 @@ import Testing
     var object = JSONObject()
     object["clip_sample"] = false
     for (key, value) in members { object[key] = value }
-    return try DiscreteSchedulers.open(PartConfiguration(path: "scheduler_config.json", json: .object(object)))
+    let configuration = try PartConfiguration(path: "scheduler_config.json", json: .object(object))
+    return try SchedulerChoice(configuration).scheduler(configuration)
   }
 
   @Test func theClassChooses() throws {

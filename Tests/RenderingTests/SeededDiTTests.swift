@@ -1,4 +1,5 @@
 import FeatureCaching
+import Foundation
 import StrictJSON
 import Tensors
 import Testing
@@ -14,7 +15,7 @@ import Transformers
     + "/Fixtures/reference/checkpoints/dit-tiny-mild"
 
   struct Recording: Sendable, CustomTestStringConvertible {
-    var scheduler: String
+    var scheduler: SchedulerChoice
     var variance: String?
     var guidance = 4.0
     var timesteps: [Float]
@@ -24,7 +25,7 @@ import Transformers
 
   static let recordings = [
     Recording(
-      scheduler: "DDIMScheduler", timesteps: [830, 664, 498, 332, 166, 0],
+      scheduler: .ddim, timesteps: [830, 664, 498, 332, 166, 0],
       latents: [
         [-2.0722477436065674, 1.2013959884643555, 1.92290198802948, -0.9420863389968872],
         [-2.6785922050476074, 1.778064250946045, 2.4366774559020996, -0.5582410097122192],
@@ -34,7 +35,7 @@ import Transformers
         [-3.819474220275879, 2.7091619968414307, 3.406660318374634, 0.6668556332588196],
       ]),
     Recording(
-      scheduler: "DPMSolverMultistepScheduler", timesteps: [852, 710, 568, 426, 284, 142],
+      scheduler: .dpmpp, timesteps: [852, 710, 568, 426, 284, 142],
       latents: [
         [-1.7940866947174072, 1.008034348487854, 1.7660295963287354, -0.8577045202255249],
         [-2.1306686401367188, 1.6219502687454224, 2.2982800006866455, -0.8340999484062195],
@@ -44,7 +45,7 @@ import Transformers
         [-3.010819911956787, 2.8163304328918457, 3.259491205215454, 0.7626063227653503],
       ]),
     Recording(
-      scheduler: "DDPMScheduler", timesteps: [830, 664, 498, 332, 166, 0],
+      scheduler: .ddpm, timesteps: [830, 664, 498, 332, 166, 0],
       latents: [
         [-3.5662691593170166, 2.126349449157715, 2.21864652633667, -0.5852351188659668],
         [-3.8748061656951904, 3.196284532546997, 2.725799083709717, -0.29152798652648926],
@@ -54,7 +55,7 @@ import Transformers
         [-5.33929443359375, 4.863183498382568, 3.547947883605957, 0.9069251418113708],
       ]),
     Recording(
-      scheduler: "DDPMScheduler", variance: "fixed_large", timesteps: [830, 664, 498, 332, 166, 0],
+      scheduler: .ddpm, variance: "fixed_large", timesteps: [830, 664, 498, 332, 166, 0],
       latents: [
         [-3.6700119972229004, 2.1848859786987305, 2.207542896270752, -0.5740689635276794],
         [-3.848365068435669, 3.3030879497528076, 2.6934611797332764, -0.35814157128334045],
@@ -65,7 +66,7 @@ import Transformers
       ]),
     // Without guidance a step draws the noise of one row instead of two.
     Recording(
-      scheduler: "DDPMScheduler", guidance: 1, timesteps: [830, 664, 498, 332, 166, 0],
+      scheduler: .ddpm, guidance: 1, timesteps: [830, 664, 498, 332, 166, 0],
       latents: [
         [-2.365527391433716, 1.2217614650726318, 1.2947992086410522, -1.7592663764953613],
         [-3.2241218090057373, 2.042123794555664, 1.7051538228988647, -2.3662760257720947],
@@ -77,12 +78,15 @@ import Transformers
   ]
 
   private func model(_ recording: Recording) throws -> DiTModel {
-    var checkpoint = try DiTCheckpoint(folder: Self.folder)
-    let own = try PartConfiguration(path: "\(Self.folder)/scheduler/scheduler_config.json")
-    var settings = try #require(own.json.object)
-    settings["_class_name"] = .string(recording.scheduler)
+    let folder = FileManager.default.temporaryDirectory.appending(path: "clusca-dit-\(UUID().uuidString)")
+    try FileManager.default.copyItem(at: URL(filePath: Self.folder), to: folder)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let file = folder.appending(path: "scheduler/scheduler_config.json")
+    var settings = try #require(try JSONValue(parsing: [UInt8](Data(contentsOf: file))).object)
     if let variance = recording.variance { settings["variance_type"] = .string(variance) }
-    checkpoint.scheduler = try DiscreteSchedulers.open(PartConfiguration(path: own.path, json: .object(settings)))
+    try Data(JSONValue.object(settings).text().utf8).write(to: file)
+    var checkpoint = try DiTCheckpoint(folder: folder.path(percentEncoded: false))
+    try checkpoint.use(recording.scheduler)
     return DiTModel(checkpoint)
   }
 

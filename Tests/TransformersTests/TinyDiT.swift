@@ -19,8 +19,7 @@ struct TinyDiT {
     let folder = Self.folder(name)
     configuration = try DiTConfiguration(PartConfiguration(path: "\(folder)/transformer/config.json"))
     parameters = Parameters(try TensorStore(folder: "\(folder)/transformer"), precision: .float32)
-    scheduler = try DiscreteSchedulers.open(
-      PartConfiguration(path: "\(folder)/scheduler/scheduler_config.json"))
+    scheduler = try DDIM(PartConfiguration(path: "\(folder)/scheduler/scheduler_config.json"))
   }
 
   /// - Parameter cuts: the first block of each stage but the first.

@@ -11,23 +11,44 @@ public protocol DiscreteScheduler: Sendable {
   func schedule(steps: Int) -> Schedule
 }
 
-public enum DiscreteSchedulers {
-  private static let makers: [(name: String, make: @Sendable (PartConfiguration) throws -> any DiscreteScheduler)] = [
-    ("DDIMScheduler", { try DDIM($0) }), ("DDPMScheduler", { try DDPM($0) }),
-    ("DPMSolverMultistepScheduler", { try DPMSolver($0) }),
-  ]
+/// The schedulers that there are, by the names that the command line has for them.
+public enum SchedulerChoice: String, Sendable, Hashable, CaseIterable {
+  case ddim
+  case ddpm
+  case dpmpp
 
-  /// The scheduler of a `scheduler_config.json`.
+  /// In diffusers.
+  var className: String {
+    switch self {
+    case .ddim: "DDIMScheduler"
+    case .ddpm: "DDPMScheduler"
+    case .dpmpp: "DPMSolverMultistepScheduler"
+    }
+  }
+
+  /// The choice that a `scheduler_config.json` makes.
   ///
-  /// - Throws: `FileError` for a class or a setting that is not supported.
-  public static func open(_ configuration: PartConfiguration) throws -> any DiscreteScheduler {
+  /// - Throws: `FileError` for a class that is not known.
+  public init(_ configuration: PartConfiguration) throws {
     let name = try configuration.string("_class_name")
-    guard let maker = makers.first(where: { $0.name == name }) else {
+    guard let choice = Self.allCases.first(where: { $0.className == name }) else {
       throw configuration.error(
         "_class_name",
         "is \(name.printable(limit: 60)), which is not supported; known are "
-          + makers.map(\.name).joined(separator: ", "))
+          + Self.allCases.map(\.className).joined(separator: ", "))
     }
-    return try maker.make(configuration)
+    self = choice
+  }
+
+  /// The scheduler with the settings of a `scheduler_config.json`, whichever it was written for, as `from_config` of
+  /// diffusers has it.
+  ///
+  /// - Throws: `FileError` for a setting that is not supported.
+  public func scheduler(_ configuration: PartConfiguration) throws -> any DiscreteScheduler {
+    switch self {
+    case .ddim: try DDIM(configuration)
+    case .ddpm: try DDPM(configuration)
+    case .dpmpp: try DPMSolver(configuration)
+    }
   }
 }

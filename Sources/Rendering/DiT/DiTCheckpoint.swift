@@ -9,8 +9,9 @@ public struct DiTCheckpoint: Sendable {
   public let path: String
   public let transformer: DiTConfiguration
   public let autoencoder: AutoencoderKLConfiguration
-  /// Changed by who wants another than the checkpoint's own.
-  public var scheduler: any DiscreteScheduler
+  public private(set) var scheduler: any DiscreteScheduler
+  public private(set) var schedulerChoice: SchedulerChoice
+  private let schedulerSettings: PartConfiguration
   public let labels: ClassLabels
   public let defaults: RenderDefaults
   /// How many numbers each part holds.
@@ -26,7 +27,9 @@ public struct DiTCheckpoint: Sendable {
     path = folder.path
     transformer = try DiTConfiguration(folder.configuration("transformer"))
     autoencoder = try AutoencoderKLConfiguration(folder.configuration("vae"))
-    scheduler = try DiscreteSchedulers.open(folder.configuration("scheduler", file: "scheduler_config.json"))
+    schedulerSettings = try folder.configuration("scheduler", file: "scheduler_config.json")
+    schedulerChoice = try SchedulerChoice(schedulerSettings)
+    scheduler = try schedulerChoice.scheduler(schedulerSettings)
     labels = try ClassLabels(folder.index, count: transformer.classes)
     weights = (try folder.weights("transformer"), try folder.weights("vae"))
     counts = (weights.transformer.elementCount, weights.autoencoder.elementCount)
@@ -49,6 +52,14 @@ public struct DiTCheckpoint: Sendable {
     (defaults.width, defaults.height, defaults.textTokens) = (side, side, 0)
     defaults.steps = min(defaults.steps, scheduler.maximumSteps)
     self.defaults = defaults
+  }
+
+  /// Takes another scheduler, with the settings of the checkpoint's own.
+  ///
+  /// - Throws: `FileError` for a setting that it does not support.
+  public mutating func use(_ choice: SchedulerChoice) throws {
+    scheduler = try choice.scheduler(schedulerSettings)
+    schedulerChoice = choice
   }
 
   /// Pixels along a side of a picture.

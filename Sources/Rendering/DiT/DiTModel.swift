@@ -18,6 +18,13 @@ public struct DiTModel: RenderModel {
   public var cachePreset: CacheSettings { .dit }
   public var maximumSteps: Int { checkpoint.scheduler.maximumSteps }
   public var sampler: String { checkpoint.scheduler.sampler }
+  public var scheduler: SchedulerChoice? { checkpoint.schedulerChoice }
+
+  public func with(_ scheduler: SchedulerChoice) throws -> (any RenderModel)? {
+    var checkpoint = checkpoint
+    try checkpoint.use(scheduler)
+    return DiTModel(checkpoint)
+  }
 
   /// The positions of the tokens were made for one size.
   public var hasFixedSize: Bool { true }

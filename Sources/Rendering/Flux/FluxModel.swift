@@ -19,6 +19,8 @@ public struct FluxModel: RenderModel {
   public var hasFixedSize: Bool { false }
   public var maximumSteps: Int { RenderRequest.maximumSteps }
   public var sampler: String { "Euler" }
+  public var scheduler: SchedulerChoice? { nil }
+  public func with(_ scheduler: SchedulerChoice) throws -> (any RenderModel)? { nil }
 
   /// A token is a patch of 2 × 2 latents.
   public var sizeMultiple: Int { 2 * checkpoint.autoencoder.scale }

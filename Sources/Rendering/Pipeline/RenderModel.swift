@@ -22,6 +22,12 @@ public protocol RenderModel: Sendable {
   var maximumSteps: Int { get }
   /// The scheduler's name in other programs, such as "Euler".
   var sampler: String { get }
+  /// Which scheduler it has; nil for a model that can have one only.
+  var scheduler: SchedulerChoice? { get }
+  /// The same model with another scheduler; nil if it can have one only.
+  ///
+  /// - Throws: `FileError` if the settings of its own do not suit the other.
+  func with(_ scheduler: SchedulerChoice) throws -> (any RenderModel)?
   /// The caching that the ClusCa authors found best for the family.
   var cachePreset: CacheSettings { get }
   /// Whether distilled guidance is an input.

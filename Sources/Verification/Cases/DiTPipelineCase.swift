@@ -15,7 +15,7 @@ enum DiTPipelineCase: CaseRunner {
   static func run(_ comparison: GoldenComparison) async throws {
     var checkpoint = try DiTCheckpoint(folder: comparison.golden.requiredCheckpoint)
     let settings = try Settings(comparison.golden)
-    checkpoint.scheduler = try settings.scheduler(checkpoint, folder: comparison.golden.requiredCheckpoint)
+    if let choice = settings.scheduler { try checkpoint.use(choice) }
     let transport = LocalTransport([Stage(try checkpoint.loadTransformer(.float32))])
     let decoder = try checkpoint.loadDecoder(.float32)
     let classes = checkpoint.transformer.classes
@@ -82,7 +82,8 @@ enum DiTPipelineCase: CaseRunner {
     let labels: [Int]
     let steps: Int
     let guidance: Float
-    private let schedulerName: String
+    /// Nil for the checkpoint's own.
+    let scheduler: SchedulerChoice?
 
     var isGuided: Bool { guidance > 1 }
 
@@ -91,13 +92,8 @@ enum DiTPipelineCase: CaseRunner {
       labels = try config.integers("labels", in: 0...1 << 20)
       steps = try config.integer("steps", in: 1...1000)
       guidance = Float(try config.number("guidance"))
-      schedulerName = try config.string("scheduler", default: "")
-    }
-
-    /// The checkpoint's own, or DPM-Solver++ made from the settings of it.
-    func scheduler(_ checkpoint: DiTCheckpoint, folder: String) throws -> any DiscreteScheduler {
-      guard schedulerName.hasPrefix("DPMSolverMultistep") else { return checkpoint.scheduler }
-      return try DPMSolver(PartConfiguration(path: "\(folder)/scheduler/scheduler_config.json"))
+      let name = try config.string("scheduler", default: "")
+      scheduler = name.hasPrefix("DPMSolverMultistep") ? .dpmpp : nil
     }
   }
 }

@@ -102,7 +102,8 @@ struct Compare: AsyncParsableCommand, PictureCommand {
   }
 
   private func compareCaches(_ entry: PromptEntry) async throws {
-    let model = try modelOptions.open(modelOptions.model == DefaultModel.name ? nil : modelOptions.model)
+    let model = try pictureOptions.scheduled(
+      modelOptions.open(modelOptions.model == DefaultModel.name ? nil : modelOptions.model))
     let base = try BaseSettings(self, model: model, modelName: modelOptions.model ?? DefaultModel.name)
     var notes: [String] = []
     var first = try base.settings(entry, seed: try base.seeds(entry)[0].seed, notes: &notes)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Files
+import Rendering
 import Tensors
 import TorchFiles
 
@@ -21,6 +22,9 @@ struct Convert: ParsableCommand {
   @Option(help: ArgumentHelp("Only the tensors inside this one, without its name, such as ema.", valueName: "name"))
   var part: String?
 
+  @Flag(help: "The file is a DiT of its authors: write it under the names of diffusers, for the folder transformer.")
+  var dit = false
+
   @Flag(help: "Replace a file that exists.")
   var force = false
 
@@ -39,7 +43,8 @@ struct Convert: ParsableCommand {
     }
     try AtomicFile.check(output, ifExists: .overwrite)
     let file = try TorchFile(path: input)
-    let tensors = try part.map { try taken(file.tensors, from: $0) } ?? file.tensors
+    var tensors = try part.map { try taken(file.tensors, from: $0) } ?? file.tensors
+    if dit { tensors = try DiTOriginalNames.converted(tensors, path: input) }
     guard !tensors.isEmpty else { throw CommandFailure(.input, "\(input) holds no tensors.") }
     try SafetensorsWriter.write(tensors, metadata: ["format": "pt"], to: output)
     if !quiet {

@@ -32,7 +32,8 @@ struct Generate: AsyncParsableCommand {
     let repeated = try promptOptions.from.map { try RepeatedPicture($0) }
     let modelName = try modelOptions.model ?? repeated?.string("model")
     let entries = try promptOptions.entries(repeated)
-    let model = try modelOptions.open(modelName == DefaultModel.name ? nil : modelName)
+    let model = try pictureOptions.scheduled(
+      modelOptions.open(modelName == DefaultModel.name ? nil : modelName), repeated)
     let plan = try PicturePlan(
       entries, of: self, model: model, modelName: modelName ?? DefaultModel.name, repeated: repeated)
     try await PictureRenderer(model: model, plan: plan, options: outputOptions).run()
@@ -174,6 +175,9 @@ struct PictureOptions: ParsableArguments {
       valueName: "scale"))
   var cfgScale: Double?
 
+  @Option(help: "Another scheduler than the model's own, with the settings of that; for models of classes (DiT).")
+  var scheduler: SchedulerChoice?
+
   @Option(
     help:
       "The channels of the latents that a DiT is guided in: all, as diffusers has it, or three of four as its authors.")
@@ -230,6 +234,19 @@ struct PictureOptions: ParsableArguments {
     }
   }
 
+  /// The model with the scheduler that is asked for.
+  func scheduled(_ model: any RenderModel, _ repeated: RepeatedPicture? = nil) throws -> any RenderModel {
+    guard let own = model.scheduler else {
+      guard scheduler == nil else {
+        throw CommandFailure(
+          .usage, "--scheduler is for models of classes such as DiT; \(model.path) has one of its own.")
+      }
+      return model
+    }
+    let choice = try scheduler ?? repeated?.choice("scheduler", SchedulerChoice.self) ?? own
+    return try choice == own ? model : model.with(choice) ?? model
+  }
+
   private static func check(_ name: String, _ value: Int, in range: ClosedRange<Int>, _ unit: String) throws {
     guard range.contains(value) else {
       throw ValidationError("\(name) \(value) is not from \(range.lowerBound) to \(range.upperBound) \(unit)")
@@ -265,6 +282,7 @@ enum NoiseCompat: String, ExpressibleByArgument, CaseIterable {
 
 extension VAETiling: ExpressibleByArgument {}
 extension GuidedChannels: ExpressibleByArgument {}
+extension SchedulerChoice: ExpressibleByArgument {}
 
 /// Where pictures go and what is said.
 struct OutputOptions: ParsableArguments {

@@ -177,7 +177,7 @@ struct BaseSettings {
       height: try fitted(height ?? defaults.height, "height", &notes), steps: steps ?? defaults.steps,
       guidance: model.takesGuidance ? guidance ?? defaults.guidance : 0, cfgScale: scale,
       guidedChannels: try options.cfgChannels ?? repeated?.choice("cfg_channels", GuidedChannels.self) ?? .all,
-      sampler: model.sampler,
+      scheduler: model.scheduler, sampler: model.sampler,
       textTokens: try options.maxSequenceLength
         ?? repeated?.integer("max_sequence_length", in: 1...RenderRequest.maximumTextTokens) ?? defaults.textTokens,
       cache: cache, precision: try command.modelOptions.dtype ?? repeated?.precision() ?? .float32,

@@ -20,6 +20,8 @@ struct PictureSettings: Sendable, Equatable {
   var guidance: Double
   var cfgScale: Double
   var guidedChannels: GuidedChannels
+  /// For models that can have several.
+  var scheduler: SchedulerChoice?
   /// The scheduler's name in other programs.
   var sampler: String
   var textTokens: Int
@@ -59,6 +61,7 @@ struct PictureSettings: Sendable, Equatable {
       return [
         "class_label": pictureClass.label.map(JSONValue.integer) ?? .null, "class_name": .string(pictureClass.name),
         "cfg_channels": .string(guidedChannels.rawValue),
+        "scheduler": scheduler.map { .string($0.rawValue) } ?? .null,
       ]
     }
     var json: JSONObject = [

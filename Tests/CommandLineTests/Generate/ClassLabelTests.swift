@@ -58,6 +58,23 @@ struct ClassLabelTests {
         == pixels("--class-label", "2", "--cfg-scale", "1"))
   }
 
+  @Test func theSchedulerIsChosenAndKept() throws {
+    let own = try pixels("--class-label", "2", "--cache", "none")
+    #expect(try pixels("--class-label", "2", "--cache", "none", "--scheduler", "ddim") == own)
+    let folder = try TemporaryFolder()
+    let (first, second) = ("\(folder.path)/1.png", "\(folder.path)/2.png")
+    for choice in ["ddpm", "dpmpp"] {
+      let made = try generate("--class-label", "2", "--scheduler", choice, "--force", output: first)
+      #expect(made.status == 0, "\(made.errors)")
+      #expect(try TinyModels.settings(first)["scheduler"]?.string == choice)
+      let again = try Program.run("generate", "--from", first, "-o", second, "--force")
+      #expect(again.status == 0, "\(again.errors)")
+      #expect(try PNG.file(first) == PNG.file(second))
+    }
+    let flux = try TinyModels.generate(TinyModels.dev, "-p", "a", "--scheduler", "ddpm", "-o", first)
+    #expect(flux.status == Status.usage.rawValue && flux.hasOneSentence, "\(flux.errors)")
+  }
+
   @Test func severalClassesAreSeveralPictures() throws {
     let folder = try TemporaryFolder()
     let outcome = try generate(
