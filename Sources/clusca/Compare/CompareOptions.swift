@@ -53,7 +53,7 @@ struct WithCacheOptions: ParsableArguments {
   @Option(help: "The caching method; clusca unless given.")
   var withCache: CacheSettings.Method?
 
-  @Option(help: "A full step every 3, 5 or 7 steps; balanced unless given.")
+  @Option(help: "A full step every 3, 5 (DiT: 4) or 7 steps; balanced unless given.")
   var withCachePreset: CacheSettings.Preset?
 
   @Option(help: ArgumentHelp("Options of the method, those of --cache-option.", valueName: "name=value,…"))
