@@ -21,6 +21,9 @@ public struct MemoryEstimate: Sendable, Hashable {
   /// Prompts as the transformer takes them.
   public var prompts: Int
 
+  /// The program with its libraries and tokenizers, as measured.
+  public let program = 32 << 20
+
   /// - Parameter requests: rendered one after the other.
   public init(_ model: any RenderModel, _ requests: [RenderRequest], precision: Precision) {
     let weights = model.weightBytes(precision)
@@ -47,6 +50,6 @@ public struct MemoryEstimate: Sendable, Hashable {
 
   /// The most that is needed at a time.
   public var peak: Int {
-    prompts + max(textEncoders + encoding, transformer + decoder + cache + max(activations, decoding))
+    program + prompts + max(textEncoders + encoding, transformer + decoder + cache + max(activations, decoding))
   }
 }

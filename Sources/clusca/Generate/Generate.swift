@@ -157,7 +157,8 @@ struct PictureOptions: ParsableArguments {
     help: ArgumentHelp("Height in pixels.", valueName: "pixels"))
   var height: Int?
 
-  @Option(help: ArgumentHelp("Width and height at once, such as 1024x768.", valueName: "WxH"))
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Width and height at once, such as 1024x768.", valueName: "WxH"))
   var size: PixelSize?
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Denoising steps.", valueName: "count"))
