@@ -29,8 +29,11 @@ public struct FluxModel: RenderModel {
     TokenGrid(rows: height / sizeMultiple, columns: width / sizeMultiple)
   }
 
+  /// Looks through the tensors of transformer and decoder too: encoding takes minutes with large encoders, and what is
+  /// wrong should be said before.
   public func loadEncoder(_ precision: Precision) throws -> any SubjectEncoder {
-    try checkpoint.loadTextEncoders(precision)
+    try checkpoint.checkTensors()
+    return try checkpoint.loadTextEncoders(precision)
   }
 
   public func loadTransformer(_ precision: Precision, blocks: BlockRange?) throws -> any DiffusionTransformer {
