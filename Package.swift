@@ -19,6 +19,7 @@ let package = Package(
     .target(name: "Files"),
     .target(name: "CKernels"),
     .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS", "Files", "StrictJSON"]),
+    .target(name: "TorchFiles", dependencies: ["Tensors", "Files"]),
     .target(name: "Media", dependencies: ["CPNG", "Files", "StrictJSON"]),
     // The messages of Proto/, as protoc-c writes them: make messages.
     .target(name: "CMessages", dependencies: ["CProtobufC"]),
@@ -43,7 +44,7 @@ let package = Package(
       name: "clusca",
       dependencies: [
         "Autoencoders", "Conditioning", "DefaultModels", "FeatureCaching", "Files", "Rendering", "Tensors",
-        "Transformers", "Verification", "Media",
+        "TorchFiles", "Transformers", "Verification", "Media",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -60,6 +61,7 @@ let package = Package(
     .testTarget(name: "FilesTests", dependencies: ["Files"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "Files", "StrictJSON"]),
     .testTarget(name: "MessagingTests", dependencies: ["Messaging", "CZeroMQ", "CMessages", "Files", "Tensors"]),
+    .testTarget(name: "TorchFilesTests", dependencies: ["TorchFiles", "Tensors", "Files"]),
     .testTarget(name: "MediaTests", dependencies: ["Media", "Files", "StrictJSON"]),
     .testTarget(name: "FeatureCachingTests", dependencies: ["FeatureCaching", "Tensors"]),
     .testTarget(name: "ConditioningTests", dependencies: ["Conditioning", "Tensors", "StrictJSON"]),

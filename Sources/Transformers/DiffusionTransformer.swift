@@ -8,19 +8,23 @@ public typealias BlockRange = Range<Int>
 public struct SampleInputs: Sendable {
   /// The tokens of the picture or video.
   public var grid: TokenGrid
-  /// The prompt's hidden states, `[tokens, width]`.
-  public var text: Tensor
-  /// The prompt in one vector, `[width]`.
-  public var pooled: Tensor
+  public var condition: Condition
   /// The scale of distilled guidance as the user gives it, such as 3.5; for models that embed it.
   public var guidance: Float?
 
-  public init(grid: TokenGrid, text: Tensor, pooled: Tensor, guidance: Float?) {
+  public init(grid: TokenGrid, condition: Condition, guidance: Float? = nil) {
     self.grid = grid
-    self.text = text
-    self.pooled = pooled
+    self.condition = condition
     self.guidance = guidance
   }
+}
+
+/// What a sample shall show, as a transformer takes it.
+public enum Condition: Sendable {
+  /// A prompt's hidden states, `[tokens, width]`, and all of it in one vector, `[width]`.
+  case text(Tensor, pooled: Tensor)
+  /// A class of the model's training, from 0; nil for none in particular.
+  case label(Int?)
 }
 
 /// How tokens lie in a picture or video: frame after frame, row after row.
@@ -77,7 +81,8 @@ public protocol DiffusionTransformer: Sendable {
 
 /// One sample, a row of a batch, on one stage.
 public protocol TransformerSample: Sendable {
-  /// The vector that modulates all blocks at a timestep (0...1000), `[1, width]`. Every stage computes it for itself.
+  /// The vectors that modulate the blocks at a timestep (0...1000), `[vectors, width]`: one, unless blocks have their own.
+  /// Every stage computes them for itself.
   func conditioning(timestep: Float, probe: Probe?) -> Tensor
 
   /// The first stage: latents `[image tokens, channels]` → hidden states, `[tokens, width]` a stream.
@@ -94,4 +99,11 @@ public protocol TransformerSample: Sendable {
 
   /// The last stage: hidden states → `[image tokens, channels]`, the model's output.
   func project(_ state: BlockState, conditioning: Tensor, probe: Probe?) -> Tensor
+}
+
+/// Why inputs do not fit a model, as one sentence.
+public struct SampleError: Error, Sendable, CustomStringConvertible {
+  public let description: String
+
+  public init(description: String) { self.description = description }
 }

@@ -3,7 +3,8 @@ public struct Verification: Sendable {
   public let manifest: GoldenManifest
 
   private static let runners: [any CaseRunner.Type] = [
-    FluxPipelineCase.self, FluxCachingCase.self, DecoderCase.self, OperationsCase.self, RandomNumbersCase.self,
+    FluxPipelineCase.self, FluxCachingCase.self, DiTPipelineCase.self, DiTCachingCase.self, DecoderCase.self,
+    OperationsCase.self, RandomNumbersCase.self,
     SchedulerTablesCase.self,
   ]
 

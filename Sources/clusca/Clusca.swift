@@ -8,7 +8,9 @@ struct Clusca: AsyncParsableCommand {
     abstract: "Renders images with diffusion transformers on ordinary CPUs.",
     discussion: ExitStatus.discussion,
     version: Version.current,
-    subcommands: [Generate.self, Inspect.self, Compare.self, Verify.self, Doctor.self, Completions.self])
+    subcommands: [
+      Generate.self, Inspect.self, Compare.self, Convert.self, Verify.self, Doctor.self, Completions.self,
+    ])
 
   /// Replaces the main function of ArgumentParser, whose statuses and several lines of error are not ours.
   static func main() async {

@@ -8,6 +8,6 @@ import ArgumentParser
 struct Benchmarks: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "Benchmarks",
-    abstract: "Measures what caching costs and saves, products of matrices and whole steps.",
-    subcommands: [Caching.self, Kernels.self, Step.self])
+    abstract: "Measures what caching costs and saves, what bfloat16 changes, products of matrices and whole steps.",
+    subcommands: [Caching.self, BFloat16Distance.self, Kernels.self, Step.self])
 }

@@ -17,7 +17,8 @@ struct UsageTests {
 
   @Test(arguments: [
     ["--nonsense"], ["nonsense"], ["inspect"], ["inspect", "a", "b"], ["compare", "a"], ["completions", "tcsh"],
-    ["compare", "a", "b", "--min-psnr", "nan"], ["compare", "a", "b", "--amplify", "0"], ["doctor", "--json=1"],
+    ["compare", "a", "b", "--min-psnr", "nan"], ["compare", "a", "b", "--amplify", "0"],
+    ["compare", "a", "b", "--steps", "3"], ["compare", "a", "b", "--model", "c"], ["doctor", "--json=1"],
   ])
   func wrongUsageIsOneSentenceAndStatus2(arguments: [String]) throws {
     let outcome = try Program.run(arguments)

@@ -54,7 +54,7 @@ import Testing
       ([2.598087787628174, 1.341811180114746], [-160.09683227539062, -32.44444274902344]),
       ([2.794172763824463, 1.7211840152740479], [-168.3879852294922, -34.48060989379883]),
     ]
-    var run = try DPMSolver(Self.configuration()).run(steps: steps.count)
+    var run = DPMSolverRun(try DPMSolver(Self.configuration()).schedule(steps: steps.count))
     #expect(run.schedule.timesteps == [900, 810, 720, 630, 540, 450, 360, 270, 180, 90])
     var latents = Tensor([0.7853156328201294, 1.0874141454696655], shape: [2])
     for (index, step) in steps.enumerated() {

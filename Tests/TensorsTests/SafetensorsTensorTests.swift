@@ -99,6 +99,14 @@ import Testing
     #expect(buffer == [3, 4, 5, 9])
   }
 
+  @Test func zerosOfAnyShapeTakeNoMemoryAndReadAsZeros() throws {
+    let tensor = try StoredTensor(name: "w", zerosOfShape: [1 << 16, 1 << 16])
+    #expect(tensor.byteCount == 1 << 34)
+    #expect(try Tensor(tensor.rows(9..<11).reshaped([1 << 17])).elements.allSatisfy { $0 == 0 })
+    #expect(try Tensor(StoredTensor(name: "w", zerosOfShape: [0, 3])).count == 0)
+    #expect(throws: TensorError.self) { try StoredTensor(name: "w", zerosOfShape: [1 << 62, 1 << 62]) }
+  }
+
   @Test func wholeNumbersOfEveryWidthAreRead() throws {
     #expect(try tensor(.int8, [2], [0xFF, 0x7F]).int64Values() == [-1, 127])
     #expect(try tensor(.uint8, [2], [0xFF, 0x7F]).int64Values() == [255, 127])

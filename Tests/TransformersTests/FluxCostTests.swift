@@ -14,7 +14,7 @@ import Transformers
     configuration = try FluxConfiguration(
       PartConfiguration(path: "config.json", json: .object(["guidance_embeds": true])))
     branches = configuration.branches(imageTokens: 4096, textTokens: 512)
-    outside = Double(configuration.operationsOutsideOfBranches(imageTokens: 4096, textTokens: 512)) / 1e12
+    outside = Double(configuration.operationsOutsideOfBranches(imageTokens: 4096)) / 1e12
   }
 
   private func step(_ policy: some FeatureCachePolicy, isFull: Bool) -> Double {

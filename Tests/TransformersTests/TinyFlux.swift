@@ -37,8 +37,10 @@ struct TinyFlux {
 
   private func inputs(_ place: UInt32) -> SampleInputs {
     SampleInputs(
-      grid: Self.grid, text: Self.random(Self.textTokens, configuration.textWidth, place),
-      pooled: Self.random(1, configuration.pooledWidth, place + 1), guidance: 3.5)
+      grid: Self.grid,
+      condition: .text(
+        Self.random(Self.textTokens, configuration.textWidth, place),
+        pooled: Self.random(1, configuration.pooledWidth, place + 1)), guidance: 3.5)
   }
 
   /// - Parameter isGuided: whether a second, unconditional sample runs beside the first.
@@ -46,7 +48,7 @@ struct TinyFlux {
     DenoisingTask(
       job: 1, latents: Self.random(Self.grid.tokens, configuration.inputChannels, 0),
       schedule: FlowMatchEuler(shift: .fixed(1)).schedule(steps: steps, imageTokens: Self.grid.tokens),
-      inputs: inputs(1), negative: isGuided ? (inputs(3), 4) : nil, policy: policy,
+      inputs: inputs(1), guidance: isGuided ? Guidance(inputs: inputs(3), scale: 4) : nil, policy: policy,
       choices: { KeyedChoices(seed: 77, row: $0) })
   }
 

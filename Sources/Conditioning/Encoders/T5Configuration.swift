@@ -70,4 +70,12 @@ public struct T5Configuration: Sendable {
     self.activation = activation
     isGated = name != projection
   }
+
+  /// The bytes that encoding a prompt takes beside the weights: the bias of attention, and the widest moment of a block,
+  /// which is its MLP.
+  public func activationBytes(tokens: Int) -> Int {
+    let bias = heads * tokens * tokens
+    let hidden = tokens * (3 * width + 2 * mlpWidth + 4 * heads * headWidth)
+    return (bias + hidden) * MemoryLayout<Float>.stride
+  }
 }

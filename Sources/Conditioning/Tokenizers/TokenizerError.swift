@@ -5,9 +5,8 @@ public struct TokenizerError: Error, Sendable, Hashable, CustomStringConvertible
 
   public enum Problem: Error, Sendable, Hashable {
     case missing
-    /// The system refused; the text says why.
+    /// No regular file, too large, or refused by the system; the text says why.
     case unreadable(String)
-    case tooLarge(limit: Int)
     /// No JSON, or JSON beyond the limits, from the given byte on.
     case malformedJSON(String, offset: Int)
     /// A SentencePiece model that is cut or damaged at the given byte.
@@ -36,7 +35,6 @@ extension TokenizerError.Problem: CustomStringConvertible {
     switch self {
     case .missing: "there is no such file"
     case .unreadable(let reason): "cannot be read: \(reason)"
-    case .tooLarge(let limit): "is larger than the limit of \(limit) bytes"
     case .malformedJSON(let reason, let offset): "is not valid JSON: \(reason.escapedForMessages) at byte \(offset)"
     case .malformedModel(let reason, let offset): "is a damaged SentencePiece model: \(reason) at byte \(offset)"
     case .malformed(let reason): reason.escapedForMessages

@@ -58,7 +58,7 @@ extension CacheSettings {
     var settings = self
     switch preset {
     case .quality: settings.interval = 3
-    case .balanced: break
+    case .balanced: settings.interval = 5
     case .fast: settings.interval = 7
     }
     return settings

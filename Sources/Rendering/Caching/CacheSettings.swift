@@ -45,6 +45,11 @@ public struct CacheSettings: Sendable, Hashable {
     interval: 5, enhancedSteps: 3, maximumOrder: 1, clusters: 16, propagation: 0.005, kMeansIterations: 10,
     propagatingStreams: [.image])
 
+  /// The authors' settings for DiT: the defaults of their code.
+  public static let dit = CacheSettings(
+    interval: 4, enhancedSteps: 2, maximumOrder: 4, clusters: 16, propagation: 0, kMeansIterations: 100,
+    propagatingStreams: [.image])
+
   public var policy: any FeatureCachePolicy {
     let schedule = IntervalSchedule(interval: interval, enhancedSteps: enhancedSteps)
     switch method {

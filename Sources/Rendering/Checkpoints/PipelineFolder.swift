@@ -7,7 +7,8 @@ public struct PipelineFolder: Sendable {
   public let path: String
   /// The pipeline's class, such as `FluxPipeline`.
   public let className: String
-  private let index: PartConfiguration
+  /// `model_index.json`
+  let index: PartConfiguration
 
   /// Reads the index.
   ///

@@ -2,7 +2,9 @@ import Tensors
 
 /// Denoising diffusion implicit models (arXiv 2010.02502) without noise between the steps: η = 0
 /// (diffusers: `DDIMScheduler`). All numbers are formed in float32 as there.
-public struct DDIM: Sendable, Hashable {
+public struct DDIM: DiscreteScheduler, Hashable {
+  public var sampler: String { "DDIM" }
+  public var maximumSteps: Int { noise.timesteps }
   public let noise: TrainingNoise
   public let spacing: TrainingNoise.Spacing
   /// Added to the timesteps of the spacing `leading`.
@@ -22,7 +24,7 @@ public struct DDIM: Sendable, Hashable {
   }
 
   /// The steps of a run.
-  public struct Schedule: Sendable, Hashable {
+  public struct Schedule: DenoisingSchedule, Hashable {
     /// Falling; the model takes them as they are.
     public let timesteps: [Int]
     /// ᾱ at each step.
@@ -31,6 +33,11 @@ public struct DDIM: Sendable, Hashable {
     fileprivate let nextSignals: [Float]
 
     public var steps: Int { timesteps.count }
+    public func timestep(_ step: Int) -> Float { Float(timesteps[step]) }
+
+    public func start(noise: SamplerNoise?) -> any DenoisingRun {
+      IndexedRun { latents, predicted, step in advance(&latents, predicted: predicted, step: step) }
+    }
 
     /// The latents after a step, and the picture as the model sees it at this step.
     ///
@@ -50,19 +57,7 @@ public struct DDIM: Sendable, Hashable {
   public func schedule(steps: Int) -> Schedule {
     precondition(steps >= 1 && steps <= noise.timesteps, "there are \(noise.timesteps) timesteps")
     let all = noise.timesteps
-    let timesteps: [Int] =
-      switch spacing {
-      case .leading: (0..<steps).reversed().map { min(all - 1, $0 * (all / steps) + offset) }
-      case .trailing:
-        (0..<steps).map { step in
-          let place = Double(all) - Double(step) * (Double(all) / Double(steps))
-          return Int(place.rounded(.toNearestOrEven)) - 1
-        }
-      case .linspace:
-        (0..<steps).reversed().map { step in
-          steps == 1 ? 0 : Int((Double(step) * (Double(all - 1) / Double(steps - 1))).rounded(.toNearestOrEven))
-        }
-      }
+    let timesteps = noise.timesteps(steps, spacing, offset: offset)
     return Schedule(
       timesteps: timesteps, signals: timesteps.map { noise.remainingSignal[$0] },
       nextSignals: timesteps.map { timestep in

@@ -3,11 +3,14 @@ import Tensors
 
 /// DPM-Solver++ of first or second order in the number of model evaluations that a step looks back on
 /// (arXiv 2211.01095; diffusers: `DPMSolverMultistepScheduler`). All numbers are formed in float32 as there.
-public struct DPMSolver: Sendable, Hashable {
+public struct DPMSolver: DiscreteScheduler, Hashable {
   public enum SecondOrder: String, Sendable, Hashable {
     case midpoint
     case heun
   }
+
+  public var sampler: String { order == 1 ? "DPM++ 1M" : "DPM++ 2M" }
+  public var maximumSteps: Int { noise.timesteps - 1 }
 
   public let noise: TrainingNoise
   public let spacing: TrainingNoise.Spacing
@@ -53,13 +56,16 @@ public struct DPMSolver: Sendable, Hashable {
   }
 
   /// The steps of a run.
-  public struct Schedule: Sendable, Hashable {
+  public struct Schedule: DenoisingSchedule, Hashable {
+    let solver: DPMSolver
     /// Falling; the model takes them as they are.
     public let timesteps: [Int]
     /// The noise in units of the picture, one more than steps.
     public let sigmas: [Float]
 
     public var steps: Int { timesteps.count }
+    public func timestep(_ step: Int) -> Float { Float(timesteps[step]) }
+    public func start(noise: SamplerNoise?) -> any DenoisingRun { DPMSolverRun(self) }
   }
 
   public func schedule(steps: Int) -> Schedule {
@@ -82,8 +88,7 @@ public struct DPMSolver: Sendable, Hashable {
       let signal = noise.remainingSignal[timestep]
       return ((1 - signal) / signal).squareRoot()
     }
-    return Schedule(timesteps: timesteps, sigmas: endsWithoutNoise ? sigmas.dropLast() + [0] : sigmas)
+    return Schedule(
+      solver: self, timesteps: timesteps, sigmas: endsWithoutNoise ? sigmas.dropLast() + [0] : sigmas)
   }
-
-  public func run(steps: Int) -> DPMSolverRun { DPMSolverRun(self, schedule(steps: steps)) }
 }

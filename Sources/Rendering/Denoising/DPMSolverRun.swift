@@ -2,18 +2,16 @@ import Glibc
 import Tensors
 
 /// A run of ``DPMSolver``: it remembers what the model saw at the step before.
-public struct DPMSolverRun: Sendable {
-  public let solver: DPMSolver
+public struct DPMSolverRun: DenoisingRun {
   public let schedule: DPMSolver.Schedule
   /// The next step, from 0.
   public private(set) var step = 0
   /// The picture as the model saw it at the step before.
   private var previous: Tensor?
 
-  init(_ solver: DPMSolver, _ schedule: DPMSolver.Schedule) {
-    self.solver = solver
-    self.schedule = schedule
-  }
+  private var solver: DPMSolver { schedule.solver }
+
+  public init(_ schedule: DPMSolver.Schedule) { self.schedule = schedule }
 
   /// Signal, noise and the logarithm of their ratio at a place of the schedule.
   private struct Level {

@@ -9,24 +9,27 @@ public struct DenoisingTask: Sendable {
   /// The noise to begin with, `[image tokens, channels]`.
   public var latents: Tensor
   /// The noise levels; its steps are those of the task.
-  public var schedule: FlowMatchEuler.Schedule
+  public var schedule: any DenoisingSchedule
+  /// What the scheduler adds between the steps, if it adds any.
+  public var noise: SamplerNoise?
   public var inputs: SampleInputs
-  /// The prompt to stay away from, with the scale of classifier-free guidance.
-  public var negative: (inputs: SampleInputs, scale: Float)?
+  /// What to stay away from.
+  public var guidance: Guidance?
   public var policy: any FeatureCachePolicy
   /// Gives the random choices of a row.
   public var choices: @Sendable (_ row: UInt16) -> any TokenChoices
 
   public init(
-    job: Int, latents: Tensor, schedule: FlowMatchEuler.Schedule, inputs: SampleInputs,
-    negative: (inputs: SampleInputs, scale: Float)? = nil, policy: any FeatureCachePolicy,
+    job: Int, latents: Tensor, schedule: any DenoisingSchedule, noise: SamplerNoise? = nil, inputs: SampleInputs,
+    guidance: Guidance? = nil, policy: any FeatureCachePolicy,
     choices: @escaping @Sendable (_ row: UInt16) -> any TokenChoices
   ) {
     self.job = job
     self.latents = latents
     self.schedule = schedule
+    self.noise = noise
     self.inputs = inputs
-    self.negative = negative
+    self.guidance = guidance
     self.policy = policy
     self.choices = choices
   }
@@ -45,7 +48,7 @@ public struct DenoisedStep: Sendable {
   public var guided: Tensor
   /// After the step, `[image tokens, channels]`.
   public var latents: Tensor
-  /// The picture as the model sees it at this step, before the step was made: latents − σ · guided.
+  /// The picture as the model sees it at this step, before the step was made.
   public var denoised: Tensor
   /// The time that the step took, over all of its samples.
   public var duration: Duration
@@ -79,6 +82,7 @@ public struct Denoiser: AsyncSequence, Sendable {
     private let transport: any StageTransport
     private let probe: @Sendable (_ step: Int, _ row: UInt16) -> Probe?
     private var latents: Tensor
+    private var run: any DenoisingRun
     private var next = 0
     private var isOpen = false
     /// The clusters of each row, from the last full step on.
@@ -92,9 +96,10 @@ public struct Denoiser: AsyncSequence, Sendable {
       self.transport = transport
       self.probe = probe
       latents = task.latents
+      run = task.schedule.start(noise: task.noise)
     }
 
-    private var rows: [UInt16] { task.negative == nil ? [0] : [0, 1] }
+    private var rows: [UInt16] { task.guidance == nil ? [0] : [0, 1] }
 
     public mutating func next() async throws -> DenoisedStep? {
       do {
@@ -115,7 +120,7 @@ public struct Denoiser: AsyncSequence, Sendable {
     private mutating func open() async throws {
       isOpen = true
       for row in rows {
-        let inputs = row == 0 ? task.inputs : task.negative?.inputs ?? task.inputs
+        let inputs = row == 0 ? task.inputs : task.guidance?.inputs ?? task.inputs
         try await transport.open(
           SampleSetup(
             id: SampleID(job: task.job, row: row), inputs: inputs, policy: task.policy, choices: task.choices(row)))
@@ -131,7 +136,7 @@ public struct Denoiser: AsyncSequence, Sendable {
     private mutating func step(_ index: Int) async throws -> DenoisedStep {
       let start = ContinuousClock.now
       let kind = task.policy.kind(ofStep: index)
-      let timestep = task.schedule.timesteps[index]
+      let timestep = task.schedule.timestep(index)
       var outputs: [Tensor] = []
       for row in rows {
         let context = StepContext(
@@ -141,22 +146,11 @@ public struct Denoiser: AsyncSequence, Sendable {
         if kind.isFull { clusters[row] = result.clusters }
         outputs.append(result.output)
       }
-      let guided = task.negative.map { Self.guide(outputs[0], awayFrom: outputs[1], scale: $0.scale) } ?? outputs[0]
-      var denoised = latents
-      denoised.scale(by: 1, adding: guided, times: -task.schedule.sigmas[index])
-      task.schedule.advance(&latents, along: guided, step: index)
+      let guided = task.guidance.map { $0.guide(outputs[0], awayFrom: outputs[1]) } ?? outputs[0]
+      let denoised = run.advance(&latents, predicted: guided)
       return DenoisedStep(
         index: index, kind: kind, timestep: timestep, output: outputs[0], guided: guided, latents: latents,
         denoised: denoised, duration: start.duration(to: .now))
-    }
-
-    /// Classifier-free guidance: negative + scale · (positive − negative).
-    private static func guide(_ positive: Tensor, awayFrom negative: Tensor, scale: Float) -> Tensor {
-      var difference = positive
-      difference.scale(by: 1, adding: negative, times: -1)
-      var guided = negative
-      guided.scale(by: 1, adding: difference, times: scale)
-      return guided
     }
   }
 }

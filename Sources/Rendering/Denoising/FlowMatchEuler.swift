@@ -60,7 +60,7 @@ public struct FlowMatchEuler: Sendable, Hashable {
   }
 
   /// The noise levels of a run.
-  public struct Schedule: Sendable, Hashable {
+  public struct Schedule: DenoisingSchedule, Hashable {
     /// One more than steps, falling from about 1 to 0.
     public var sigmas: [Float]
     /// 1000 σ, one a step.
@@ -68,9 +68,18 @@ public struct FlowMatchEuler: Sendable, Hashable {
 
     public var steps: Int { timesteps.count }
 
-    /// The latents after a step: x + (σ_next − σ) · velocity.
-    public func advance(_ latents: inout Tensor, along velocity: Tensor, step: Int) {
+    public func timestep(_ step: Int) -> Float { timesteps[step] }
+
+    public func start(noise: SamplerNoise?) -> any DenoisingRun {
+      IndexedRun { latents, velocity, step in advance(&latents, along: velocity, step: step) }
+    }
+
+    /// The latents after a step, x + (σ_next − σ) · velocity, and the picture as the model sees it, x − σ · velocity.
+    private func advance(_ latents: inout Tensor, along velocity: Tensor, step: Int) -> Tensor {
+      var denoised = latents
+      denoised.scale(by: 1, adding: velocity, times: -sigmas[step])
       latents.scale(by: 1, adding: velocity, times: sigmas[step + 1] - sigmas[step])
+      return denoised
     }
   }
 

@@ -52,6 +52,25 @@ public struct TrainingNoise: Sendable, Hashable {
     }
   }
 
+  /// The timesteps of a run of DDIM or DDPM, falling.
+  ///
+  /// - Parameter offset: is added with the spacing `leading`.
+  func timesteps(_ steps: Int, _ spacing: Spacing, offset: Int) -> [Int] {
+    let all = timesteps
+    return switch spacing {
+    case .leading: (0..<steps).reversed().map { min(all - 1, $0 * (all / steps) + offset) }
+    case .trailing:
+      (0..<steps).map { step in
+        let place = Double(all) - Double(step) * (Double(all) / Double(steps))
+        return Int(place.rounded(.toNearestOrEven)) - 1
+      }
+    case .linspace:
+      (0..<steps).reversed().map { step in
+        steps == 1 ? 0 : Int((Double(step) * (Double(all - 1) / Double(steps - 1))).rounded(.toNearestOrEven))
+      }
+    }
+  }
+
   static func spacing(_ configuration: PartConfiguration, default fallback: Spacing) throws -> Spacing {
     let name = try configuration.string("timestep_spacing", default: fallback.rawValue)
     guard let spacing = Spacing(rawValue: name) else {

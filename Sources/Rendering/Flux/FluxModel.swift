@@ -1,4 +1,5 @@
 import Autoencoders
+import Conditioning
 import FeatureCaching
 import Tensors
 import Transformers
@@ -14,6 +15,12 @@ public struct FluxModel: RenderModel {
   public var defaults: RenderDefaults { checkpoint.defaults }
   public var takesGuidance: Bool { checkpoint.transformer.embedsGuidance }
   public var cachePreset: CacheSettings { .flux }
+  public var classLabels: ClassLabels? { nil }
+  public var hasFixedSize: Bool { false }
+  public var maximumSteps: Int { RenderRequest.maximumSteps }
+  public var sampler: String { "Euler" }
+  public var scheduler: SchedulerChoice? { nil }
+  public func with(_ scheduler: SchedulerChoice) throws -> (any RenderModel)? { nil }
 
   /// A token is a patch of 2 × 2 latents.
   public var sizeMultiple: Int { 2 * checkpoint.autoencoder.scale }
@@ -22,8 +29,11 @@ public struct FluxModel: RenderModel {
     TokenGrid(rows: height / sizeMultiple, columns: width / sizeMultiple)
   }
 
-  public func loadPromptEncoder(_ precision: Precision) throws -> any PromptEncoder {
-    try checkpoint.loadTextEncoders(precision)
+  /// Looks through the tensors of transformer and decoder too: encoding takes minutes with large encoders, and what is
+  /// wrong should be said before.
+  public func loadEncoder(_ precision: Precision) throws -> any SubjectEncoder {
+    try checkpoint.checkTensors()
+    return try checkpoint.loadTextEncoders(precision)
   }
 
   public func loadTransformer(_ precision: Precision, blocks: BlockRange?) throws -> any DiffusionTransformer {
@@ -34,13 +44,16 @@ public struct FluxModel: RenderModel {
     FluxLatentDecoder(decoder: try checkpoint.loadDecoder(precision))
   }
 
-  public func noise(_ grid: TokenGrid, _ generator: inout TorchGenerator, _ format: NoiseFormat) -> Tensor {
-    let shape = [checkpoint.autoencoder.latentChannels, 2 * grid.rows, 2 * grid.columns]
-    let numbers = generator.randn(shape.reduce(1, *), as: format)
-    return LatentPacking.pack(Tensor(numbers, shape: shape))
+  public func noise(
+    _ grid: TokenGrid, rows: Int, _ generator: inout TorchGenerator, _ format: NoiseFormat
+  ) -> Tensor {
+    LatentPacking.noise(
+      [checkpoint.autoencoder.latentChannels, 2 * grid.rows, 2 * grid.columns], rows: rows, &generator, format)
   }
 
-  public func schedule(steps: Int, grid: TokenGrid) -> FlowMatchEuler.Schedule {
+  public func guidedColumns(_ channels: GuidedChannels) -> Int? { nil }
+
+  public func schedule(steps: Int, grid: TokenGrid) -> any DenoisingSchedule {
     checkpoint.scheduler.schedule(steps: steps, imageTokens: grid.tokens)
   }
 
@@ -48,7 +61,8 @@ public struct FluxModel: RenderModel {
     StepCost(
       branches: checkpoint.transformer.branches(imageTokens: grid.tokens, textTokens: textTokens),
       outsideOfBranches: checkpoint.transformer.operationsOutsideOfBranches(
-        imageTokens: grid.tokens, textTokens: textTokens))
+        imageTokens: grid.tokens),
+      beforeSteps: checkpoint.transformer.operationsBeforeSteps(textTokens: textTokens))
   }
 
   public func weightBytes(_ precision: Precision) -> WeightBytes {
@@ -58,6 +72,8 @@ public struct FluxModel: RenderModel {
       textEncoders: counts.textEncoders * width, transformer: counts.transformer * width,
       decoder: counts.autoencoder * width)
   }
+
+  public func encodingBytes(textTokens: Int) -> Int { checkpoint.t5.activationBytes(tokens: textTokens) }
 
   public func decodingBytes(_ grid: TokenGrid, _ tiling: Tiling) -> Int {
     checkpoint.autoencoder.decodingBytes(height: 2 * grid.rows, width: 2 * grid.columns, tiling: tiling)

@@ -1,6 +1,7 @@
 import Conditioning
 import Files
 import Tensors
+import Transformers
 
 /// FLUX' two views of a prompt: CLIP's pooled vector and T5's hidden states.
 public struct FluxTextEncoders: Sendable {
@@ -33,12 +34,14 @@ public struct FluxTextEncoders: Sendable {
   private var clipLength: Int { min(clipTokenizer.maximumLength ?? 77, clip.configuration.positions) }
 }
 
-extension FluxTextEncoders: PromptEncoder {
-  public func encode(_ prompt: PromptText, maximumTokens: Int) throws -> EncodedPrompt {
+extension FluxTextEncoders: SubjectEncoder {
+  public func encode(_ subject: Subject, maximumTokens: Int) throws -> EncodedSubject {
+    guard case .prompt(let prompt) = subject else {
+      throw SampleError(description: "FLUX takes a prompt, not a class.")
+    }
     let clipIDs = clipTokenizer.encode(prompt.text, maximumLength: clipLength)
     let t5IDs = t5Tokenizer.encode(prompt.secondText ?? prompt.text, maximumLength: maximumTokens)
-    return EncodedPrompt(
-      text: try t5(t5IDs.ids), pooled: try clip(clipIDs.ids).pooled,
-      cutTokens: t5IDs.cutCount)
+    return EncodedSubject(
+      .text(try t5(t5IDs.ids), pooled: try clip(clipIDs.ids).pooled), cutTokens: t5IDs.cutCount)
   }
 }

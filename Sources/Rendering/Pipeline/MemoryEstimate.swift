@@ -6,6 +6,8 @@ import Tensors
 public struct MemoryEstimate: Sendable, Hashable {
   /// The encoders' weights; they are gone when the transformer is loaded.
   public var textEncoders: Int
+  /// What encoding a prompt takes beside its weights.
+  public var encoding: Int
   /// The transformer's weights.
   public var transformer: Int
   /// The decoder's weights.
@@ -19,13 +21,16 @@ public struct MemoryEstimate: Sendable, Hashable {
   /// Prompts as the transformer takes them.
   public var prompts: Int
 
+  /// The program with its libraries and tokenizers, as measured.
+  public let program = 32 << 20
+
   /// - Parameter requests: rendered one after the other.
   public init(_ model: any RenderModel, _ requests: [RenderRequest], precision: Precision) {
     let weights = model.weightBytes(precision)
     textEncoders = weights.textEncoders
     transformer = weights.transformer
     decoder = weights.decoder
-    (cache, activations, decoding, prompts) = (0, 0, 0, 0)
+    (encoding, cache, activations, decoding, prompts) = (0, 0, 0, 0, 0)
     for request in requests {
       let grid = model.grid(width: request.width, height: request.height)
       let cost = model.cost(grid, textTokens: request.textTokens)
@@ -37,6 +42,7 @@ public struct MemoryEstimate: Sendable, Hashable {
       // scores of attention that each thread has in work.
       let scores = ThreadPool.shared.threads * Attention.queriesPerPiece * tokens
       activations = max(activations, (tokens * width * 14 + scores) * MemoryLayout<Float>.stride)
+      encoding = max(encoding, model.encodingBytes(textTokens: request.textTokens))
       decoding = max(decoding, model.decodingBytes(grid, request.tiling))
       prompts += request.rows * request.textTokens * width * 2 * MemoryLayout<Float>.stride
     }
@@ -44,6 +50,6 @@ public struct MemoryEstimate: Sendable, Hashable {
 
   /// The most that is needed at a time.
   public var peak: Int {
-    prompts + max(textEncoders, transformer + decoder + cache + max(activations, decoding))
+    program + prompts + max(textEncoders + encoding, transformer + decoder + cache + max(activations, decoding))
   }
 }

@@ -28,7 +28,9 @@ public struct RenderDefaults: Sendable, Hashable {
   }
 
   /// Takes what `settings.json` says, under the names that diffusers' pipelines have for their arguments.
-  init(_ settings: PartConfiguration?, else defaults: RenderDefaults) throws {
+  ///
+  /// - Parameter guidanceIsCFG: whether `guidance_scale` is the scale of classifier-free guidance, as for DiT.
+  init(_ settings: PartConfiguration?, guidanceIsCFG: Bool = false, else defaults: RenderDefaults) throws {
     guard let settings else {
       self = defaults
       return
@@ -36,14 +38,21 @@ public struct RenderDefaults: Sendable, Hashable {
     width = try settings.integer("width", default: defaults.width, in: 1...RenderRequest.maximumSide)
     height = try settings.integer("height", default: defaults.height, in: 1...RenderRequest.maximumSide)
     steps = try settings.integer("num_inference_steps", default: defaults.steps, in: 1...RenderRequest.maximumSteps)
-    guidance = try settings.number("guidance_scale", default: defaults.guidance)
-    cfgScale = try settings.number("true_cfg_scale", default: defaults.cfgScale)
-    for (key, scale) in [("guidance_scale", guidance), ("true_cfg_scale", cfgScale)] where !(0...1000).contains(scale) {
+    let cfgKey = guidanceIsCFG ? "guidance_scale" : "true_cfg_scale"
+    guidance = guidanceIsCFG ? 0 : try settings.number("guidance_scale", default: defaults.guidance)
+    cfgScale = try settings.number(cfgKey, default: defaults.cfgScale)
+    for (key, scale) in [("guidance_scale", guidance), (cfgKey, cfgScale)] where !(0...1000).contains(scale) {
       throw settings.error(key, "is not a number from 0 to 1000")
     }
     negativePrompt = try settings.string("negative_prompt", default: defaults.negativePrompt)
     textTokens = try settings.integer(
-      "max_sequence_length", default: defaults.textTokens, in: 1...RenderRequest.maximumTextTokens)
+      "max_sequence_length", default: defaults.textTokens,
+      in: min(1, defaults.textTokens)...RenderRequest.maximumTextTokens)
+  }
+
+  /// DiT: the defaults of diffusers' pipeline, and the one size that the model was made for.
+  static func dit(side: Int) -> RenderDefaults {
+    RenderDefaults(width: side, height: side, steps: 50, guidance: 0, cfgScale: 4, textTokens: 0)
   }
 
   /// FLUX.1-dev, or FLUX.1-schnell, which was distilled to four steps: settings of their model cards.

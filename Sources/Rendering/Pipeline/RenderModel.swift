@@ -1,4 +1,5 @@
 import Autoencoders
+import Conditioning
 import FeatureCaching
 import Tensors
 import Transformers
@@ -11,17 +12,31 @@ public protocol RenderModel: Sendable {
   /// The folder or file of the checkpoint.
   var path: String { get }
   var defaults: RenderDefaults { get }
+  /// The classes that a picture can be asked for by; nil for a model that takes prompts.
+  var classLabels: ClassLabels? { get }
   /// Width and height of a picture are multiples of this.
   var sizeMultiple: Int { get }
+  /// Whether pictures can have the default size only.
+  var hasFixedSize: Bool { get }
+  /// The most steps of a run.
+  var maximumSteps: Int { get }
+  /// The scheduler's name in other programs, such as "Euler".
+  var sampler: String { get }
+  /// Which scheduler it has; nil for a model that can have one only.
+  var scheduler: SchedulerChoice? { get }
+  /// The same model with another scheduler; nil if it can have one only.
+  ///
+  /// - Throws: `FileError` if the settings of its own do not suit the other.
+  func with(_ scheduler: SchedulerChoice) throws -> (any RenderModel)?
   /// The caching that the ClusCa authors found best for the family.
   var cachePreset: CacheSettings { get }
   /// Whether distilled guidance is an input.
   var takesGuidance: Bool { get }
 
-  /// Reads the text encoders' weights and tokenizers.
+  /// Reads what makes of a subject what the transformer takes, such as text encoders and tokenizers.
   ///
   /// - Throws: what is wrong with the checkpoint, in one sentence, as do the other two.
-  func loadPromptEncoder(_ precision: Precision) throws -> any PromptEncoder
+  func loadEncoder(_ precision: Precision) throws -> any SubjectEncoder
   /// Reads the weights of some blocks; of all if `blocks` is nil.
   func loadTransformer(_ precision: Precision, blocks: BlockRange?) throws -> any DiffusionTransformer
   /// Reads the weights of what makes pixels of latents.
@@ -29,49 +44,21 @@ public protocol RenderModel: Sendable {
 
   /// The tokens of a picture of a size that ``sizeMultiple`` divides.
   func grid(width: Int, height: Int) -> TokenGrid
-  /// The noise to begin with, `[tokens, channels]`, as diffusers draws it for one picture.
-  func noise(_ grid: TokenGrid, _ generator: inout TorchGenerator, _ format: NoiseFormat) -> Tensor
-  /// The noise levels of a run; some schedules depend on the size.
-  func schedule(steps: Int, grid: TokenGrid) -> FlowMatchEuler.Schedule
-  /// What a full step of one sample costs.
+  /// Noise of the shape of the latents, `[tokens, channels]`, as diffusers draws it for one picture: to begin with for one
+  /// row, and where a scheduler adds noise for all rows of a step at once, of which the first is the picture's.
+  func noise(_ grid: TokenGrid, rows: Int, _ generator: inout TorchGenerator, _ format: NoiseFormat) -> Tensor
+  /// The noise levels of a run of up to ``maximumSteps``; some schedules depend on the size.
+  func schedule(steps: Int, grid: TokenGrid) -> any DenoisingSchedule
+  /// How many columns of the output are guided; all if nil.
+  func guidedColumns(_ channels: GuidedChannels) -> Int?
+  /// What one sample costs.
   func cost(_ grid: TokenGrid, textTokens: Int) -> StepCost
   /// The bytes of weights, by part, as they will be held.
   func weightBytes(_ precision: Precision) -> WeightBytes
+  /// The bytes that encoding a prompt takes beside the weights.
+  func encodingBytes(textTokens: Int) -> Int
   /// The bytes that decoding a picture takes beside the weights.
   func decodingBytes(_ grid: TokenGrid, _ tiling: Tiling) -> Int
-}
-
-/// A text as the user wrote it; some families have a second one for their second encoder.
-public struct PromptText: Sendable, Hashable {
-  public var text: String
-  public var secondText: String?
-
-  public init(_ text: String, second: String? = nil) {
-    self.text = text
-    secondText = second
-  }
-}
-
-/// A prompt as the transformer takes it.
-public struct EncodedPrompt: Sendable {
-  /// `[tokens, width]`
-  public var text: Tensor
-  /// `[width]`
-  public var pooled: Tensor
-  /// How many tokens were too many and had no effect.
-  public var cutTokens: Int
-
-  public init(text: Tensor, pooled: Tensor, cutTokens: Int) {
-    self.text = text
-    self.pooled = pooled
-    self.cutTokens = cutTokens
-  }
-}
-
-/// Makes of a prompt what the transformer takes.
-public protocol PromptEncoder: Sendable {
-  /// - Parameter maximumTokens: the text tokens that the transformer sees; shorter prompts are padded.
-  func encode(_ prompt: PromptText, maximumTokens: Int) throws -> EncodedPrompt
 }
 
 /// Makes pixels of latents.
@@ -80,16 +67,19 @@ public protocol LatentDecoder: Sendable {
   func decode(_ latents: Tensor, _ grid: TokenGrid, _ tiling: Tiling) throws -> Tensor
 }
 
-/// The floating-point operations of a full step of one sample; a multiplication and an addition are two.
+/// The floating-point operations of one sample; a multiplication and an addition are two.
 public struct StepCost: Sendable {
-  /// Those that caching can save.
+  /// Those of a full step that caching can save.
   public var branches: [BranchShape]
   /// Those of every step: embedders, modulation, output.
   public var outsideOfBranches: Int
+  /// Those before the first step.
+  public var beforeSteps: Int
 
-  public init(branches: [BranchShape], outsideOfBranches: Int) {
+  public init(branches: [BranchShape], outsideOfBranches: Int, beforeSteps: Int) {
     self.branches = branches
     self.outsideOfBranches = outsideOfBranches
+    self.beforeSteps = beforeSteps
   }
 }
 

@@ -3,6 +3,9 @@ import Tensors
 
 /// The families that can be rendered.
 public enum RenderModels {
+  /// The families by the classes of their pipelines.
+  public static let families = ["FluxPipeline": "flux", "DiTPipeline": "dit"]
+
   /// Opens a checkpoint, of whatever family it is.
   ///
   /// - Throws: `FileError` for an architecture that is not known, and whatever is wrong with the checkpoint.
@@ -13,10 +16,11 @@ public enum RenderModels {
     let folder = try PipelineFolder(path)
     switch folder.className {
     case "FluxPipeline": return FluxModel(try FluxCheckpoint(folder))
+    case "DiTPipeline": return DiTModel(try DiTCheckpoint(folder))
     default:
       throw FileError(
         path: "\(folder.path)/model_index.json",
-        reason: "is for a \(folder.className), which cannot be rendered; known is FluxPipeline")
+        reason: "is for a \(folder.className), which cannot be rendered; known are FluxPipeline and DiTPipeline")
     }
   }
 }

@@ -3,9 +3,9 @@ import Tensors
 
 /// One picture to render.
 public struct RenderRequest: Sendable, Hashable {
-  public var prompt: PromptText
+  public var subject: Subject
   /// What to stay away from; counts only if ``cfgScale`` is above 1.
-  public var negativePrompt: PromptText
+  public var negative: Subject
   /// Width and height in pixels, multiples of what the model can make.
   public var width: Int
   public var height: Int
@@ -14,6 +14,7 @@ public struct RenderRequest: Sendable, Hashable {
   public var guidance: Double
   /// The scale of classifier-free guidance; up to 1 there is none, and no second sample to compute.
   public var cfgScale: Double
+  public var guidedChannels: GuidedChannels
   public var seed: UInt64
   /// The text tokens that the transformer sees.
   public var textTokens: Int
@@ -28,18 +29,19 @@ public struct RenderRequest: Sendable, Hashable {
   public static let maximumTextTokens = 4096
 
   public init(
-    prompt: PromptText, negativePrompt: PromptText = PromptText(""), width: Int, height: Int, steps: Int,
-    guidance: Double, cfgScale: Double, seed: UInt64, textTokens: Int, cache: CacheSettings,
+    subject: Subject, negative: Subject, width: Int, height: Int, steps: Int, guidance: Double, cfgScale: Double,
+    guidedChannels: GuidedChannels = .all, seed: UInt64, textTokens: Int, cache: CacheSettings,
     noiseFormat: NoiseFormat = .float32, noise: TorchNoise = .current,
     tiling: Tiling = .automatic
   ) {
-    self.prompt = prompt
-    self.negativePrompt = negativePrompt
+    self.subject = subject
+    self.negative = negative
     self.width = width
     self.height = height
     self.steps = steps
     self.guidance = guidance
     self.cfgScale = cfgScale
+    self.guidedChannels = guidedChannels
     self.seed = seed
     self.textTokens = textTokens
     self.cache = cache
@@ -48,7 +50,7 @@ public struct RenderRequest: Sendable, Hashable {
     self.tiling = tiling
   }
 
-  /// The samples of a step: the picture's, and under classifier-free guidance that of the negative prompt.
+  /// The samples of a step: the picture's, and under classifier-free guidance that of the negative subject.
   public var rows: Int { isGuided ? 2 : 1 }
   public var isGuided: Bool { cfgScale > 1 }
 }

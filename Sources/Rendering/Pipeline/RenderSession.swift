@@ -2,7 +2,7 @@ import FeatureCaching
 import Tensors
 import Transformers
 
-/// Renders pictures that were announced together: their prompts are encoded first, then the encoders give their memory
+/// Renders pictures that were announced together: their subjects are encoded first, then the encoders give their memory
 /// to the transformer.
 ///
 /// ```swift
@@ -14,7 +14,7 @@ import Transformers
 /// ```
 public struct RenderSession: Sendable {
   public let model: any RenderModel
-  private let prompts: [EncodingKey: EncodedPrompt]
+  private let subjects: [EncodingKey: EncodedSubject]
   private let transport: any StageTransport
   private let decoder: any LatentDecoder
 
@@ -25,11 +25,11 @@ public struct RenderSession: Sendable {
   }
 
   private struct EncodingKey: Hashable {
-    var prompt: PromptText
+    var subject: Subject
     var tokens: Int
   }
 
-  /// Encodes the prompts of `requests` and loads the transformer and the decoder.
+  /// Encodes the subjects of `requests` and loads the transformer and the decoder.
   ///
   /// - Parameter onPhase: is told what begins.
   /// - Throws: what is wrong with the checkpoint, or `CancellationError`.
@@ -39,7 +39,7 @@ public struct RenderSession: Sendable {
   ) async throws {
     self.model = model
     onPhase(.encodingPrompts)
-    prompts = try Self.encode(requests, model, precision)
+    subjects = try Self.encode(requests, model, precision)
     onPhase(.loadingTransformer)
     try Task.checkCancellation()
     transport = LocalTransport([Stage(try model.loadTransformer(precision, blocks: nil))])
@@ -48,15 +48,15 @@ public struct RenderSession: Sendable {
 
   private static func encode(
     _ requests: [RenderRequest], _ model: any RenderModel, _ precision: Precision
-  ) throws -> [EncodingKey: EncodedPrompt] {
-    let encoder = try model.loadPromptEncoder(precision)
-    var encoded: [EncodingKey: EncodedPrompt] = [:]
+  ) throws -> [EncodingKey: EncodedSubject] {
+    let encoder = try model.loadEncoder(precision)
+    var encoded: [EncodingKey: EncodedSubject] = [:]
     for request in requests {
-      for prompt in [request.prompt] + (request.isGuided ? [request.negativePrompt] : []) {
-        let key = EncodingKey(prompt: prompt, tokens: request.textTokens)
+      for subject in [request.subject] + (request.isGuided ? [request.negative] : []) {
+        let key = EncodingKey(subject: subject, tokens: request.textTokens)
         guard encoded[key] == nil else { continue }
         try Task.checkCancellation()
-        encoded[key] = try encoder.encode(prompt, maximumTokens: request.textTokens)
+        encoded[key] = try encoder.encode(subject, maximumTokens: request.textTokens)
       }
     }
     return encoded
@@ -78,27 +78,32 @@ public struct RenderSession: Sendable {
   public func run(_ request: RenderRequest, job: Int = 0) -> Run {
     let grid = model.grid(width: request.width, height: request.height)
     var generator = TorchGenerator(seed: request.seed, noise: request.noise)
-    let encoded = encoded(request.prompt, request)
-    func inputs(_ prompt: EncodedPrompt) -> SampleInputs {
+    let latents = model.noise(grid, rows: 1, &generator, request.noiseFormat)
+    let noise = SamplerNoise(generator) { [model] generator in
+      model.noise(grid, rows: request.rows, &generator, request.noiseFormat)
+    }
+    let encoded = encoded(request.subject, request)
+    func inputs(_ subject: EncodedSubject) -> SampleInputs {
       SampleInputs(
-        grid: grid, text: prompt.text, pooled: prompt.pooled,
-        guidance: model.takesGuidance ? Float(request.guidance) : nil)
+        grid: grid, condition: subject.condition, guidance: model.takesGuidance ? Float(request.guidance) : nil)
     }
     let policy = request.cache.policy
     let seed = request.seed
     let task = DenoisingTask(
-      job: job, latents: model.noise(grid, &generator, request.noiseFormat),
-      schedule: model.schedule(steps: request.steps, grid: grid), inputs: inputs(encoded),
-      negative: request.isGuided
-        ? (inputs: inputs(self.encoded(request.negativePrompt, request)), scale: Float(request.cfgScale)) : nil,
+      job: job, latents: latents, schedule: model.schedule(steps: request.steps, grid: grid), noise: noise,
+      inputs: inputs(encoded),
+      guidance: request.isGuided
+        ? Guidance(
+          inputs: inputs(self.encoded(request.negative, request)), scale: Float(request.cfgScale),
+          columns: model.guidedColumns(request.guidedChannels)) : nil,
       policy: policy, choices: { KeyedChoices(seed: seed, row: $0) })
     return Run(
       request: request, grid: grid, steps: Denoiser(task, over: transport), policy: policy,
       cutTokens: encoded.cutTokens)
   }
 
-  private func encoded(_ prompt: PromptText, _ request: RenderRequest) -> EncodedPrompt {
-    guard let encoded = prompts[EncodingKey(prompt: prompt, tokens: request.textTokens)] else {
+  private func encoded(_ subject: Subject, _ request: RenderRequest) -> EncodedSubject {
+    guard let encoded = subjects[EncodingKey(subject: subject, tokens: request.textTokens)] else {
       preconditionFailure("the session was not made for this request")
     }
     return encoded

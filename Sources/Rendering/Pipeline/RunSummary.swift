@@ -15,7 +15,7 @@ public struct RunSummary: Sendable, Hashable {
 
   /// - Parameters:
   ///   - rows: the samples of a step: 2 under classifier-free guidance.
-  ///   - cost: of a full step of one sample.
+  ///   - cost: of one sample.
   public init(_ policy: any FeatureCachePolicy, steps: Int, rows: Int, cost: StepCost) {
     let full = cost.branches.reduce(cost.outsideOfBranches) { Self.sum($0, $1.operations) }
     // Forecasting costs a multiplication and an addition an element and order; it is left out, as in the papers.
@@ -26,8 +26,10 @@ public struct RunSummary: Sendable, Hashable {
     let cachedTokens = cost.branches.reduce(0) { $0 + policy.computedTokens($1) }
     fullSteps = (0..<steps).count { policy.kind(ofStep: $0).isFull }
     cachedSteps = steps - fullSteps
-    operations = Self.sum(Self.product(rows * fullSteps, full), Self.product(rows * cachedSteps, cached))
-    uncachedOperations = Self.product(rows * steps, full)
+    let before = Self.product(rows, cost.beforeSteps)
+    operations = Self.sum(
+      before, Self.sum(Self.product(rows * fullSteps, full), Self.product(rows * cachedSteps, cached)))
+    uncachedOperations = Self.sum(before, Self.product(rows * steps, full))
     computedTokens =
       tokens == 0 ? 0 : Double(fullSteps * tokens + cachedSteps * cachedTokens) / Double(steps * tokens)
     cacheBytes = rows * cost.branches.reduce(0) { $0 + policy.byteCount($1) }

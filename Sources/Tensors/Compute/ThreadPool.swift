@@ -19,13 +19,15 @@ public final class ThreadPool: @unchecked Sendable {
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let wake = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
   private let busy = Atomic<Bool>(false)
-  /// Counts the calls; a worker takes part in each call once.
+  /// Counts the calls, with the workers that take part in the call in the lower bits: a worker that wakes late must not
+  /// take part in a call that did not count on it.
   private let generation = Atomic<Int>(0)
+  private static let participantBits = 16
   private let next = Atomic<Int>(0)
   private let working = Atomic<Int>(0)
-  /// Read by workers only between the raise of `generation` and the fall of `working` to zero.
+  /// Read by workers that take part, between the raise of `generation` and the fall of `working` to zero.
   private var work: Work?
-  /// Workers that exist; the first `threads - 1` of them take part.
+  /// Workers that exist; the first `threads - 1` of them take part in the next call.
   private var workers = 0
   private let participants = Atomic<Int>(0)
 
@@ -40,7 +42,7 @@ public final class ThreadPool: @unchecked Sendable {
 
   /// Sets the number of threads, waiting for work in progress.
   public func setThreads(_ count: Int) {
-    precondition(count >= 1, "at least one thread is needed")
+    precondition(count >= 1 && count < 1 << Self.participantBits, "there cannot be \(count) threads")
     while busy.exchange(true, ordering: .acquiring) { sched_yield() }
     while workers < count - 1 { startWorker(index: workers) }
     participants.store(count - 1, ordering: .relaxed)
@@ -64,9 +66,11 @@ public final class ThreadPool: @unchecked Sendable {
   private func run(_ work: Work) {
     self.work = work
     next.store(0, ordering: .relaxed)
-    working.store(participants.load(ordering: .relaxed), ordering: .relaxed)
+    let participants = participants.load(ordering: .relaxed)
+    working.store(participants, ordering: .relaxed)
     pthread_mutex_lock(mutex)
-    generation.add(1, ordering: .releasing)
+    let calls = generation.load(ordering: .relaxed) >> Self.participantBits
+    generation.store((calls &+ 1) << Self.participantBits | participants, ordering: .releasing)
     pthread_cond_broadcast(wake)
     pthread_mutex_unlock(mutex)
     takePieces(of: work)
@@ -113,7 +117,8 @@ public final class ThreadPool: @unchecked Sendable {
     var seen = seen
     while true {
       seen = waitForWork(after: seen)
-      guard index < participants.load(ordering: .relaxed), let work else { continue }
+      let participants = seen & (1 << Self.participantBits - 1)
+      guard index < participants, let work else { continue }
       takePieces(of: work)
       working.subtract(1, ordering: .releasing)
     }

@@ -72,9 +72,8 @@ enum CheckpointFiles {
     if !others.isEmpty {
       return FileError(
         path: folder,
-        reason: "holds weights only as \(list(others)), but only safetensors are read; convert them with "
-          + "save_pretrained(…, safe_serialization=True) of diffusers or transformers, or with "
-          + "safetensors.torch.save_file")
+        reason: "holds weights only as \(list(others)), but only safetensors are read; clusca convert makes them of "
+          + "files of torch, save_pretrained(…, safe_serialization=True) of diffusers and transformers of whole models")
     }
     let expected = baseNames.isEmpty ? ["*"] : baseNames
     return FileError(

@@ -17,6 +17,7 @@ public struct StoredTensor: Sendable {
   private enum Storage: Sendable {
     case mapped(MappedFile)
     case owned([UInt8])
+    case zeros(ZeroPages)
   }
 
   private init(
@@ -58,6 +59,16 @@ public struct StoredTensor: Sendable {
     try self.init(name: name, dtype: .float32, shape: shape, bytes: values.withUnsafeBytes { [UInt8]($0) })
   }
 
+  /// A float32 tensor of zeros that takes address space but no memory.
+  public init(name: String, zerosOfShape shape: [Int]) throws(TensorError) {
+    let byteCount = TensorShape.byteCount(shape, .float32) ?? 0
+    guard let pages = ZeroPages(byteCount: byteCount) else {
+      throw TensorError(tensor: name, reason: "\(shape) takes \(byteCount) bytes, for which there are no addresses")
+    }
+    try self.init(
+      name: name, dtype: .float32, shape: shape, storage: .zeros(pages), offset: 0, available: byteCount)
+  }
+
   /// The number of bytes: elements times their width.
   public var byteCount: Int { elementCount * dtype.byteCount }
 
@@ -83,6 +94,7 @@ public struct StoredTensor: Sendable {
         Result { () throws(Failure) in try body(UnsafeRawBufferPointer(rebasing: all[bytes])) }
       }
       return try outcome.get()
+    case .zeros(let pages): return try body(UnsafeRawBufferPointer(rebasing: pages.bytes[bytes]))
     }
   }
 
@@ -95,14 +107,9 @@ public struct StoredTensor: Sendable {
       throw TensorError(tensor: name, reason: "has the shape \(shape), which has no rows \(range)")
     }
     let rowBytes = first == 0 ? 0 : byteCount / first
-    let available: Int
-    switch storage {
-    case .mapped(let file): available = file.byteCount
-    case .owned(let bytes): available = bytes.count
-    }
     return try StoredTensor(
       name: name, dtype: dtype, shape: [range.count] + shape.dropFirst(), storage: storage,
-      offset: offset + range.lowerBound * rowBytes, available: available)
+      offset: offset + range.lowerBound * rowBytes, available: offset + byteCount)
   }
 
   /// The same bytes with other dimensions of the same product, for example a 1×1 convolution as a matrix.
@@ -111,6 +118,12 @@ public struct StoredTensor: Sendable {
       throw TensorError(tensor: name, reason: "has the shape \(self.shape), which cannot become \(shape)")
     }
     return try StoredTensor(
+      name: name, dtype: dtype, shape: shape, storage: storage, offset: offset, available: offset + byteCount)
+  }
+
+  /// The same bytes under another name.
+  public func renamed(_ name: String) throws(TensorError) -> StoredTensor {
+    try StoredTensor(
       name: name, dtype: dtype, shape: shape, storage: storage, offset: offset, available: offset + byteCount)
   }
 

@@ -86,12 +86,17 @@ public struct FluxConfiguration: Sendable, Hashable {
       + (doubleBlocks..<blockCount).map { branch($0, .joint, .whole, tokens, attention + mlp) }
   }
 
-  /// Operations of a step outside of the branches: embedders, modulation, output. A multiplication and an addition are
-  /// two.
-  public func operationsOutsideOfBranches(imageTokens: Int, textTokens: Int) -> Int {
+  /// Operations of a step outside of the branches: embedders of time and picture, modulation, output. A multiplication
+  /// and an addition are two.
+  public func operationsOutsideOfBranches(imageTokens: Int) -> Int {
     let modulation = doubleBlocks * 12 * width * width + singleBlocks * 3 * width * width + 2 * width * width
-    let embedders = (256 + width) * width * (embedsGuidance ? 2 : 1) + (pooledWidth + width) * width
-    let tokens = imageTokens * (inputChannels + outputChannels) * width + textTokens * textWidth * width
+    let embedders = (256 + width) * width * (embedsGuidance ? 2 : 1)
+    let tokens = imageTokens * (inputChannels + outputChannels) * width
     return 2 * (modulation + embedders + tokens)
+  }
+
+  /// Operations of a sample before its first step: the embedders of the prompt.
+  public func operationsBeforeSteps(textTokens: Int) -> Int {
+    2 * (textTokens * textWidth + pooledWidth + width) * width
   }
 }

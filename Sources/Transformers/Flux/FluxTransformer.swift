@@ -82,35 +82,36 @@ public struct FluxTransformer: DiffusionTransformer {
   }
 }
 
-/// Why inputs do not fit a model, as one sentence.
-public struct SampleError: Error, Sendable, CustomStringConvertible {
-  public let description: String
-}
-
 private struct FluxSample: TransformerSample {
   private let model: FluxTransformer
-  private let text: Tensor
+  private let textTokens: Int
+  /// The prompt in the blocks' width, `[text tokens, width]`; of the first stage.
+  private let text: Tensor?
   private let pooled: Tensor
   private let guidance: Float?
   private let rope: RotaryEmbedding
 
   init(_ model: FluxTransformer, _ inputs: SampleInputs) throws {
     let configuration = model.configuration
-    guard inputs.text.columns == configuration.textWidth else {
+    guard case .text(let text, let pooled) = inputs.condition else {
+      throw SampleError(description: "A FLUX transformer takes a prompt, not a class.")
+    }
+    guard text.columns == configuration.textWidth else {
       throw SampleError(
-        description: "The text encoder gives hidden states of width \(inputs.text.columns), but the transformer "
+        description: "The text encoder gives hidden states of width \(text.columns), but the transformer "
           + "takes \(configuration.textWidth) (joint_attention_dim).")
     }
-    guard inputs.pooled.count == configuration.pooledWidth else {
+    guard pooled.count == configuration.pooledWidth else {
       throw SampleError(
-        description: "The text encoder gives a pooled vector of width \(inputs.pooled.count), but the transformer "
+        description: "The text encoder gives a pooled vector of width \(pooled.count), but the transformer "
           + "takes \(configuration.pooledWidth) (pooled_projection_dim).")
     }
     self.model = model
-    text = inputs.text
-    pooled = model.pooledEmbedder(inputs.pooled)
+    textTokens = text.rows
+    self.text = model.embedders?.text(text)
+    self.pooled = model.pooledEmbedder(pooled)
     guidance = configuration.embedsGuidance ? inputs.guidance ?? 1 : nil
-    let textPositions = [[Float]](repeating: [0, 0, 0], count: text.rows)
+    let textPositions = [[Float]](repeating: [0, 0, 0], count: textTokens)
     rope = RotaryEmbedding(
       positions: textPositions + inputs.grid.positions, axes: configuration.ropeAxes, theta: 10000)
   }
@@ -131,9 +132,8 @@ private struct FluxSample: TransformerSample {
   }
 
   func embed(_ latents: Tensor, probe: Probe?) -> BlockState {
-    guard let embedders = model.embedders else { preconditionFailure("only the first stage embeds") }
+    guard let embedders = model.embedders, let text else { preconditionFailure("only the first stage embeds") }
     let image = embedders.image(latents)  // [image tokens, channels] → [image tokens, width]
-    let text = embedders.text(text)  // [text tokens, text width] → [text tokens, width]
     if let probe {
       probe("x_embedder", image)
       probe("context_embedder", text)
@@ -172,8 +172,8 @@ private struct FluxSample: TransformerSample {
       block(&joint, vec: vec, rope: rope, cache: cache, probe: probe?.module(name))
       if let probe {
         probe(name, joint)
-        probe("\(name).0", joint.rows(0..<text.rows))
-        probe("\(name).1", joint.rows(text.rows..<joint.rows))
+        probe("\(name).0", joint.rows(0..<textTokens))
+        probe("\(name).1", joint.rows(textTokens..<joint.rows))
       }
     }
     state = BlockState([.joint: joint])
@@ -183,7 +183,7 @@ private struct FluxSample: TransformerSample {
     guard let head = model.head else { preconditionFailure("only the last stage projects") }
     let image =
       state.streams[.image]
-      ?? state.streams[.joint].map { $0.rows(text.rows..<$0.rows) }
+      ?? state.streams[.joint].map { $0.rows(textTokens..<$0.rows) }
       ?? Tensor(zeros: [0, model.configuration.width])
     let vectors = head.modulation.vectors(vec)  // scale first here (AdaLayerNormContinuous)
     let normed = LayerNorm(epsilon: 1e-6)(image, Modulation(shift: vectors[1], scale: vectors[0]))

@@ -75,12 +75,14 @@ enum FluxPipelineCase: CaseRunner {
     }
     func inputs(_ call: Int) throws -> SampleInputs {
       guard let prompt = prompts[[call, row]] else { throw MissingPrompt(call: call, row: row) }
-      return SampleInputs(grid: grid, text: prompt.text, pooled: prompt.pooled, guidance: settings.guidance)
+      return SampleInputs(
+        grid: grid, condition: .text(prompt.text, pooled: prompt.pooled), guidance: settings.guidance)
     }
     let schedule = checkpoint.scheduler.schedule(steps: settings.steps, imageTokens: grid.tokens)
     let task = DenoisingTask(
       job: row, latents: latents, schedule: schedule, inputs: try inputs(0),
-      negative: settings.passes == 2 ? (inputs: try inputs(1), scale: settings.trueCFG) : nil, policy: NoCaching(),
+      guidance: settings.passes == 2 ? Guidance(inputs: try inputs(1), scale: settings.trueCFG) : nil,
+      policy: NoCaching(),
       choices: { KeyedChoices(seed: 0, row: $0) })
     checkInputs(comparison, row: row, task, grid, passes: settings.passes)
     comparison.check("sched.sigmas", schedule.sigmas.map(Double.init))
@@ -112,16 +114,17 @@ enum FluxPipelineCase: CaseRunner {
   private static func checkInputs(
     _ comparison: GoldenComparison, row: Int, _ task: DenoisingTask, _ grid: TokenGrid, passes: Int
   ) {
-    let inputs = task.negative?.inputs ?? task.inputs
-    comparison.check("in.encoder_hidden_states", inputs.text, row: row)
-    comparison.check("in.pooled_projections", inputs.pooled, row: row)
+    let inputs = task.guidance?.inputs ?? task.inputs
+    guard case .text(let text, let pooled) = inputs.condition else { return }
+    comparison.check("in.encoder_hidden_states", text, row: row)
+    comparison.check("in.pooled_projections", pooled, row: row)
     if let guidance = inputs.guidance { comparison.check("in.guidance", [Double(guidance)], row: row) }
     guard row == 0 else { return }
     let places: [Double] = (0..<grid.tokens).flatMap { token -> [Double] in
       [0, Double(token / grid.columns), Double(token % grid.columns)]
     }
     comparison.check("in.img_ids", places)
-    comparison.check("in.txt_ids", [Double](repeating: 0, count: 3 * inputs.text.rows))
+    comparison.check("in.txt_ids", [Double](repeating: 0, count: 3 * text.rows))
   }
 
   private static func decode(

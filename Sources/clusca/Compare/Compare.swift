@@ -65,8 +65,11 @@ struct Compare: AsyncParsableCommand, PictureCommand {
       throw ValidationError("--amplify \(amplify) is not a number above 0")
     }
     if let minPsnr, !minPsnr.isFinite { throw ValidationError("--min-psnr \(minPsnr) is not a number of decibels") }
-    if promptOptions.prompt != nil {
-      guard first == nil else { throw ValidationError("Files and --prompt exclude one another") }
+    if promptOptions.prompt != nil || promptOptions.classLabel != nil {
+      guard promptOptions.prompt == nil || promptOptions.classLabel == nil else {
+        throw ValidationError("--prompt and --class-label exclude one another")
+      }
+      guard first == nil else { throw ValidationError("Files and --prompt or --class-label exclude one another") }
       guard pictureOptions.seed.count <= 1, pictureOptions.batchCount == 1 else {
         throw ValidationError("A comparison is of one picture: give one --seed and no --batch-count")
       }
@@ -75,8 +78,10 @@ struct Compare: AsyncParsableCommand, PictureCommand {
     guard first != nil, second != nil else {
       throw ValidationError("Give two files to compare, or --prompt to compare caching methods")
     }
-    guard !cacheOptions.isGiven, !withCacheOptions.isGiven, promptOptions.isEmpty else {
-      throw ValidationError("Options of prompt and caching go with --prompt only, not with files")
+    guard !cacheOptions.isGiven, !withCacheOptions.isGiven, promptOptions.isEmpty, !pictureOptions.isGiven,
+      !modelOptions.isGiven
+    else {
+      throw ValidationError("Options of prompt, caching, picture and model go with --prompt only, not with files")
     }
   }
 
@@ -85,8 +90,8 @@ struct Compare: AsyncParsableCommand, PictureCommand {
     for place in [difference, promptOptions.output, promptOptions.withOutput] {
       if let place { try AtomicFile.check(place, ifExists: ifExists) }
     }
-    if let prompt = promptOptions.prompt {
-      try await compareCaches(PromptOptions.checked(prompt, "--prompt"))
+    if let entry = try promptOptions.entry() {
+      try await compareCaches(entry)
     } else if let first, let second {
       try Interruption.endingAtOnce {
         let files = FileComparison(firstPath: first, secondPath: second)
@@ -96,10 +101,9 @@ struct Compare: AsyncParsableCommand, PictureCommand {
     }
   }
 
-  private func compareCaches(_ prompt: String) async throws {
-    let model = try modelOptions.open(modelOptions.model == DefaultModel.name ? nil : modelOptions.model)
-    var entry = PromptEntry()
-    entry.prompt = prompt
+  private func compareCaches(_ entry: PromptEntry) async throws {
+    let model = try pictureOptions.scheduled(
+      modelOptions.open(modelOptions.model == DefaultModel.name ? nil : modelOptions.model))
     let base = try BaseSettings(self, model: model, modelName: modelOptions.model ?? DefaultModel.name)
     var notes: [String] = []
     var first = try base.settings(entry, seed: try base.seeds(entry)[0].seed, notes: &notes)

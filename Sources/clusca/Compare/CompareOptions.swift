@@ -8,6 +8,11 @@ struct ComparedPrompt: ParsableArguments {
   var prompt: String?
 
   @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Render this class twice, for models of classes (DiT).", valueName: "class"))
+  var classLabel: String?
+
+  @Option(
     name: .customLong("prompt-2"),
     help: ArgumentHelp("Another prompt for the second text encoder (FLUX: T5).", valueName: "text"))
   var secondPrompt: String?
@@ -23,8 +28,23 @@ struct ComparedPrompt: ParsableArguments {
   @Option(help: ArgumentHelp("Keep the second picture in this file.", valueName: "file"))
   var withOutput: String?
 
+  /// What is rendered; nil if files are compared.
+  ///
+  /// - Throws: ``CommandFailure`` for a text that is too long or holds a zero byte.
+  func entry() throws -> PromptEntry? {
+    var entry = PromptEntry()
+    if let prompt {
+      entry.prompt = try PromptOptions.checked(prompt, "--prompt")
+    } else if let classLabel {
+      entry.classLabel = try PromptOptions.checked(classLabel, "--class-label")
+    } else {
+      return nil
+    }
+    return entry
+  }
+
   var isEmpty: Bool {
-    [prompt, secondPrompt, negativePrompt, output, withOutput].allSatisfy { $0 == nil }
+    [prompt, classLabel, secondPrompt, negativePrompt, output, withOutput].allSatisfy { $0 == nil }
   }
 }
 
@@ -33,7 +53,7 @@ struct WithCacheOptions: ParsableArguments {
   @Option(help: "The caching method; clusca unless given.")
   var withCache: CacheSettings.Method?
 
-  @Option(help: "A full step every 3, 5 or 7 steps; balanced unless given.")
+  @Option(help: "A full step every 3, 5 (DiT: 4) or 7 steps; balanced unless given.")
   var withCachePreset: CacheSettings.Preset?
 
   @Option(help: ArgumentHelp("Options of the method, those of --cache-option.", valueName: "name=value,…"))

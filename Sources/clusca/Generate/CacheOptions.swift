@@ -6,7 +6,7 @@ struct CacheOptions: ParsableArguments {
   @Option(help: "The caching method; unless given clusca, or none for the first picture of a comparison.")
   var cache: CacheSettings.Method?
 
-  @Option(help: "A full step every 3, 5 or 7 steps; balanced unless given.")
+  @Option(help: "A full step every 3, 5 (DiT: 4) or 7 steps; balanced unless given.")
   var cachePreset: CacheSettings.Preset?
 
   @Option(

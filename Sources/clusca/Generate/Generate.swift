@@ -6,7 +6,7 @@ import Tensors
 /// `clusca generate`: prompts to pictures, in this process.
 struct Generate: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Renders pictures from prompts.",
+    abstract: "Renders pictures from prompts or classes.",
     discussion: """
       With --cache none, a seed gives the picture that it gives with diffusers in float32. Without --model the small model that comes with \
       clusca is used. Width and height are rounded down to what the model can make. Ctrl-C stops within a block of the \
@@ -32,7 +32,8 @@ struct Generate: AsyncParsableCommand {
     let repeated = try promptOptions.from.map { try RepeatedPicture($0) }
     let modelName = try modelOptions.model ?? repeated?.string("model")
     let entries = try promptOptions.entries(repeated)
-    let model = try modelOptions.open(modelName == DefaultModel.name ? nil : modelName)
+    let model = try pictureOptions.scheduled(
+      modelOptions.open(modelName == DefaultModel.name ? nil : modelName), repeated)
     let plan = try PicturePlan(
       entries, of: self, model: model, modelName: modelName ?? DefaultModel.name, repeated: repeated)
     try await PictureRenderer(model: model, plan: plan, options: outputOptions).run()
@@ -47,6 +48,13 @@ struct PromptOptions: ParsableArguments {
   var prompt: String?
 
   @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp(
+      "The class that the picture shall show, for models of classes (DiT): a number, or a name as the checkpoint has it. "
+        + "May be given several times for several pictures.", valueName: "class"))
+  var classLabel: [String] = []
+
+  @Option(
     name: .customLong("prompt-2"),
     help: ArgumentHelp("Another prompt for the second text encoder (FLUX: T5).", valueName: "text"))
   var secondPrompt: String?
@@ -56,7 +64,7 @@ struct PromptOptions: ParsableArguments {
     help: ArgumentHelp("What to stay away from; counts with a --cfg-scale above 1.", valueName: "text"))
   var negativePrompt: String?
 
-  @Flag(help: "Render without a prompt.")
+  @Flag(help: "Render without a prompt or a class.")
   var unconditional = false
 
   @Option(
@@ -72,23 +80,33 @@ struct PromptOptions: ParsableArguments {
   var from: String?
 
   func validate() throws {
-    let sources = [prompt != nil, promptsFile != nil, unconditional].count { $0 }
+    let sources = [prompt != nil, !classLabel.isEmpty, promptsFile != nil, unconditional].count { $0 }
     guard sources <= 1 else {
-      throw ValidationError("--prompt, --prompts-file and --unconditional exclude one another")
+      throw ValidationError("--prompt, --class-label, --prompts-file and --unconditional exclude one another")
     }
     guard sources == 1 || from != nil else {
-      throw ValidationError("A prompt is missing; give --prompt, --prompts-file or --from")
+      throw ValidationError("A prompt is missing; give --prompt, --class-label, --prompts-file or --from")
     }
     if secondPrompt != nil, promptsFile != nil {
       throw ValidationError("--prompt-2 does not go with --prompts-file")
     }
   }
 
-  /// One entry a prompt.
+  /// One entry a prompt or class.
   func entries(_ repeated: RepeatedPicture?) throws -> [PromptEntry] {
     if let promptsFile { return try PromptsFile(path: promptsFile).entries }
+    if !classLabel.isEmpty {
+      return try classLabel.map { label in
+        var entry = PromptEntry()
+        entry.classLabel = try Self.checked(label, "--class-label")
+        entry.negativePrompt = negativePrompt
+        return entry
+      }
+    }
     var entry = PromptEntry()
-    if !unconditional {
+    if prompt == nil, !unconditional, let repeated, repeated.isOfClass {
+      entry.classLabel = try repeated.integer("class_label", in: 0...Int.max).map { "\($0)" }
+    } else if !unconditional {
       guard let text = try prompt.map(Self.text) ?? repeated?.string("prompt") else {
         throw CommandFailure(.usage, "A prompt is missing; give --prompt.")
       }
@@ -139,7 +157,8 @@ struct PictureOptions: ParsableArguments {
     help: ArgumentHelp("Height in pixels.", valueName: "pixels"))
   var height: Int?
 
-  @Option(help: ArgumentHelp("Width and height at once, such as 1024x768.", valueName: "WxH"))
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Width and height at once, such as 1024x768.", valueName: "WxH"))
   var size: PixelSize?
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Denoising steps.", valueName: "count"))
@@ -153,9 +172,17 @@ struct PictureOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Scale of true classifier-free guidance; above 1 every step is computed for the negative prompt too.",
+      "Scale of true classifier-free guidance; above 1 every step is computed for the negative prompt, or for no class, too.",
       valueName: "scale"))
   var cfgScale: Double?
+
+  @Option(help: "Another scheduler than the model's own, with the settings of that; for models of classes (DiT).")
+  var scheduler: SchedulerChoice?
+
+  @Option(
+    help:
+      "The channels of the latents that a DiT is guided in: all, as diffusers has it, or three of four as its authors.")
+  var cfgChannels: GuidedChannels?
 
   @Option(
     name: .shortAndLong, parsing: .unconditionalSingleValue,
@@ -180,6 +207,12 @@ struct PictureOptions: ParsableArguments {
   @Option(help: "When the autoencoder works in tiles: auto is for pictures beyond about 1700 x 1700.")
   var vaeTiling: VAETiling?
 
+  var isGiven: Bool {
+    [width, height, steps, maxSequenceLength].contains { $0 != nil } || size != nil
+      || guidance != nil || cfgScale != nil || !seed.isEmpty || batchCount != 1
+      || noiseDtype != nil || noiseCompat != nil || vaeTiling != nil
+  }
+
   func validate() throws {
     guard size == nil || (width == nil && height == nil) else {
       throw ValidationError("--size and --width or --height exclude one another")
@@ -200,6 +233,19 @@ struct PictureOptions: ParsableArguments {
     if let seed = seed.first(where: { $0 < -1 }) {
       throw ValidationError("--seed \(seed) is negative; seeds begin at 0, and -1 takes a random one")
     }
+  }
+
+  /// The model with the scheduler that is asked for.
+  func scheduled(_ model: any RenderModel, _ repeated: RepeatedPicture? = nil) throws -> any RenderModel {
+    guard let own = model.scheduler else {
+      guard scheduler == nil else {
+        throw CommandFailure(
+          .usage, "--scheduler is for models of classes such as DiT; \(model.path) has one of its own.")
+      }
+      return model
+    }
+    let choice = try scheduler ?? repeated?.choice("scheduler", SchedulerChoice.self) ?? own
+    return try choice == own ? model : model.with(choice) ?? model
   }
 
   private static func check(_ name: String, _ value: Int, in range: ClosedRange<Int>, _ unit: String) throws {
@@ -236,6 +282,8 @@ enum NoiseCompat: String, ExpressibleByArgument, CaseIterable {
 }
 
 extension VAETiling: ExpressibleByArgument {}
+extension GuidedChannels: ExpressibleByArgument {}
+extension SchedulerChoice: ExpressibleByArgument {}
 
 /// Where pictures go and what is said.
 struct OutputOptions: ParsableArguments {
@@ -261,7 +309,7 @@ struct OutputOptions: ParsableArguments {
   @Flag(help: "Print a JSON object for each picture.")
   var json = false
 
-  @Flag(name: .shortAndLong, help: "Say nothing but errors.")
+  @Flag(name: .shortAndLong, help: "Show no progress and no notes.")
   var quiet = false
 
   func validate() throws {

@@ -43,6 +43,10 @@ struct ModelOptions: ParsableArguments {
     help: ArgumentHelp("Threads to compute with; the processors that there are unless given.", valueName: "count"))
   var threads: Int?
 
+  var isGiven: Bool {
+    [model, vae, clip, t5xxl, tokenizer, secondTokenizer].contains { $0 != nil } || dtype != nil || threads != nil
+  }
+
   func validate() throws {
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads \(threads) is not a number from 1 to 1024")

@@ -24,7 +24,8 @@ struct PictureMaker {
     let estimate = MemoryEstimate(model, pictures.map(\.request), precision: precision)
     guard let available = Memory.available, estimate.peak > available else { return }
     let parts = [
-      ("text encoders", estimate.textEncoders), ("transformer", estimate.transformer), ("decoder", estimate.decoder),
+      ("program", estimate.program), ("text encoders", estimate.textEncoders), ("encoding", estimate.encoding),
+      ("transformer", estimate.transformer), ("decoder", estimate.decoder),
       ("feature cache", estimate.cache), ("activations", estimate.activations), ("decoding", estimate.decoding),
     ]
     throw CommandFailure(

@@ -1,3 +1,4 @@
+import Conditioning
 import Files
 import Media
 import Rendering
@@ -146,6 +147,7 @@ struct BaseSettings {
 
   func settings(_ entry: PromptEntry, seed: UInt64, notes: inout [String]) throws -> PictureSettings {
     let (options, defaults) = (command.pictureOptions, model.defaults)
+    let pictureClass = try pictureClass(entry)
     let sides = 1...RenderRequest.maximumSide
     let width = try entry.width ?? options.size?.width ?? options.width ?? repeated?.integer("width", in: sides)
     let height = try entry.height ?? options.size?.height ?? options.height ?? repeated?.integer("height", in: sides)
@@ -154,10 +156,15 @@ struct BaseSettings {
     if guidance != nil, entry.guidance ?? options.guidance != nil, !model.takesGuidance {
       Self.note("This model takes no distilled guidance: --guidance has no effect; see --cfg-scale.", &notes)
     }
+    if let steps, steps > model.maximumSteps {
+      throw CommandFailure(
+        .usage, "\(steps) steps are more than the \(model.maximumSteps) that the model's scheduler has.")
+    }
     let cfgScale = try entry.cfgScale ?? options.cfgScale ?? repeated?.number("cfg_scale")
     let negative =
       try entry.negativePrompt ?? command.negativePrompt ?? repeated?.string("negative_prompt")
-    let scale = cfgScale ?? defaults.cfgScale
+    // Leading away from no class has no effect on no class.
+    let scale = cfgScale ?? (pictureClass.map { $0.label == nil } ?? false ? 1 : defaults.cfgScale)
     if scale <= 1, entry.negativePrompt ?? command.negativePrompt != nil {
       Self.note("A negative prompt has no effect without a --cfg-scale above 1.", &notes)
     }
@@ -165,10 +172,12 @@ struct BaseSettings {
       prompt: entry.prompt,
       secondPrompt: try command.secondPrompt.map { try PromptOptions.checked($0, "--prompt-2") }
         ?? repeated?.string("prompt_2"),
-      negativePrompt: negative ?? defaults.negativePrompt, seed: seed,
+      negativePrompt: negative ?? defaults.negativePrompt, pictureClass: pictureClass, seed: seed,
       width: try fitted(width ?? defaults.width, "width", &notes),
       height: try fitted(height ?? defaults.height, "height", &notes), steps: steps ?? defaults.steps,
       guidance: model.takesGuidance ? guidance ?? defaults.guidance : 0, cfgScale: scale,
+      guidedChannels: try options.cfgChannels ?? repeated?.choice("cfg_channels", GuidedChannels.self) ?? .all,
+      scheduler: model.scheduler, sampler: model.sampler,
       textTokens: try options.maxSequenceLength
         ?? repeated?.integer("max_sequence_length", in: 1...RenderRequest.maximumTextTokens) ?? defaults.textTokens,
       cache: cache, precision: try command.modelOptions.dtype ?? repeated?.precision() ?? .float32,
@@ -177,9 +186,51 @@ struct BaseSettings {
       tiling: try options.vaeTiling ?? repeated?.choice("vae_tiling", VAETiling.self) ?? .auto, model: modelName)
   }
 
+  /// What an entry asks a model of classes for; nil for a model of prompts.
+  ///
+  /// - Throws: ``CommandFailure`` if it is for a model of the other kind.
+  private func pictureClass(_ entry: PromptEntry) throws -> PictureClass? {
+    guard let labels = model.classLabels else {
+      guard entry.classLabel == nil, command.pictureOptions.cfgChannels == nil else {
+        let option = entry.classLabel == nil ? "--cfg-channels" : "--class-label"
+        throw CommandFailure(
+          .usage, "\(option) is for models of classes such as DiT, but \(modelName) takes prompts: give --prompt.")
+      }
+      return nil
+    }
+    guard entry.prompt.isEmpty else {
+      throw CommandFailure(
+        .usage,
+        "\(modelName) takes classes, not prompts: give --class-label with a number from 0 to \(labels.count - 1) or a name."
+      )
+    }
+    let isForPrompts =
+      entry.negativePrompt != nil || command.negativePrompt != nil || command.secondPrompt != nil
+      || command.pictureOptions.maxSequenceLength != nil
+    guard !isForPrompts else {
+      throw CommandFailure(
+        .usage,
+        "--negative-prompt, --prompt-2 and --max-sequence-length are for models of prompts, but \(modelName) takes classes."
+      )
+    }
+    guard let text = entry.classLabel else { return PictureClass(label: nil, name: "") }
+    do {
+      let label = try labels.label(text)
+      return PictureClass(label: label, name: labels.name(of: label))
+    } catch {
+      throw CommandFailure(.usage, "--class-label: \(error).")
+    }
+  }
+
   /// A side rounded down to what the model can make.
   private func fitted(_ pixels: Int, _ side: String, _ notes: inout [String]) throws -> Int {
     let multiple = model.sizeMultiple
+    guard !model.hasFixedSize || pixels == multiple else {
+      throw CommandFailure(
+        .usage,
+        "A \(side) of \(pixels) cannot be made: this model's pictures are \(model.defaults.width) x "
+          + "\(model.defaults.height) pixels.")
+    }
     let fitted = pixels / multiple * multiple
     guard fitted > 0 else {
       throw CommandFailure(

@@ -7,15 +7,23 @@ import Tensors
 
 /// Everything that decides about a picture, as the picture itself keeps it under `clusca`.
 struct PictureSettings: Sendable, Equatable {
+  /// Empty for a picture of a class.
   var prompt: String
   var secondPrompt: String?
   var negativePrompt: String
+  /// For models of classes.
+  var pictureClass: PictureClass?
   var seed: UInt64
   var width: Int
   var height: Int
   var steps: Int
   var guidance: Double
   var cfgScale: Double
+  var guidedChannels: GuidedChannels
+  /// For models that can have several.
+  var scheduler: SchedulerChoice?
+  /// The scheduler's name in other programs.
+  var sampler: String
   var textTokens: Int
   var cache: CacheSettings
   var precision: Precision
@@ -27,20 +35,38 @@ struct PictureSettings: Sendable, Equatable {
 
   var request: RenderRequest {
     RenderRequest(
-      prompt: PromptText(prompt, second: secondPrompt), negativePrompt: PromptText(negativePrompt), width: width,
-      height: height, steps: steps, guidance: guidance, cfgScale: cfgScale, seed: seed, textTokens: textTokens,
-      cache: cache, noiseFormat: noiseFormat, noise: noise, tiling: tiling.tiling)
+      subject: pictureClass.map { .label($0.label) } ?? .prompt(PromptText(prompt, second: secondPrompt)),
+      negative: pictureClass == nil ? .prompt(PromptText(negativePrompt)) : .label(nil), width: width, height: height,
+      steps: steps, guidance: guidance, cfgScale: cfgScale, guidedChannels: guidedChannels, seed: seed,
+      textTokens: textTokens, cache: cache, noiseFormat: noiseFormat, noise: noise, tiling: tiling.tiling)
   }
 
   var json: JSONObject {
-    var json: JSONObject = [
-      "prompt": .string(prompt), "negative_prompt": .string(negativePrompt), "seed": Self.json(seed),
-      "width": .integer(width), "height": .integer(height), "steps": .integer(steps), "guidance": .number(guidance),
-      "cfg_scale": .number(cfgScale), "max_sequence_length": .integer(textTokens), "cache": .object(cacheJSON),
+    var json = subjectJSON
+    let common: JSONObject = [
+      "seed": Self.json(seed), "width": .integer(width), "height": .integer(height), "steps": .integer(steps),
+      "cfg_scale": .number(cfgScale), "cache": .object(cacheJSON),
       "dtype": .string(precision == .float32 ? "float32" : "bf16"),
       "noise_dtype": .string(noiseFormat == .float32 ? "float32" : "bf16"),
       "noise_compat": .string(noise == .current ? "torch" : "torch-legacy"), "vae_tiling": .string(tiling.rawValue),
       "model": .string(model),
+    ]
+    for (key, value) in common { json[key] = value }
+    return json
+  }
+
+  /// What it shows, and the settings that go with it.
+  private var subjectJSON: JSONObject {
+    if let pictureClass {
+      return [
+        "class_label": pictureClass.label.map(JSONValue.integer) ?? .null, "class_name": .string(pictureClass.name),
+        "cfg_channels": .string(guidedChannels.rawValue),
+        "scheduler": scheduler.map { .string($0.rawValue) } ?? .null,
+      ]
+    }
+    var json: JSONObject = [
+      "prompt": .string(prompt), "negative_prompt": .string(negativePrompt), "guidance": .number(guidance),
+      "max_sequence_length": .integer(textTokens),
     ]
     if let secondPrompt { json["prompt_2"] = .string(secondPrompt) }
     return json
@@ -61,15 +87,17 @@ struct PictureSettings: Sendable, Equatable {
 
   /// What other programs read.
   var parameters: GenerationParameters {
-    var settings: [GenerationParameters.Setting] = [
-      .init("Steps", "\(steps)"), .init("Sampler", "Euler"), .init("Schedule type", "Simple"),
-      .init("CFG scale", "\(cfgScale)"), .init("Distilled CFG Scale", "\(guidance)"), .init("Seed", "\(seed)"),
-      .init("Size", "\(width)x\(height)"), .init("Model", model), .init("RNG", "CPU"),
+    var settings: [GenerationParameters.Setting] = [.init("Steps", "\(steps)"), .init("Sampler", sampler)]
+    if pictureClass == nil { settings.append(.init("Schedule type", "Simple")) }
+    settings.append(.init("CFG scale", "\(cfgScale)"))
+    if pictureClass == nil { settings.append(.init("Distilled CFG Scale", "\(guidance)")) }
+    settings += [
+      .init("Seed", "\(seed)"), .init("Size", "\(width)x\(height)"), .init("Model", model), .init("RNG", "CPU"),
     ]
     settings.append(.init("Cache", cache.method.rawValue))
     settings.append(.init("Version", "clusca \(Version.current)"))
     return GenerationParameters(
-      prompt: prompt, negativePrompt: cfgScale > 1 ? negativePrompt : "", settings: settings)
+      prompt: pictureClass?.name ?? prompt, negativePrompt: cfgScale > 1 ? negativePrompt : "", settings: settings)
   }
 
   var metadata: PictureMetadata {
@@ -77,6 +105,14 @@ struct PictureSettings: Sendable, Equatable {
     clusca["version"] = .string(Version.current)
     return PictureMetadata(parameters: parameters, clusca: .object(clusca))
   }
+}
+
+/// The class that a picture shows.
+struct PictureClass: Sendable, Equatable {
+  /// Nil for none in particular.
+  var label: Int?
+  /// All names that the checkpoint has for it.
+  var name: String
 }
 
 /// When the autoencoder works in tiles, as the option has it.

@@ -18,6 +18,9 @@ struct RepeatedPicture: Sendable {
     self.json = json
   }
 
+  /// Whether it shows a class, or none of a model of classes.
+  var isOfClass: Bool { json["class_label"] != nil }
+
   func string(_ key: String) throws -> String? { try value(key, "a text", \.string) }
 
   func integer(_ key: String, in range: ClosedRange<Int>) throws -> Int? {

@@ -1,4 +1,5 @@
 import Files
+import Rendering
 import StrictJSON
 import Tensors
 
@@ -7,6 +8,8 @@ struct CheckpointReport: InspectionReport {
   let folder: String
   /// Such as `FluxPipeline`.
   let pipeline: String?
+  /// Such as `flux`; nil if the pipeline cannot be rendered.
+  let family: String?
   let parts: [PartReport]
   let problems: [String]
 
@@ -31,6 +34,7 @@ struct CheckpointReport: InspectionReport {
     if parts.isEmpty, problems.isEmpty { problems.append("\(index.path): it names no parts") }
     self.folder = folder
     pipeline = index.json["_class_name"]?.string
+    family = pipeline.flatMap { RenderModels.families[$0] }
     self.parts = parts
     self.problems = problems + parts.flatMap(\.problems)
   }
@@ -51,13 +55,14 @@ struct CheckpointReport: InspectionReport {
 
   func lines(withTensors: Bool) -> [String] {
     let own = problems.dropLast(parts.flatMap(\.problems).count)
-    return ["\(folder): \(headline)"] + own.map { "problem: \($0)" }
+    return ["\(folder): \(headline)", "family: \(family ?? "none that can be rendered")"] + own.map { "problem: \($0)" }
       + parts.flatMap { [""] + $0.lines(withTensors: withTensors) }
   }
 
   func json(withTensors: Bool) -> JSONValue {
     [
       "kind": "checkpoint", "path": .string(folder), "pipeline": pipeline.map(JSONValue.string) ?? .null,
+      "family": family.map(JSONValue.string) ?? .null,
       "parameters": .integer(total.elements), "bytes": .integer(total.bytes),
       "parts": .array(parts.map { $0.json(withTensors: withTensors) }),
       "problems": .array(problems.map(JSONValue.string)),

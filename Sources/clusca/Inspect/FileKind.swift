@@ -12,7 +12,9 @@ enum FileKind {
   static func name(path: String, head: [UInt8]) -> String {
     let known: [([UInt8], String)] = [
       (Array("GGUF".utf8), "a GGUF file, which is not supported"),
-      (Array("PK\u{3}\u{4}".utf8), "a zip or pickle file, which could run code and is not read"),
+      (
+        Array("PK\u{3}\u{4}".utf8), "a zip file; if torch.save wrote it, clusca convert makes a .safetensors file of it"
+      ),
       ([0x80, 0x02], "a pickle file, which could run code and is not read"),
       ([0xFF, 0xD8, 0xFF], "a JPEG picture"),
       (Array("RIFF".utf8), "a RIFF file, such as a WebP picture"),

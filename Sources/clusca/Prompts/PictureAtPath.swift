@@ -54,7 +54,8 @@ enum PictureAtPath: Equatable, Sendable {
 extension PromptEntry {
   /// What the entry itself asks for, under the names of ``PromptKey``. A random seed and the place are not part of it.
   var settings: JSONObject {
-    var settings: JSONObject = ["prompt": .string(prompt)]
+    var settings: JSONObject = classLabel == nil ? ["prompt": .string(prompt)] : [:]
+    if let label = classLabel.flatMap({ Int($0) }) { settings[PromptKey.classLabel.rawValue] = .integer(label) }
     if let negativePrompt { settings[PromptKey.negativePrompt.rawValue] = .string(negativePrompt) }
     if let seed, seed >= 0 { settings[PromptKey.seed.rawValue] = .integer(seed) }
     if let width { settings[PromptKey.width.rawValue] = .integer(width) }

@@ -8,6 +8,8 @@ struct PromptEntry: Sendable, Equatable {
   static let maximumPromptBytes = 64 << 10
 
   var prompt = ""
+  /// For models of classes, instead of a prompt: a number or a name.
+  var classLabel: String?
   var negativePrompt: String?
   /// -1 asks for a random one.
   var seed: Int?
@@ -27,6 +29,8 @@ struct PromptEntry: Sendable, Equatable {
   mutating func set(_ key: PromptKey, to value: JSONValue) throws(Refusal) {
     switch key {
     case .prompt: prompt = try Self.prompt(value, key)
+    case .classLabel:
+      if let number = value.int { classLabel = "\(number)" } else { classLabel = try Self.text(value, key) }
     case .negativePrompt: negativePrompt = try Self.prompt(value, key)
     case .seed: seed = try Self.integer(value, key, in: -1...Int.max)
     case .width: width = try Self.integer(value, key, in: 1...RenderRequest.maximumSide)

@@ -2,6 +2,7 @@
 /// and those under which a picture keeps its settings.
 enum PromptKey: String, CaseIterable, Sendable {
   case prompt
+  case classLabel = "class_label"
   case negativePrompt = "negative_prompt"
   case seed
   case width

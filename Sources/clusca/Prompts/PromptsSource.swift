@@ -55,7 +55,9 @@ struct PromptsSource {
       guard !keys.contains(key) else { throw failure(header.line, "the column \"\(column)\" stands twice") }
       keys.append(key)
     }
-    guard keys.contains(.prompt) else { throw failure(header.line, "there is no column \"prompt\"") }
+    guard keys.contains(.prompt) || keys.contains(.classLabel) else {
+      throw failure(header.line, "there is no column \"prompt\" and none \"class_label\"")
+    }
     var entries: [PromptEntry] = []
     for record in records {
       guard record.cells.count == keys.count else {
@@ -83,7 +85,12 @@ struct PromptsSource {
         throw failure(line, error.reason)
       }
     }
-    guard !Self.trimmed(entry.prompt).isEmpty else { throw failure(line, "there is no prompt") }
+    guard entry.classLabel == nil || entry.prompt.isEmpty else {
+      throw failure(line, "there are both a prompt and a class_label")
+    }
+    guard entry.classLabel != nil || !Self.trimmed(entry.prompt).isEmpty else {
+      throw failure(line, "there is no prompt")
+    }
     return entry
   }
 

@@ -22,8 +22,10 @@ final class TimedSample {
     let model = try FluxTransformer(configuration, Parameters(source, precision: precision))
     sample = try model.makeSample(
       SampleInputs(
-        grid: grid, text: RandomValues.tensor([textTokens, configuration.textWidth], seed: 7),
-        pooled: RandomValues.tensor([configuration.pooledWidth], seed: 8), guidance: 3.5))
+        grid: grid,
+        condition: .text(
+          RandomValues.tensor([textTokens, configuration.textWidth], seed: 7),
+          pooled: RandomValues.tensor([configuration.pooledWidth], seed: 8)), guidance: 3.5))
     cache = policy.makeCache(choices: KeyedChoices(seed: 0, row: 0))
     blockNames =
       (0..<configuration.doubleBlocks).map { "double block \($0)" }

@@ -123,6 +123,14 @@ struct BadModelTests {
     }
   }
 
+  @Test(arguments: [("transformer", "proj_out.bias"), ("vae", "decoder.conv_in.weight")])
+  func whatIsMissingIsFoundBeforePromptsAreEncoded(part: String, name: String) throws {
+    try refuse("both", naming: [name]) { model in
+      try model.rewrite(part) { $0.name == name ? nil : $0 }
+      try model.rewrite("text_encoder") { $0.name == "text_model.final_layer_norm.bias" ? nil : $0 }
+    }
+  }
+
   @Test func weightsThatAreNoNumbersGiveNoPicture() throws {
     for (part, name) in [("transformer", "proj_out.bias"), ("vae", "decoder.conv_out.bias")] {
       try refuse("\(name)", naming: ["numbers"]) { model in

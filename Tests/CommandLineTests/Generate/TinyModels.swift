@@ -83,9 +83,3 @@ struct ModelFolder {
     try FileManager.default.moveItem(atPath: "\(folder)/new", toPath: "\(folder)/\(name).safetensors")
   }
 }
-
-extension StoredTensor {
-  func renamed(_ name: String) throws -> StoredTensor {
-    try StoredTensor(name: name, dtype: dtype, shape: shape, bytes: withBytes { [UInt8]($0) })
-  }
-}

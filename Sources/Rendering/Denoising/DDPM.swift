@@ -1,0 +1,120 @@
+import Glibc
+import Tensors
+
+/// Denoising diffusion probabilistic models (arXiv 2006.11239): every step but the last adds noise
+/// (diffusers: `DDPMScheduler`). All numbers are formed in float32 as there.
+public struct DDPM: DiscreteScheduler, Hashable {
+  /// The variance of the noise that a step adds.
+  public enum Variance: String, Sendable, Hashable {
+    /// β̃, that of the step before given picture and latents.
+    case fixedSmall = "fixed_small"
+    /// The same by way of its logarithm.
+    case fixedSmallLog = "fixed_small_log"
+    /// β
+    case fixedLarge = "fixed_large"
+  }
+
+  public var sampler: String { "DDPM" }
+  public var maximumSteps: Int { noise.timesteps }
+
+  public let noise: TrainingNoise
+  public let spacing: TrainingNoise.Spacing
+  /// Added to the timesteps of the spacing `leading`.
+  public let offset: Int
+  public let variance: Variance
+
+  public init(_ configuration: PartConfiguration) throws {
+    noise = try TrainingNoise(configuration)
+    spacing = try TrainingNoise.spacing(configuration, default: .leading)
+    offset = try configuration.integer("steps_offset", default: 0, in: 0...1000)
+    guard try !configuration.bool("clip_sample", default: true) else {
+      throw configuration.error("clip_sample", "is true or missing, which means true; only false is supported")
+    }
+    let name = try configuration.string("variance_type", default: Variance.fixedSmall.rawValue)
+    guard let variance = Variance(rawValue: name) else {
+      throw configuration.error(
+        "variance_type",
+        "is \(name.printable(limit: 60)); only fixed_small, fixed_small_log and fixed_large are supported")
+    }
+    self.variance = variance
+  }
+
+  /// The steps of a run.
+  public struct Schedule: DenoisingSchedule, Hashable {
+    /// Falling; the model takes them as they are.
+    public let timesteps: [Int]
+    fileprivate let coefficients: [Coefficients]
+
+    public var steps: Int { timesteps.count }
+    public func timestep(_ step: Int) -> Float { Float(timesteps[step]) }
+
+    public func start(noise: SamplerNoise?) -> any DenoisingRun {
+      guard let noise else { preconditionFailure("DDPM adds noise between the steps") }
+      return Run(schedule: self, noise: noise)
+    }
+  }
+
+  public func schedule(steps: Int) -> Schedule {
+    precondition(steps >= 1 && steps <= maximumSteps, "there are \(noise.timesteps) timesteps")
+    let timesteps = noise.timesteps(steps, spacing, offset: offset)
+    let signals = timesteps.map { noise.remainingSignal[$0] }
+    return Schedule(
+      timesteps: timesteps,
+      coefficients: timesteps.indices.map { step in
+        Coefficients(
+          signal: signals[step], next: step + 1 < signals.count ? signals[step + 1] : 1,
+          variance: timesteps[step] > 0 ? variance : nil)
+      })
+  }
+
+  /// What a step multiplies with; formulas (7) and (15) of the paper.
+  fileprivate struct Coefficients: Sendable, Hashable {
+    /// √ᾱ and √(1 − ᾱ)
+    let signal: Float
+    let noise: Float
+    /// Of the picture and of the latents in the mean.
+    let picture: Float
+    let latents: Float
+    /// Of the noise that is added; nil if there is none.
+    let deviation: Float?
+
+    /// - Parameters:
+    ///   - signal: ᾱ at the step.
+    ///   - next: ᾱ behind it.
+    ///   - variance: nil if the step adds no noise.
+    init(signal: Float, next: Float, variance: Variance?) {
+      let alpha = signal / next
+      let beta = 1 - alpha
+      self.signal = signal.squareRoot()
+      noise = (1 - signal).squareRoot()
+      picture = next.squareRoot() * beta / (1 - signal)
+      latents = alpha.squareRoot() * (1 - next) / (1 - signal)
+      let small = max(1e-20, (1 - next) / (1 - signal) * beta)
+      deviation =
+        switch variance {
+        case nil: nil
+        case .fixedSmall: small.squareRoot()
+        case .fixedSmallLog: expf(0.5 * logf(small))
+        case .fixedLarge: beta.squareRoot()
+        }
+    }
+  }
+
+  private struct Run: DenoisingRun {
+    let schedule: Schedule
+    var noise: SamplerNoise
+    var step = 0
+
+    mutating func advance(_ latents: inout Tensor, predicted: Tensor) -> Tensor {
+      precondition(step < schedule.steps, "the run has \(schedule.steps) steps")
+      let factors = schedule.coefficients[step]
+      let denoised = latents.combined(predicted) { x, noise in (x - factors.noise * noise) / factors.signal }
+      latents = denoised.combined(latents) { picture, x in factors.picture * picture + factors.latents * x }
+      if let deviation = factors.deviation {
+        latents = latents.combined(noise.next()) { x, noise in x + deviation * noise }
+      }
+      step += 1
+      return denoised
+    }
+  }
+}

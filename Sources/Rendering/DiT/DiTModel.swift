@@ -1,0 +1,106 @@
+import Autoencoders
+import Conditioning
+import FeatureCaching
+import Tensors
+import Transformers
+
+/// The DiT family as the pipeline sees it.
+public struct DiTModel: RenderModel {
+  public let checkpoint: DiTCheckpoint
+
+  public init(_ checkpoint: DiTCheckpoint) { self.checkpoint = checkpoint }
+
+  public var family: String { "dit" }
+  public var path: String { checkpoint.path }
+  public var defaults: RenderDefaults { checkpoint.defaults }
+  public var classLabels: ClassLabels? { checkpoint.labels }
+  public var takesGuidance: Bool { false }
+  public var cachePreset: CacheSettings { .dit }
+  public var maximumSteps: Int { checkpoint.scheduler.maximumSteps }
+  public var sampler: String { checkpoint.scheduler.sampler }
+  public var scheduler: SchedulerChoice? { checkpoint.schedulerChoice }
+
+  public func with(_ scheduler: SchedulerChoice) throws -> (any RenderModel)? {
+    var checkpoint = checkpoint
+    try checkpoint.use(scheduler)
+    return DiTModel(checkpoint)
+  }
+
+  /// The positions of the tokens were made for one size.
+  public var hasFixedSize: Bool { true }
+  public var sizeMultiple: Int { checkpoint.side }
+
+  public func grid(width: Int, height: Int) -> TokenGrid { checkpoint.transformer.grid }
+
+  public func loadEncoder(_ precision: Precision) throws -> any SubjectEncoder { ClassEncoder() }
+
+  public func loadTransformer(_ precision: Precision, blocks: BlockRange?) throws -> any DiffusionTransformer {
+    try checkpoint.loadTransformer(precision, blocks: blocks)
+  }
+
+  public func loadDecoder(_ precision: Precision) throws -> any LatentDecoder {
+    DiTLatentDecoder(
+      decoder: try checkpoint.loadDecoder(precision), patch: checkpoint.transformer.patchSize)
+  }
+
+  public func noise(
+    _ grid: TokenGrid, rows: Int, _ generator: inout TorchGenerator, _ format: NoiseFormat
+  ) -> Tensor {
+    let transformer = checkpoint.transformer
+    return LatentPacking.noise(
+      [transformer.inputChannels, transformer.sampleSize, transformer.sampleSize], rows: rows, &generator, format,
+      patch: transformer.patchSize)
+  }
+
+  public func schedule(steps: Int, grid: TokenGrid) -> any DenoisingSchedule {
+    checkpoint.scheduler.schedule(steps: steps)
+  }
+
+  /// The numbers of a token are ordered by channel.
+  public func guidedColumns(_ channels: GuidedChannels) -> Int? {
+    channels == .all ? nil : 3 * checkpoint.transformer.patchSize * checkpoint.transformer.patchSize
+  }
+
+  public func cost(_ grid: TokenGrid, textTokens: Int) -> StepCost {
+    StepCost(
+      branches: checkpoint.transformer.branches,
+      outsideOfBranches: checkpoint.transformer.operationsOutsideOfBranches, beforeSteps: 0)
+  }
+
+  /// At most: of embedders that all blocks share the file has a copy for each.
+  public func weightBytes(_ precision: Precision) -> WeightBytes {
+    let width = precision == .float32 ? 4 : 2
+    return WeightBytes(
+      textEncoders: 0, transformer: checkpoint.counts.transformer * width,
+      decoder: checkpoint.counts.autoencoder * width)
+  }
+
+  public func encodingBytes(textTokens: Int) -> Int { 0 }
+
+  public func decodingBytes(_ grid: TokenGrid, _ tiling: Tiling) -> Int {
+    let side = checkpoint.transformer.sampleSize
+    return checkpoint.autoencoder.decodingBytes(height: side, width: side, tiling: tiling)
+  }
+}
+
+/// Classes are taken as they are.
+private struct ClassEncoder: SubjectEncoder {
+  func encode(_ subject: Subject, maximumTokens: Int) throws -> EncodedSubject {
+    guard case .label(let label) = subject else {
+      throw SampleError(description: "A DiT takes a class, not a prompt.")
+    }
+    return EncodedSubject(.label(label))
+  }
+}
+
+private struct DiTLatentDecoder: LatentDecoder {
+  let decoder: AutoencoderKLDecoder
+  let patch: Int
+
+  func decode(_ latents: Tensor, _ grid: TokenGrid, _ tiling: Tiling) throws -> Tensor {
+    let unpacked = LatentPacking.unpack(latents, rows: grid.rows, columns: grid.columns, patch: patch)
+    let decoded = try decoder.decode(decoder.unscaled(unpacked.reshaped([1] + unpacked.shape)), tiling: tiling)
+    let pixels = Pixels.unit(decoded)  // [1, height, width, 3]
+    return pixels.reshaped(Array(pixels.shape.dropFirst()))
+  }
+}

@@ -1,0 +1,66 @@
+import FeatureCaching
+import Tensors
+
+/// A block of self-attention and MLP, modulated by time and class: adaLN-Zero (diffusers: `BasicTransformerBlock` with
+/// `ada_norm_zero`; figure 3 of the paper).
+struct DiTBlock: Sendable {
+  private let index: Int
+  private let modulation: AdaLayerNorm
+  private let qkv: Linear
+  private let projection: Linear
+  private let mlp: FeedForward
+  private let attention: Attention
+  private let norm = LayerNorm(epsilon: 1e-6)
+  private let mlpNorm: LayerNorm
+
+  init(_ parameters: Parameters, _ configuration: DiTConfiguration, index: Int) throws {
+    let width = configuration.width
+    let attn = parameters.module("attn1")
+    self.index = index
+    modulation = try AdaLayerNorm(parameters.module("norm1"), inputs: width, width: width, parts: 6)
+    qkv = try Linear(
+      joining: ["to_q", "to_k", "to_v"].map { (attn.module($0), width) }, inputs: width,
+      bias: configuration.hasAttentionBias)
+    projection = try Linear(attn.module("to_out.0"), inputs: width, outputs: width)
+    mlp = try FeedForward(parameters.module("ff"), width: width)
+    attention = Attention(heads: configuration.heads, headWidth: configuration.headWidth)
+    mlpNorm = LayerNorm(epsilon: configuration.mlpNormEpsilon)
+  }
+
+  var weightBytes: Int { modulation.weightBytes + qkv.weightBytes + projection.weightBytes + mlp.weightBytes }
+
+  /// - Parameters:
+  ///   - x: `[tokens, width]`
+  ///   - vec: `[1, width]`, SiLU applied
+  ///   - isLast: whether no block follows in the model
+  func callAsFunction(_ x: inout Tensor, vec: Tensor, isLast: Bool, cache: any FeatureCache, probe: Probe?) {
+    let mod = modulation.branches(vec)
+    record(mod, of: x, probe?.module("norm1"))
+
+    let attended = cache.feature(Branch(index, .image, .attention)) { selfAttention(norm(x, mod[0].input)) }
+    x.add(attended, gate: mod[0].gate)
+    probe?("norm3", mlpNorm(x))
+    let transformed = cache.feature(Branch(index, .image, .mlp), of: x) { rows in mlp(mlpNorm(rows, mod[1].input)) }
+    x.add(transformed, gate: mod[1].gate)
+    if isLast { cache.observe(.image, x) }
+
+    if let probe {
+      probe("attn1", attended.sum)
+      probe("ff", transformed.sum)
+    }
+  }
+
+  private func selfAttention(_ x: Tensor) -> Tensor {
+    let qkv = qkv(x)  // [tokens, 3 width]
+    return projection(attention(qkv))  // [tokens, width]
+  }
+
+  private func record(_ modulation: [BranchModulation], of x: Tensor, _ probe: Probe?) {
+    guard let probe else { return }
+    probe("0", norm(x, modulation[0].input))
+    probe("1", modulation[0].gate)
+    probe("2", modulation[1].input.shift)
+    probe("3", modulation[1].input.scale)
+    probe("4", modulation[1].gate)
+  }
+}

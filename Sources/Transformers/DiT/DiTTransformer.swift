@@ -1,0 +1,186 @@
+import FeatureCaching
+import Tensors
+
+/// The diffusion transformer for classes of ImageNet (Peebles and Xie, arXiv 2212.09748): patches of latents with fixed
+/// positions, blocks modulated by time and class. Source of names and order: diffusers' `dit_transformer_2d.py`.
+public struct DiTTransformer: DiffusionTransformer {
+  public let configuration: DiTConfiguration
+  public let blocks: BlockRange
+  fileprivate let embedders: [DiTEmbedder]
+  /// Which of the embedders each of the blocks has.
+  fileprivate let embedderOfBlock: [Int]
+  fileprivate let patches: Patches?
+  fileprivate let loadedBlocks: [DiTBlock]
+  fileprivate let head: Head?
+
+  public var blockCount: Int { configuration.blockCount }
+
+  /// What only the first stage needs.
+  fileprivate struct Patches: Sendable {
+    let projection: Linear
+    /// `[tokens, width]`
+    let positions: Tensor
+  }
+
+  /// What only the last stage needs.
+  fileprivate struct Head: Sendable {
+    let modulation: Linear
+    let projection: Linear
+    /// Which of the embedders it has: that of the first block.
+    let embedder: Int
+  }
+
+  /// Reads the parameters that the blocks of a range need; all blocks unless told otherwise. The first range reads the
+  /// embedding of patches too, the last one the output with the first block's embedder.
+  ///
+  /// - Throws: `ParameterError` for a tensor that is missing or has another shape, and what is wrong with its file.
+  public init(_ configuration: DiTConfiguration, _ parameters: Parameters, blocks: BlockRange? = nil) throws {
+    let blocks = blocks ?? 0..<configuration.blockCount
+    precondition(blocks.lowerBound >= 0 && blocks.upperBound <= configuration.blockCount, "no such blocks")
+    let (width, grid) = (configuration.width, configuration.grid)
+    let patch = configuration.patchSize * configuration.patchSize
+    self.configuration = configuration
+    self.blocks = blocks
+    patches =
+      blocks.lowerBound == 0
+      ? Patches(
+        projection: try Self.patchProjection(parameters.module("pos_embed.proj"), configuration),
+        positions: SinusoidalPositions.embedding(rows: grid.rows, columns: grid.columns, width: width))
+      : nil
+    var embedders = DiTEmbedders()
+    embedderOfBlock = try blocks.map { try embedders.add(block: $0, parameters, configuration) }
+    loadedBlocks = try blocks.map { index in
+      try DiTBlock(parameters.module("transformer_blocks.\(index)"), configuration, index: index)
+    }
+    head =
+      blocks.upperBound == configuration.blockCount
+      ? Head(
+        modulation: try Linear(parameters.module("proj_out_1"), inputs: width, outputs: 2 * width),
+        projection: try Linear(
+          parameters.module("proj_out_2"), inputs: width, outputs: patch * configuration.outputChannels),
+        embedder: try embedders.add(block: 0, parameters, configuration))
+      : nil
+    self.embedders = embedders.distinct
+  }
+
+  /// A convolution whose stride is its size: a product with each patch, channels × rows × columns.
+  private static func patchProjection(_ parameters: Parameters, _ configuration: DiTConfiguration) throws -> Linear {
+    let (width, channels, side) = (configuration.width, configuration.inputChannels, configuration.patchSize)
+    let kernel = try parameters.stored("weight", shape: [width, channels, side, side])
+    return Linear(
+      weight: try WeightMatrix(
+        joining: [kernel.reshaped([width, channels * side * side])], precision: parameters.precision),
+      bias: try parameters.tensor("bias", shape: [width]))
+  }
+
+  public var weightBytes: Int {
+    let ends =
+      (patches.map { $0.projection.weightBytes } ?? 0)
+      + (head.map { $0.modulation.weightBytes + $0.projection.weightBytes } ?? 0)
+    return ends + embedders.reduce(0) { $0 + $1.weightBytes } + loadedBlocks.reduce(0) { $0 + $1.weightBytes }
+  }
+
+  public func makeSample(_ inputs: SampleInputs) throws -> any TransformerSample {
+    try DiTSample(self, inputs)
+  }
+}
+
+private struct DiTSample: TransformerSample {
+  private let model: DiTTransformer
+  /// The class as each of the embedders has it, `[1, width]`.
+  private let labels: [Tensor]
+
+  init(_ model: DiTTransformer, _ inputs: SampleInputs) throws {
+    let configuration = model.configuration
+    guard case .label(let label) = inputs.condition else {
+      throw SampleError(description: "A DiT takes a class, not a prompt.")
+    }
+    guard label.map((0..<configuration.classes).contains) ?? true else {
+      throw SampleError(
+        description:
+          "The class \(label ?? 0) is none of the transformer's, which are 0 to \(configuration.classes - 1).")
+    }
+    guard inputs.grid == configuration.grid else {
+      throw SampleError(
+        description: "The transformer has positions for \(configuration.grid.rows) x \(configuration.grid.columns) "
+          + "tokens, not for \(inputs.grid.rows) x \(inputs.grid.columns).")
+    }
+    self.model = model
+    labels = try model.embedders.map { try $0.embedded(label: label ?? configuration.classes) }
+  }
+
+  func conditioning(timestep: Float, probe: Probe?) -> Tensor {
+    let vectors = zip(model.embedders, labels).map { embedder, label in embedder.embedded(timestep: timestep) + label }
+    if let probe {
+      for (block, embedder) in zip(model.blocks, model.embedderOfBlock) {
+        probe("transformer_blocks.\(block).norm1.emb", vectors[embedder])
+      }
+    }
+    return Tensor.concatenated(rows: vectors).applying(.silu)  // [embedders, width]
+  }
+
+  func embed(_ latents: Tensor, probe: Probe?) -> BlockState {
+    guard let patches = model.patches else { preconditionFailure("only the first stage embeds") }
+    let x = patches.projection(latents) + patches.positions  // [tokens, patch² · channels] → [tokens, width]
+    probe?("pos_embed", x)
+    return BlockState([.image: x])
+  }
+
+  func run(
+    _ state: inout BlockState, conditioning vectors: Tensor, cache: any FeatureCache, probe: Probe?,
+    beforeBlock: () throws -> Void
+  ) rethrows {
+    guard !model.loadedBlocks.isEmpty else { return }
+    var x = state.take(.image)
+    for ((index, block), embedder) in zip(zip(model.blocks, model.loadedBlocks), model.embedderOfBlock) {
+      try beforeBlock()
+      let name = "transformer_blocks.\(index)"
+      block(
+        &x, vec: vectors.rows(embedder..<embedder + 1), isLast: index == model.blockCount - 1, cache: cache,
+        probe: probe?.module(name))
+      probe?(name, x)
+    }
+    state = BlockState([.image: x])
+  }
+
+  func project(_ state: BlockState, conditioning vectors: Tensor, probe: Probe?) -> Tensor {
+    guard let head = model.head, let x = state.streams[.image] else {
+      preconditionFailure("only the last stage projects")
+    }
+    let modulation = head.modulation(vectors.rows(head.embedder..<head.embedder + 1))  // [1, 2 width]: shift, scale
+    let (norm, width) = (LayerNorm(epsilon: 1e-6), x.columns)
+    let normed = norm(
+      x,
+      Modulation(
+        shift: modulation.columns(0..<width).reshaped([width]),
+        scale: modulation.columns(width..<2 * width).reshaped([width])))
+    let out = head.projection(normed)  // [tokens, patch² · output channels]
+    if let probe {
+      probe("proj_out_1", modulation)
+      probe("norm_out", norm(x))
+      probe("proj_out_2", out)
+    }
+    return noise(out)
+  }
+
+  /// The estimate of the noise alone, without that of its variance, in the order of the latents:
+  /// (row, column, output channel) → (channel, row, column).
+  private func noise(_ out: Tensor) -> Tensor {
+    let configuration = model.configuration
+    let (channels, outputs) = (configuration.inputChannels, configuration.outputChannels)
+    let patch = configuration.patchSize * configuration.patchSize
+    var noise = Tensor(uninitialized: [out.rows, channels * patch])
+    noise.withUnsafeMutableElements { target in
+      out.withUnsafeElements { source in
+        for token in 0..<out.rows {
+          for channel in 0..<channels {
+            for place in 0..<patch {
+              target[(token * channels + channel) * patch + place] = source[(token * patch + place) * outputs + channel]
+            }
+          }
+        }
+      }
+    }
+    return noise
+  }
+}
