@@ -83,17 +83,17 @@ import Testing
 
     // A key that is on no list, a wrong server key, none at all.
     let stranger = try await RawPeer(.curve(try KeyPair(), server: enrolment.server.publicKey), to: server.endpoint)
-    _ = await stranger.events.first { $0 == .refused }
+    _ = try await stranger.events.first { $0 == .refused }
     let misled = try await RawPeer(
       .curve(enrolment.peers["anna"]!, server: try KeyPair().publicKey), to: server.endpoint)
     let plain = try await RawPeer(.plaintext, to: server.endpoint)
-    for peer in [misled, plain] { _ = await peer.events.first { $0 == .refused || $0 == .disconnected } }
+    for peer in [misled, plain] { _ = try await peer.events.first { $0 == .refused || $0 == .disconnected } }
     for peer in [stranger, misled, plain] {
       #expect(!peer.events.events.contains(.ready) && peer.log.events.isEmpty)
       await peer.stop()
     }
     #expect(enrolment.access.refusedHandshakes >= 1)
-    _ = await server.log.first { if case .connection(.refused) = $0 { true } else { false } }
+    _ = try await server.log.first { if case .connection(.refused) = $0 { true } else { false } }
     #expect(try await anna.isAnswered(sequence: 2))
     #expect(try await server.counters.refusedHandshakes >= 1)
     await anna.client.stop()
@@ -115,7 +115,7 @@ import Testing
     #expect(try await bert.isAnswered(sequence: 1))
     enrolment.revoke("anna")
     _ = try await anna.send(.status, sequence: 2)
-    #expect(await anna.refusal()?.reason == .denied)
+    #expect(try await anna.refusal()?.reason == .denied)
     // From now on not even that.
     let seen = anna.log.events.count
     for sequence: UInt64 in 3...5 { _ = try await anna.send(.status, sequence: sequence) }

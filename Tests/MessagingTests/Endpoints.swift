@@ -29,8 +29,8 @@ final class TestServer: Sendable {
   var counters: ServerCounters { get async throws { try await server.withPort { $0.counters } } }
 
   /// The peer of that name that has said hello.
-  func peer(_ name: String) async -> Peer? {
-    let event = await log.first { if case .message(_, _, let peer) = $0 { peer.name == name } else { false } }
+  func peer(_ name: String) async throws -> Peer? {
+    let event = try await log.first { if case .message(_, _, let peer) = $0 { peer.name == name } else { false } }
     if case .message(_, _, let peer) = event { return peer }
     return nil
   }
@@ -60,23 +60,23 @@ final class TestClient: Sendable {
   }
 
   /// The first message of a kind, among the events behind the first `skipping`.
-  func message(_ kind: MessageKind, skipping count: Int = 0) async -> (Message, Payload) {
-    let event = await log.first(skipping: count) {
+  func message(_ kind: MessageKind, skipping count: Int = 0) async throws -> (Message, Payload) {
+    let event = try await log.first(skipping: count) {
       if case .message(let message, _) = $0 { message.kind == kind } else { false }
     }
     guard case .message(let message, let payload) = event else { preconditionFailure("the event is a message") }
     return (message, payload)
   }
 
-  func refusal(skipping count: Int = 0) async -> Refusal? {
-    if case .refused(let refusal) = await message(.refused, skipping: count).0.body { refusal } else { nil }
+  func refusal(skipping count: Int = 0) async throws -> Refusal? {
+    if case .refused(let refusal) = try await message(.refused, skipping: count).0.body { refusal } else { nil }
   }
 
   /// Whether the server answers.
   func isAnswered(sequence: UInt64) async throws -> Bool {
-    await ready()
+    try await ready()
     _ = try await send(.status, sequence: sequence)
-    _ = await log.first {
+    _ = try await log.first {
       if case .message(let message, _) = $0 {
         message.kind == .status && message.fence.sequence == sequence
       } else {
@@ -86,12 +86,12 @@ final class TestClient: Sendable {
     return true
   }
 
-  func ready() async {
-    _ = await log.first { if case .ready = $0 { true } else { false } }
+  func ready() async throws {
+    _ = try await log.first { if case .ready = $0 { true } else { false } }
   }
 
-  func refusedHandshake() async {
-    _ = await log.first { if case .refused = $0 { true } else { false } }
+  func refusedHandshake() async throws {
+    _ = try await log.first { if case .refused = $0 { true } else { false } }
   }
 }
 
@@ -121,11 +121,11 @@ final class RawPeer: Sendable {
     }
   }
 
-  func ready() async { _ = await events.first { $0 == .ready } }
+  func ready() async throws { _ = try await events.first { $0 == .ready } }
 
   /// Sends as soon as the socket takes it.
   func send(_ parts: [[UInt8]]) async throws {
-    await ready()
+    try await ready()
     while try await loop.run({ [box] _ in try box.socket?.send(parts.map { Payload($0) }) }) == .full {
       await Task.yield()
     }
@@ -133,7 +133,7 @@ final class RawPeer: Sendable {
 
   /// The answer at a place in all answers.
   func answer(_ index: Int) async throws -> Message {
-    _ = await log.first(skipping: index) { _ in true }
+    _ = try await log.first(skipping: index) { _ in true }
     let parts = log.events[index]
     return try EnvelopeCodec().decode(parts[0], payloadBytes: parts[1].count)
   }

@@ -30,7 +30,7 @@ import Testing
     #expect(try refusal(await bad.answer(2))?.offset == 4)
     try await bad.send([RawHeader(99).bytes, []])
     #expect(try refusal(await bad.answer(3))?.offset == 5)
-    _ = await server.log.first { if case .quarantined(let name) = $0 { name == "anna" } else { false } }
+    _ = try await server.log.first { if case .quarantined(let name) = $0 { name == "anna" } else { false } }
     try await bad.send([codec.encode(Message(.status)), []])
     while try await server.counters.quarantined < 1 { await Task.yield() }
     #expect(bad.log.events.count == 4)
@@ -56,7 +56,7 @@ import Testing
     let server = try await TestServer(.plaintext)
     let peer = try await RawPeer(.plaintext, to: server.endpoint)
     try await peer.send([codec.encode(Message(.status)), Array(repeating: 0, count: Limits().frameBytes + 1)])
-    _ = await server.log.first { if case .connection(.disconnected) = $0 { true } else { false } }
+    _ = try await server.log.first { if case .connection(.disconnected) = $0 { true } else { false } }
     #expect(try await server.counters == ServerCounters())
     await peer.stop()
     await server.server.stop()
@@ -69,7 +69,7 @@ import Testing
     #expect(try await observer.isAnswered(sequence: 1))
     // Not parsed: the field is no field of the kind, which would be malformed.
     for _ in 0..<3 { _ = try await observer.send(.submit(Submission(key: Array(0..<16))), Payload("{}")) }
-    #expect(await observer.refusal()?.reason == .denied)
+    #expect(try await observer.refusal()?.reason == .denied)
     while try await server.counters.denied < 3 { await Task.yield() }
     #expect(try await observer.isAnswered(sequence: 2))
     #expect(
@@ -111,7 +111,7 @@ import Testing
     let new = try await RawPeer(enrolment.security("w1"), to: server.endpoint)
     try await new.send(hello("w1", .worker, incarnation: 2))
     #expect(try await new.answer(0).kind == .welcome)
-    _ = await server.log.first { if case .replaced(let peer) = $0 { peer.incarnation == 1 } else { false } }
+    _ = try await server.log.first { if case .replaced(let peer) = $0 { peer.incarnation == 1 } else { false } }
     try await old.send([codec.encode(Message(.heartbeat(Heartbeat()))), []])
     #expect(try refusal(await old.answer(1))?.reason == .unexpected)
     try await old.send(hello("w1", .worker, incarnation: 1))
@@ -158,10 +158,10 @@ import Testing
     let server = try await TestServer(.plaintext)
     let client = try await TestClient(.plaintext, to: server.endpoint, name: "anna")
     #expect(try await client.isAnswered(sequence: 1))
-    let peer = try #require(await server.peer("anna"))
+    let peer = try #require(try await server.peer("anna"))
     #expect(try await server.server.send(Message(.current), to: peer) == .sent)
     await client.client.stop()
-    _ = await server.log.first { if case .connection(.disconnected) = $0 { true } else { false } }
+    _ = try await server.log.first { if case .connection(.disconnected) = $0 { true } else { false } }
     while try await server.server.send(Message(.current), to: peer) == .sent { await Task.yield() }
     #expect(try await server.server.send(Message(.current), to: peer) == .unreachable)
     await server.server.stop()
