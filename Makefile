@@ -25,6 +25,8 @@ render: packages ## renders PROMPT with the default model and says where the pic
 	@pictures=$$(.build/release/clusca generate --prompt="$$CLUSCA_PROMPT" --output="$$CLUSCA_OUT" $(ARGS)) && \
 	  printf 'The picture is here: %s\n' "$$pictures"
 
+# One test writes the messages anew and compares.
+test: PACKAGES += protobuf-c-compiler
 test: packages ## checks the formatting and runs all tests
 	swift format lint --strict --recursive --parallel Sources Tests Package.swift
 	swift test -c release -Xswiftc -enable-testing
