@@ -74,9 +74,11 @@ public struct LabelledStream: Sendable, Hashable {
 
 extension HeaderReader {
   func labels() throws(MalformedMessage) -> [LabelledStream] {
-    let streams = try list(\.label_streams, count: self[\.n_label_streams], .labelStreams, maximum: 4).map(\.rawValue)
-    let counts = try list(\.label_counts, count: self[\.n_label_counts], .labelCounts, maximum: 4)
-    let clusters = try list(\.label_clusters, count: self[\.n_label_clusters], .labelClusters, maximum: 4)
+    let most = LabelledStream.maximumStreams
+    let streams = try list(\.label_streams, count: self[\.n_label_streams], .labelStreams, maximum: most).map(
+      \.rawValue)
+    let counts = try list(\.label_counts, count: self[\.n_label_counts], .labelCounts, maximum: most)
+    let clusters = try list(\.label_clusters, count: self[\.n_label_clusters], .labelClusters, maximum: most)
     guard streams.count == counts.count, streams.count == clusters.count else {
       throw malformed(.labelStreams, "is not as long as its counts")
     }

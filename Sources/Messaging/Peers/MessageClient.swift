@@ -52,16 +52,9 @@ public struct ClientConfiguration: Sendable {
 /// A connection to a ``MessageServer``, on a thread of its own: a worker's or client's to the coordinator, a stage's to the
 /// next. It connects again by itself.
 public final class MessageClient: Sendable {
-  private let loop: MessageLoop
-  private let port: PortBox
+  private let port: LoopConfined<ClientPort>
 
-  /// Unchecked: only the loop's thread reads or writes `value`.
-  private final class PortBox: @unchecked Sendable { var value: ClientPort? }
-
-  private init(loop: MessageLoop, port: PortBox) {
-    self.loop = loop
-    self.port = port
-  }
+  private init(_ port: LoopConfined<ClientPort>) { self.port = port }
 
   /// Begins to connect; ``ClientEvent/ready`` tells when it has.
   public static func start(
@@ -69,18 +62,18 @@ public final class MessageClient: Sendable {
   ) async throws -> MessageClient {
     try configuration.security.check(configuration.endpoint)
     let loop = try MessageLoop()
-    let box = PortBox()
+    let port = LoopConfined<ClientPort>(loop)
     do {
-      try await loop.run { thread in try open(configuration, thread, box, handler) }
+      try await loop.run { thread in try open(configuration, thread, port, handler) }
     } catch {
       await loop.stop()
       throw error
     }
-    return MessageClient(loop: loop, port: box)
+    return MessageClient(port)
   }
 
   private static func open(
-    _ configuration: ClientConfiguration, _ thread: LoopThread, _ box: PortBox,
+    _ configuration: ClientConfiguration, _ thread: LoopThread, _ confined: LoopConfined<ClientPort>,
     _ handler: @escaping @Sendable (ClientEvent, ClientPort) -> Void
   ) throws {
     let context = try MessagingContext()
@@ -92,7 +85,7 @@ public final class MessageClient: Sendable {
     }
     let monitor = try SocketMonitor(socket, named: "client", in: context)
     let port = ClientPort(socket, thread, limits: configuration.limits, deliver: handler)
-    box.value = port
+    confined.set(port)
     thread.add(monitor.events) { if let event = try monitor.next() { port.take(event) } }
     thread.add(socket) { try port.receive() }
     thread.whenFailed = { port.emit(.failed("\($0)")) }
@@ -110,15 +103,9 @@ public final class MessageClient: Sendable {
   /// Does something with the port, on its thread.
   public func withPort<Value: Sendable>(_ body: @escaping @Sendable (ClientPort) throws -> Value) async throws -> Value
   {
-    try await loop.run { [port] _ in
-      guard let port = port.value else { throw SocketError("Using a client that has stopped", code: ECANCELED) }
-      return try body(port)
-    }
+    try await port.use(body)
   }
 
   /// Closes the socket. Not to be called from the handler, which would wait for itself.
-  public func stop() async {
-    loop.post { [port] _ in port.value = nil }
-    await loop.stop()
-  }
+  public func stop() async { await port.end() }
 }

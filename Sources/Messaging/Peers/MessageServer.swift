@@ -11,15 +11,9 @@ public final class MessageServer: Sendable {
   public let endpoints: [Endpoint]
   private let loop: MessageLoop
   private let zap: ZAPHandler?
-  /// Set on the loop's thread.
-  private let port: PortBox
+  private let port: LoopConfined<ServerPort>
 
-  /// Lets the work that is posted to the thread find the thread's port.
-  ///
-  /// Unchecked: only the loop's thread reads or writes `value`.
-  private final class PortBox: @unchecked Sendable { var value: ServerPort? }
-
-  private init(endpoints: [Endpoint], loop: MessageLoop, zap: ZAPHandler?, port: PortBox) {
+  private init(endpoints: [Endpoint], loop: MessageLoop, zap: ZAPHandler?, port: LoopConfined<ServerPort>) {
     self.endpoints = endpoints
     self.loop = loop
     self.zap = zap
@@ -39,12 +33,12 @@ public final class MessageServer: Sendable {
     // Before anything listens: without a handler everybody would get in.
     if case .curve(_, let access) = configuration.security { zap = try await ZAPHandler.start(access, in: context) }
     let loop = try MessageLoop()
-    let box = PortBox()
+    let port = LoopConfined<ServerPort>(loop)
     do {
       let endpoints = try await loop.run { thread in
-        try open(configuration, in: context, thread, box, handler)
+        try open(configuration, in: context, thread, port, handler)
       }
-      let server = MessageServer(endpoints: endpoints, loop: loop, zap: zap, port: box)
+      let server = MessageServer(endpoints: endpoints, loop: loop, zap: zap, port: port)
       if case .curve(let keys, _) = configuration.security { try await server.attack(keys.publicKey) }
       server.keepWatch(configuration)
       return server
@@ -56,7 +50,8 @@ public final class MessageServer: Sendable {
   }
 
   private static func open(
-    _ configuration: ServerConfiguration, in context: MessagingContext, _ thread: LoopThread, _ box: PortBox,
+    _ configuration: ServerConfiguration, in context: MessagingContext, _ thread: LoopThread,
+    _ confined: LoopConfined<ServerPort>,
     _ handler: @escaping @Sendable (ServerEvent, ServerPort) -> Void
   ) throws -> [Endpoint] {
     var settings = configuration.settings
@@ -68,7 +63,7 @@ public final class MessageServer: Sendable {
       access = control
     }
     let port = ServerPort(socket, limits: configuration.limits, access: access, deliver: handler)
-    box.value = port
+    confined.set(port)
     let monitor = try SocketMonitor(socket, named: "server", in: context)
     thread.add(monitor.events) { if let event = try monitor.next() { port.emit(.connection(event)) } }
     thread.add(socket) { try port.receive() }
@@ -126,16 +121,12 @@ public final class MessageServer: Sendable {
   /// Does something with the port, on its thread.
   public func withPort<Value: Sendable>(_ body: @escaping @Sendable (ServerPort) throws -> Value) async throws -> Value
   {
-    try await loop.run { [port] _ in
-      guard let port = port.value else { throw SocketError("Using a server that has stopped", code: ECANCELED) }
-      return try body(port)
-    }
+    try await port.use(body)
   }
 
   /// Closes the sockets. Not to be called from the handler, which would wait for itself.
   public func stop() async {
-    loop.post { [port] _ in port.value = nil }
-    await loop.stop()
+    await port.end()
     await zap?.loop.stop()
   }
 }

@@ -78,7 +78,7 @@ public final class ServerPort {
     let entry: AllowList.Entry?
 
     /// What strikes are counted by.
-    var id: String { entry?.key.text ?? String(decoding: connection, as: UTF8.self) + "\(connection)" }
+    var id: String { entry?.key.text ?? "\(connection)" }
   }
 
   private func read(_ header: Payload, _ payload: Payload, from sender: Sender) throws(MalformedMessage) {

@@ -53,12 +53,12 @@ extension CacheSettings {
     case fast
   }
 
-  /// The settings of a preset: the distance of full steps, all else as the family has it.
-  public func with(_ preset: Preset) -> CacheSettings {
+  /// These settings with the distance of full steps of a preset; `balanced` is the family's own.
+  public func with(_ preset: Preset, family: CacheSettings) -> CacheSettings {
     var settings = self
     switch preset {
     case .quality: settings.interval = 3
-    case .balanced: settings.interval = 5
+    case .balanced: settings.interval = family.interval
     case .fast: settings.interval = 7
     }
     return settings

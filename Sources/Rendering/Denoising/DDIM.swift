@@ -4,23 +4,15 @@ import Tensors
 /// (diffusers: `DDIMScheduler`). All numbers are formed in float32 as there.
 public struct DDIM: DiscreteScheduler, Hashable {
   public var sampler: String { "DDIM" }
-  public var maximumSteps: Int { noise.timesteps }
-  public let noise: TrainingNoise
-  public let spacing: TrainingNoise.Spacing
-  /// Added to the timesteps of the spacing `leading`.
-  public let offset: Int
+  public var maximumSteps: Int { training.noise.timesteps }
+  public let training: TrainingTimesteps
   /// ᾱ behind the last step: 1, or that of timestep 0.
   public let finalSignal: Float
 
   public init(_ configuration: PartConfiguration) throws {
-    noise = try TrainingNoise(configuration)
-    spacing = try TrainingNoise.spacing(configuration, default: .leading)
-    offset = try configuration.integer("steps_offset", default: 0, in: 0...1000)
-    guard try !configuration.bool("clip_sample", default: true) else {
-      throw configuration.error("clip_sample", "is true or missing, which means true; only false is supported")
-    }
+    training = try TrainingTimesteps(configuration)
     finalSignal =
-      try configuration.bool("set_alpha_to_one", default: true) ? 1 : noise.remainingSignal.first ?? 1
+      try configuration.bool("set_alpha_to_one", default: true) ? 1 : training.noise.remainingSignal.first ?? 1
   }
 
   /// The steps of a run.
@@ -55,13 +47,12 @@ public struct DDIM: DiscreteScheduler, Hashable {
   }
 
   public func schedule(steps: Int) -> Schedule {
-    precondition(steps >= 1 && steps <= noise.timesteps, "there are \(noise.timesteps) timesteps")
-    let all = noise.timesteps
-    let timesteps = noise.timesteps(steps, spacing, offset: offset)
+    let noise = training.noise
+    let timesteps = training.run(steps: steps)
     return Schedule(
       timesteps: timesteps, signals: timesteps.map { noise.remainingSignal[$0] },
       nextSignals: timesteps.map { timestep in
-        let next = timestep - all / steps
+        let next = timestep - noise.timesteps / steps
         return next >= 0 ? noise.remainingSignal[next] : finalSignal
       })
   }

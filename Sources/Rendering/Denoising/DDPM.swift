@@ -15,21 +15,12 @@ public struct DDPM: DiscreteScheduler, Hashable {
   }
 
   public var sampler: String { "DDPM" }
-  public var maximumSteps: Int { noise.timesteps }
-
-  public let noise: TrainingNoise
-  public let spacing: TrainingNoise.Spacing
-  /// Added to the timesteps of the spacing `leading`.
-  public let offset: Int
+  public var maximumSteps: Int { training.noise.timesteps }
+  public let training: TrainingTimesteps
   public let variance: Variance
 
   public init(_ configuration: PartConfiguration) throws {
-    noise = try TrainingNoise(configuration)
-    spacing = try TrainingNoise.spacing(configuration, default: .leading)
-    offset = try configuration.integer("steps_offset", default: 0, in: 0...1000)
-    guard try !configuration.bool("clip_sample", default: true) else {
-      throw configuration.error("clip_sample", "is true or missing, which means true; only false is supported")
-    }
+    training = try TrainingTimesteps(configuration)
     let name = try configuration.string("variance_type", default: Variance.fixedSmall.rawValue)
     guard let variance = Variance(rawValue: name) else {
       throw configuration.error(
@@ -55,9 +46,8 @@ public struct DDPM: DiscreteScheduler, Hashable {
   }
 
   public func schedule(steps: Int) -> Schedule {
-    precondition(steps >= 1 && steps <= maximumSteps, "there are \(noise.timesteps) timesteps")
-    let timesteps = noise.timesteps(steps, spacing, offset: offset)
-    let signals = timesteps.map { noise.remainingSignal[$0] }
+    let timesteps = training.run(steps: steps)
+    let signals = timesteps.map { training.noise.remainingSignal[$0] }
     return Schedule(
       timesteps: timesteps,
       coefficients: timesteps.indices.map { step in

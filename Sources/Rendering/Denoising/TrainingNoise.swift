@@ -52,11 +52,35 @@ public struct TrainingNoise: Sendable, Hashable {
     }
   }
 
-  /// The timesteps of a run of DDIM or DDPM, falling.
-  ///
-  /// - Parameter offset: is added with the spacing `leading`.
-  func timesteps(_ steps: Int, _ spacing: Spacing, offset: Int) -> [Int] {
-    let all = timesteps
+  static func spacing(_ configuration: PartConfiguration, default fallback: Spacing) throws -> Spacing {
+    let name = try configuration.string("timestep_spacing", default: fallback.rawValue)
+    guard let spacing = Spacing(rawValue: name) else {
+      throw configuration.error("timestep_spacing", "is none of leading, trailing and linspace")
+    }
+    return spacing
+  }
+}
+
+/// The timesteps of runs of DDIM and DDPM, which read the same settings.
+public struct TrainingTimesteps: Sendable, Hashable {
+  public let noise: TrainingNoise
+  public let spacing: TrainingNoise.Spacing
+  /// Added to the timesteps of the spacing `leading`.
+  public let offset: Int
+
+  init(_ configuration: PartConfiguration) throws {
+    noise = try TrainingNoise(configuration)
+    spacing = try TrainingNoise.spacing(configuration, default: .leading)
+    offset = try configuration.integer("steps_offset", default: 0, in: 0...1000)
+    guard try !configuration.bool("clip_sample", default: true) else {
+      throw configuration.error("clip_sample", "is true or missing, which means true; only false is supported")
+    }
+  }
+
+  /// Those of a run of so many steps, falling.
+  func run(steps: Int) -> [Int] {
+    let all = noise.timesteps
+    precondition(steps >= 1 && steps <= all, "there are \(all) timesteps")
     return switch spacing {
     case .leading: (0..<steps).reversed().map { min(all - 1, $0 * (all / steps) + offset) }
     case .trailing:
@@ -69,13 +93,5 @@ public struct TrainingNoise: Sendable, Hashable {
         steps == 1 ? 0 : Int((Double(step) * (Double(all - 1) / Double(steps - 1))).rounded(.toNearestOrEven))
       }
     }
-  }
-
-  static func spacing(_ configuration: PartConfiguration, default fallback: Spacing) throws -> Spacing {
-    let name = try configuration.string("timestep_spacing", default: fallback.rawValue)
-    guard let spacing = Spacing(rawValue: name) else {
-      throw configuration.error("timestep_spacing", "is none of leading, trailing and linspace")
-    }
-    return spacing
   }
 }

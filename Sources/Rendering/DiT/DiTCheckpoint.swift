@@ -69,6 +69,11 @@ public struct DiTCheckpoint: Sendable {
     try DiTTransformer(transformer, Parameters(weights.transformer, precision: precision), blocks: blocks)
   }
 
+  func checkTensors() throws {
+    _ = try DiTTransformer(transformer, Parameters(shapesOf: weights.transformer))
+    _ = try AutoencoderKLDecoder(autoencoder, Parameters(shapesOf: weights.autoencoder))
+  }
+
   public func loadDecoder(_ precision: Precision) throws -> AutoencoderKLDecoder {
     try AutoencoderKLDecoder(autoencoder, Parameters(weights.autoencoder, precision: precision))
   }

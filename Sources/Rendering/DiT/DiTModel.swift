@@ -32,6 +32,8 @@ public struct DiTModel: RenderModel {
 
   public func grid(width: Int, height: Int) -> TokenGrid { checkpoint.transformer.grid }
 
+  public func checkTensors() throws { try checkpoint.checkTensors() }
+
   public func loadEncoder(_ precision: Precision) throws -> any SubjectEncoder { ClassEncoder() }
 
   public func loadTransformer(_ precision: Precision, blocks: BlockRange?) throws -> any DiffusionTransformer {
@@ -39,8 +41,7 @@ public struct DiTModel: RenderModel {
   }
 
   public func loadDecoder(_ precision: Precision) throws -> any LatentDecoder {
-    DiTLatentDecoder(
-      decoder: try checkpoint.loadDecoder(precision), patch: checkpoint.transformer.patchSize)
+    PatchDecoder(decoder: try checkpoint.loadDecoder(precision), patch: checkpoint.transformer.patchSize)
   }
 
   public func noise(
@@ -90,17 +91,5 @@ private struct ClassEncoder: SubjectEncoder {
       throw SampleError(description: "A DiT takes a class, not a prompt.")
     }
     return EncodedSubject(.label(label))
-  }
-}
-
-private struct DiTLatentDecoder: LatentDecoder {
-  let decoder: AutoencoderKLDecoder
-  let patch: Int
-
-  func decode(_ latents: Tensor, _ grid: TokenGrid, _ tiling: Tiling) throws -> Tensor {
-    let unpacked = LatentPacking.unpack(latents, rows: grid.rows, columns: grid.columns, patch: patch)
-    let decoded = try decoder.decode(decoder.unscaled(unpacked.reshaped([1] + unpacked.shape)), tiling: tiling)
-    let pixels = Pixels.unit(decoded)  // [1, height, width, 3]
-    return pixels.reshaped(Array(pixels.shape.dropFirst()))
   }
 }

@@ -105,15 +105,9 @@ public struct FluxCheckpoint: Sendable {
     try FluxTransformer(transformer, Parameters(sources.transformer, precision: precision), blocks: blocks)
   }
 
-  /// Finds tensors of transformer and decoder that are missing or of another type or shape, without reading numbers.
-  ///
-  /// - Throws: what loading would throw for them.
   func checkTensors() throws {
-    func shapes(_ source: any ParameterSource) -> Parameters {
-      Parameters(ParameterShapes(of: source), precision: .float32)
-    }
-    _ = try FluxTransformer(transformer, shapes(sources.transformer))
-    _ = try AutoencoderKLDecoder(autoencoder, shapes(sources.autoencoder))
+    _ = try FluxTransformer(transformer, Parameters(shapesOf: sources.transformer))
+    _ = try AutoencoderKLDecoder(autoencoder, Parameters(shapesOf: sources.autoencoder))
   }
 
   public func loadDecoder(_ precision: Precision) throws -> AutoencoderKLDecoder {

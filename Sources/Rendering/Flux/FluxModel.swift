@@ -29,11 +29,10 @@ public struct FluxModel: RenderModel {
     TokenGrid(rows: height / sizeMultiple, columns: width / sizeMultiple)
   }
 
-  /// Looks through the tensors of transformer and decoder too: encoding takes minutes with large encoders, and what is
-  /// wrong should be said before.
+  public func checkTensors() throws { try checkpoint.checkTensors() }
+
   public func loadEncoder(_ precision: Precision) throws -> any SubjectEncoder {
-    try checkpoint.checkTensors()
-    return try checkpoint.loadTextEncoders(precision)
+    try checkpoint.loadTextEncoders(precision)
   }
 
   public func loadTransformer(_ precision: Precision, blocks: BlockRange?) throws -> any DiffusionTransformer {
@@ -41,7 +40,7 @@ public struct FluxModel: RenderModel {
   }
 
   public func loadDecoder(_ precision: Precision) throws -> any LatentDecoder {
-    FluxLatentDecoder(decoder: try checkpoint.loadDecoder(precision))
+    PatchDecoder(decoder: try checkpoint.loadDecoder(precision), patch: 2)
   }
 
   public func noise(
@@ -77,16 +76,5 @@ public struct FluxModel: RenderModel {
 
   public func decodingBytes(_ grid: TokenGrid, _ tiling: Tiling) -> Int {
     checkpoint.autoencoder.decodingBytes(height: 2 * grid.rows, width: 2 * grid.columns, tiling: tiling)
-  }
-}
-
-private struct FluxLatentDecoder: LatentDecoder {
-  let decoder: AutoencoderKLDecoder
-
-  func decode(_ latents: Tensor, _ grid: TokenGrid, _ tiling: Tiling) throws -> Tensor {
-    let unpacked = LatentPacking.unpack(latents, rows: grid.rows, columns: grid.columns)  // [channels, h, w]
-    let decoded = try decoder.decode(decoder.unscaled(unpacked.reshaped([1] + unpacked.shape)), tiling: tiling)
-    let pixels = Pixels.unit(decoded)  // [1, height, width, 3]
-    return pixels.reshaped(Array(pixels.shape.dropFirst()))
   }
 }

@@ -33,6 +33,10 @@ public protocol RenderModel: Sendable {
   /// Whether distilled guidance is an input.
   var takesGuidance: Bool { get }
 
+  /// Finds tensors of transformer and decoder that are missing or of another type or shape, without reading numbers.
+  ///
+  /// - Throws: what loading would throw for them.
+  func checkTensors() throws
   /// Reads what makes of a subject what the transformer takes, such as text encoders and tokenizers.
   ///
   /// - Throws: what is wrong with the checkpoint, in one sentence, as do the other two.

@@ -20,7 +20,8 @@ public enum RenderModels {
     default:
       throw FileError(
         path: "\(folder.path)/model_index.json",
-        reason: "is for a \(folder.className), which cannot be rendered; known are FluxPipeline and DiTPipeline")
+        reason: "is for a \(folder.className), which cannot be rendered; known are "
+          + families.keys.sorted().joined(separator: " and "))
     }
   }
 }

@@ -39,6 +39,8 @@ public struct RenderSession: Sendable {
   ) async throws {
     self.model = model
     onPhase(.encodingPrompts)
+    // Encoding takes minutes with large encoders; what is wrong with the rest is said before.
+    try model.checkTensors()
     subjects = try Self.encode(requests, model, precision)
     onPhase(.loadingTransformer)
     try Task.checkCancellation()

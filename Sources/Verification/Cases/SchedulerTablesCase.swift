@@ -13,7 +13,7 @@ enum SchedulerTablesCase: CaseRunner {
     let ddim = try DDIM(configuration)
     let dpm = try DPMSolver(configuration)
     var flows: [String: FlowMatchEuler] = [:]
-    comparison.check("ddim.alphas_cumprod", ddim.noise.remainingSignal.map(Double.init))
+    comparison.check("ddim.alphas_cumprod", ddim.training.noise.remainingSignal.map(Double.init))
 
     for name in comparison.recorded.names.sorted() {
       guard let table = Table(name) else {

@@ -110,8 +110,9 @@ struct Compare: AsyncParsableCommand, PictureCommand {
     var second = first
     var uncached = model.cachePreset
     uncached.method = .none
-    first.cache = try cacheOptions.settings(cacheOptions.cache == nil ? uncached : model.cachePreset)
-    second.cache = try withCacheOptions.settings(model.cachePreset)
+    first.cache = try cacheOptions.settings(
+      cacheOptions.cache == nil ? uncached : model.cachePreset, family: model.cachePreset)
+    second.cache = try withCacheOptions.settings(family: model.cachePreset)
     if !quiet { for note in notes { StandardError.write("clusca: \(note)") } }
     let caches = try await CacheComparison(
       (first, second), places: (promptOptions.output, promptOptions.withOutput), ifExists: ifExists, model: model,

@@ -61,7 +61,7 @@ struct WithCacheOptions: ParsableArguments {
 
   var isGiven: Bool { withCache != nil || withCachePreset != nil || !withCacheOption.isEmpty }
 
-  func settings(_ base: CacheSettings) throws -> CacheSettings {
-    try base.with(withCache, withCachePreset, withCacheOption, optionName: "--with-cache-option")
+  func settings(family: CacheSettings) throws -> CacheSettings {
+    try family.with(withCache, withCachePreset, withCacheOption, family: family, optionName: "--with-cache-option")
   }
 }

@@ -9,8 +9,8 @@ struct Convert: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Writes the tensors of a .pt, .pth or .bin file of torch as .safetensors.",
     discussion: """
-      Nothing in the file is run: of its pickle the instructions that tensors need are read, and anything else is refused. Tensors in \
-      dictionaries inside of one another get the names OUTER.INNER; --part takes those of one.
+      Nothing in the file is run: of its pickle the instructions that tensors need are read, and anything else is \
+      refused. Tensors in dictionaries inside of one another get the names OUTER.INNER; --part takes those of one.
       """)
 
   @Argument(help: "The file that torch.save wrote.", completion: .file(extensions: ["pt", "pth", "bin", "ckpt"]))

@@ -19,19 +19,19 @@ struct CacheOptions: ParsableArguments {
   var isGiven: Bool { cache != nil || cachePreset != nil || !cacheOption.isEmpty }
 
   /// The settings for a model, beginning with those of its family or of a picture that is rendered again.
-  func settings(_ base: CacheSettings) throws -> CacheSettings {
-    try base.with(cache, cachePreset, cacheOption, optionName: "--cache-option")
+  func settings(_ base: CacheSettings, family: CacheSettings) throws -> CacheSettings {
+    try base.with(cache, cachePreset, cacheOption, family: family, optionName: "--cache-option")
   }
 }
 
 extension CacheSettings {
   /// These settings with what options of the command name.
   func with(
-    _ method: Method?, _ preset: Preset?, _ options: [String], optionName: String
+    _ method: Method?, _ preset: Preset?, _ options: [String], family: CacheSettings, optionName: String
   ) throws -> CacheSettings {
     var settings = self
     if let method { settings.method = method }
-    if let preset { settings = settings.with(preset) }
+    if let preset { settings = settings.with(preset, family: family) }
     for options in options {
       do {
         try settings.apply(options)

@@ -8,9 +8,9 @@ struct Generate: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Renders pictures from prompts or classes.",
     discussion: """
-      With --cache none, a seed gives the picture that it gives with diffusers in float32. Without --model the small model that comes with \
-      clusca is used. Width and height are rounded down to what the model can make. Ctrl-C stops within a block of the \
-      transformer and leaves no half-written file.
+      With --cache none, a seed gives the picture that it gives with diffusers in float32. Without --model the small \
+      model that comes with clusca is used. Width and height are rounded down to what the model can make. Ctrl-C stops \
+      within a block of the transformer and leaves no half-written file.
       """)
 
   @OptionGroup(title: "Prompt")

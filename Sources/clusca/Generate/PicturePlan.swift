@@ -124,7 +124,7 @@ struct BaseSettings {
     self.modelName = modelName
     self.repeated = repeated
     let preset = model.cachePreset
-    cache = try command.cacheOptions.settings(try repeated?.cache(preset) ?? preset)
+    cache = try command.cacheOptions.settings(try repeated?.cache(preset) ?? preset, family: preset)
   }
 
   /// The seeds of an entry: its own or the options', each counted up for a batch.

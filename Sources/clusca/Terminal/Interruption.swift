@@ -6,9 +6,9 @@ import Synchronization
 /// SIGINT (Ctrl-C), SIGTERM and SIGHUP.
 ///
 /// The first of them cancels the task of the command, which ends within a block or is ended soon; a second one, or the
-/// first when there is nothing to cancel, ends the process at once. Temporary files are removed either way. A handler may do next to
-/// nothing, so it writes the signal's number into a pipe, and a thread of its own does the rest. Handlers, unlike
-/// ignored signals, are not inherited by programs that this one starts.
+/// first when there is nothing to cancel, ends the process at once. Temporary files are removed either way. A handler may
+/// do next to nothing, so it writes the signal's number into a pipe, and a thread of its own does the rest. Handlers,
+/// unlike ignored signals, are not inherited by programs that this one starts.
 enum Interruption {
   private struct State {
     var task: Task<Void, any Error>?

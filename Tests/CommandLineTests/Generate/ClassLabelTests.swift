@@ -7,7 +7,7 @@ import Testing
 
 /// `clusca generate --class-label` with a DiT.
 struct ClassLabelTests {
-  private static let model = "\(TinyModels.reference)/checkpoints/dit-tiny-mild"
+  private static let model = TinyModels.dit
 
   private func generate(_ arguments: String..., output: String) throws -> Program.Outcome {
     try Program.run(["generate", "-m", Self.model, "--steps", "6", "-o", output] + arguments)

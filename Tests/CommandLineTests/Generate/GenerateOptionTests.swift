@@ -37,6 +37,19 @@ struct GenerateOptionTests {
     #expect(try TinyModels.settings(path)["cache"]?["interval"]?.int == interval)
   }
 
+  @Test(arguments: [(TinyModels.dev, ["-p", "a"], 5), (TinyModels.dit, ["--class-label", "0"], 4)])
+  func balancedIsTheFamilysOwnDistanceAlsoWhereAPictureIsRenderedAgain(
+    model: String, subject: [String], interval: Int
+  ) throws {
+    let folder = try TemporaryFolder()
+    let (first, again) = ("\(folder.path)/x.png", "\(folder.path)/y.png")
+    let fast = ["generate", "-m", model, "--steps", "2", "--cache-preset", "fast", "-o", first] + subject
+    #expect(try Program.run(fast).status == 0)
+    #expect(try Program.run("generate", "--from", first, "--cache-preset", "balanced", "-o", again).status == 0)
+    #expect(try TinyModels.settings(first)["cache"]?["interval"] == 7)
+    #expect(try TinyModels.settings(again)["cache"]?["interval"]?.int == interval)
+  }
+
   @Test func everyCachingOptionIsTaken() throws {
     let folder = try TemporaryFolder()
     let path = "\(folder.path)/x.png"
