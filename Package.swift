@@ -38,13 +38,19 @@ let package = Package(
       dependencies: [
         "Rendering", "Autoencoders", "Conditioning", "FeatureCaching", "Files", "StrictJSON", "Tensors", "Transformers",
       ]),
+    // Renders over many processes: coordinator, workers, and the plan of who has which blocks.
+    .target(
+      name: "RenderCluster",
+      dependencies: [
+        "Autoencoders", "FeatureCaching", "Files", "Messaging", "Rendering", "StrictJSON", "Tensors", "Transformers",
+      ]),
     // The trained models that come with the package.
     .target(name: "DefaultModels", resources: [.copy("flux")]),
     .executableTarget(
       name: "clusca",
       dependencies: [
-        "Autoencoders", "Conditioning", "DefaultModels", "FeatureCaching", "Files", "Rendering", "Tensors",
-        "TorchFiles", "Transformers", "Verification", "Media",
+        "Autoencoders", "Conditioning", "DefaultModels", "FeatureCaching", "Files", "Media", "Messaging",
+        "RenderCluster", "Rendering", "StrictJSON", "Tensors", "TorchFiles", "Transformers", "Verification",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -69,6 +75,9 @@ let package = Package(
     .testTarget(
       name: "TransformersTests", dependencies: ["Transformers", "Rendering", "FeatureCaching", "Tensors", "StrictJSON"]),
     .testTarget(name: "RenderingTests", dependencies: ["Rendering", "Verification", "Files", "Tensors", "StrictJSON"]),
+    .testTarget(
+      name: "RenderClusterTests",
+      dependencies: ["RenderCluster", "Messaging", "Rendering", "Transformers", "FeatureCaching", "Tensors"]),
     .testTarget(name: "CommandLineTests", dependencies: ["clusca", "Files", "Media", "Tensors", "StrictJSON"]),
   ]
 )

@@ -1,0 +1,69 @@
+import Transformers
+
+/// What one block of a model costs at a certain size of picture; the first and the last also bear what only they need:
+/// embedders and output.
+public struct BlockCost: Sendable, Hashable {
+  /// Floating-point operations of a full step of one sample.
+  public var operations: Int
+  public var weightBytes: Int
+  /// The features that are kept of one sample.
+  public var cacheBytes: Int
+  /// The hidden states that one sample hands over behind the block.
+  public var stateBytes: Int
+
+  public init(operations: Int, weightBytes: Int, cacheBytes: Int, stateBytes: Int) {
+    self.operations = operations
+    self.weightBytes = weightBytes
+    self.cacheBytes = cacheBytes
+    self.stateBytes = stateBytes
+  }
+}
+
+/// What a worker brings.
+public struct WorkerCapacity: Sendable, Hashable {
+  public var name: String
+  /// As measured.
+  public var operationsPerSecond: Double
+  /// What weights, caches and activations may take.
+  public var memoryBytes: Int
+  /// Of its link to the others.
+  public var bytesPerSecond: Double
+
+  public init(name: String, operationsPerSecond: Double, memoryBytes: Int, bytesPerSecond: Double) {
+    self.name = name
+    self.operationsPerSecond = operationsPerSecond
+    self.memoryBytes = memoryBytes
+    self.bytesPerSecond = bytesPerSecond
+  }
+}
+
+/// Which worker has which blocks.
+public struct StagePlan: Sendable, Hashable {
+  public struct Stage: Sendable, Hashable {
+    public var worker: String
+    public var blocks: BlockRange
+    /// Of a full step of one sample, computing and handing over.
+    public var seconds: Double
+    public var weightBytes: Int
+    /// Of one sample.
+    public var cacheBytes: Int
+    /// So many samples' caches fit beside the weights.
+    public var samples: Int
+  }
+
+  /// A worker that has no blocks, and why, as the end of a sentence.
+  public struct LeftOut: Sendable, Hashable {
+    public var worker: String
+    public var reason: String
+  }
+
+  /// In the order of their blocks.
+  public var stages: [Stage]
+  public var leftOut: [LeftOut]
+  /// The samples that can be in flight at once: the least of all stages.
+  public var samples: Int
+  /// Seconds of one full step of one sample through all stages.
+  public var latency: Double
+  /// Seconds from one sample's full step to the next one's when enough are in flight: the slowest stage's.
+  public var interval: Double
+}

@@ -1,0 +1,6 @@
+import Testing
+
+@testable import RenderCluster
+
+@Suite struct StagePlanTests {
+}
