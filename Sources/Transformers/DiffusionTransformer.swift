@@ -73,6 +73,8 @@ public protocol DiffusionTransformer: Sendable {
   var blocks: BlockRange { get }
   /// The bytes of the weights that are loaded.
   var weightBytes: Int { get }
+  /// The shapes of an encoded prompt of so many tokens and of its pooled vector; nil for a model of classes.
+  func promptShapes(textTokens: Int) -> (text: [Int], pooled: [Int])?
   /// Prepares a sample: what stays the same over all its steps, such as the rotary positions.
   ///
   /// - Throws: ``SampleError`` if the inputs do not fit the model.

@@ -80,6 +80,8 @@ public struct DiTTransformer: DiffusionTransformer {
     return ends + embedders.reduce(0) { $0 + $1.weightBytes } + loadedBlocks.reduce(0) { $0 + $1.weightBytes }
   }
 
+  public func promptShapes(textTokens: Int) -> (text: [Int], pooled: [Int])? { nil }
+
   public func makeSample(_ inputs: SampleInputs) throws -> any TransformerSample {
     try DiTSample(self, inputs)
   }

@@ -77,6 +77,10 @@ public struct FluxTransformer: DiffusionTransformer {
       + singleBlocks.reduce(0) { $0 + $1.weightBytes }
   }
 
+  public func promptShapes(textTokens: Int) -> (text: [Int], pooled: [Int])? {
+    ([textTokens, configuration.textWidth], [configuration.pooledWidth])
+  }
+
   public func makeSample(_ inputs: SampleInputs) throws -> any TransformerSample {
     try FluxSample(self, inputs)
   }
