@@ -82,6 +82,15 @@ public struct DiTTransformer: DiffusionTransformer {
 
   public func promptShapes(textTokens: Int) -> (text: [Int], pooled: [Int])? { nil }
 
+  public var latentChannels: Int { configuration.patchSize * configuration.patchSize * configuration.inputChannels }
+  /// As many: what a model estimates of its noise's variance is left away.
+  public var outputChannels: Int { latentChannels }
+
+  public func stateShapes(before block: Int, of inputs: SampleInputs) -> [TokenStream: [Int]] {
+    precondition((0...blockCount).contains(block), "there is no block \(block) of \(blockCount)")
+    return [.image: [inputs.grid.tokens, configuration.width]]
+  }
+
   public func makeSample(_ inputs: SampleInputs) throws -> any TransformerSample {
     try DiTSample(self, inputs)
   }
