@@ -1115,7 +1115,7 @@ const ProtobufCEnumDescriptor clusca__step__descriptor =
   clusca__step__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue clusca__stream__enum_values_by_number[8] =
+static const ProtobufCEnumValue clusca__stream__enum_values_by_number[9] =
 {
   { "STREAM_NONE", "CLUSCA__STREAM__STREAM_NONE", 0 },
   { "STREAM_IMAGE", "CLUSCA__STREAM__STREAM_IMAGE", 1 },
@@ -1125,11 +1125,12 @@ static const ProtobufCEnumValue clusca__stream__enum_values_by_number[8] =
   { "STREAM_LATENTS", "CLUSCA__STREAM__STREAM_LATENTS", 5 },
   { "STREAM_OUTPUT", "CLUSCA__STREAM__STREAM_OUTPUT", 6 },
   { "STREAM_STATE", "CLUSCA__STREAM__STREAM_STATE", 7 },
+  { "STREAM_PROMPT", "CLUSCA__STREAM__STREAM_PROMPT", 8 },
 };
 static const ProtobufCIntRange clusca__stream__value_ranges[] = {
-{0, 0},{0, 8}
+{0, 0},{0, 9}
 };
-static const ProtobufCEnumValueIndex clusca__stream__enum_values_by_name[8] =
+static const ProtobufCEnumValueIndex clusca__stream__enum_values_by_name[9] =
 {
   { "STREAM_IMAGE", 1 },
   { "STREAM_JOINT", 3 },
@@ -1137,6 +1138,7 @@ static const ProtobufCEnumValueIndex clusca__stream__enum_values_by_name[8] =
   { "STREAM_NONE", 0 },
   { "STREAM_OUTPUT", 6 },
   { "STREAM_POOLED", 4 },
+  { "STREAM_PROMPT", 8 },
   { "STREAM_STATE", 7 },
   { "STREAM_TEXT", 2 },
 };
@@ -1147,9 +1149,9 @@ const ProtobufCEnumDescriptor clusca__stream__descriptor =
   "Stream",
   "Clusca__Stream",
   "clusca",
-  8,
+  9,
   clusca__stream__enum_values_by_number,
-  8,
+  9,
   clusca__stream__enum_values_by_name,
   1,
   clusca__stream__value_ranges,

@@ -233,7 +233,7 @@ typedef enum _Clusca__Stream {
    */
   CLUSCA__STREAM__STREAM_IMAGE = 1,
   /*
-   * hidden states of the text tokens; with openSample the encoded prompt
+   * hidden states of the text tokens
    */
   CLUSCA__STREAM__STREAM_TEXT = 2,
   /*
@@ -255,7 +255,11 @@ typedef enum _Clusca__Stream {
   /*
    * of a cache, for recovery
    */
-  CLUSCA__STREAM__STREAM_STATE = 7
+  CLUSCA__STREAM__STREAM_STATE = 7,
+  /*
+   * the encoded prompt, behind openSample
+   */
+  CLUSCA__STREAM__STREAM_PROMPT = 8
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(CLUSCA__STREAM)
 } Clusca__Stream;
 typedef enum _Clusca__ElementType {

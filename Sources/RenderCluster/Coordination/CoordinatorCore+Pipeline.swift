@@ -47,8 +47,9 @@ extension CoordinatorCore {
         memoryBytes: Int(clamping: worker.hello.memoryBytes), bytesPerSecond: Self.assumedBytesPerSecond)
     }
     guard !capacities.isEmpty else {
-      note(obstacle: workers.isEmpty
-        ? "There is no worker." : "No worker has the model \(facts.modelName) (\(facts.model.digest.shortText)).")
+      note(
+        obstacle: workers.isEmpty
+          ? "There is no worker." : "No worker has the model \(facts.modelName) (\(facts.model.digest.shortText)).")
       return nil
     }
     let waiting = jobs.prefix(capacities.count * Self.samplesPerStage).reduce(0) { $0 + $1.facts.rows }
@@ -92,6 +93,11 @@ extension CoordinatorCore {
     let ranges = plan.stages.map { "\($0.worker) blocks \($0.blocks.lowerBound)-\($0.blocks.upperBound - 1)" }
     emit(.note("Stages for \(facts.modelName): \(ranges.joined(separator: ", "))."))
     for left in plan.leftOut { emit(.note("The worker \(left.worker) has no blocks: \(left.reason).")) }
+  }
+
+  /// Whose outputs are taken; nil on a plain transport.
+  var lastStageKey: PublicKey? {
+    pipeline?.plan.stages.last.flatMap { index(of: $0.worker) }.flatMap { workers[$0].peer.key }
   }
 
   private func neighbour(_ worker: String) -> Assignment.Neighbour? {
@@ -143,7 +149,8 @@ extension CoordinatorCore {
         if jobs[job].samples[sample].lostPipelines >= Self.maximumLostPipelines {
           fail(
             jobs[job].samples[sample].key, .internal,
-            "\(Self.maximumLostPipelines) times workers were lost at its step \(jobs[job].samples[sample].delivered + 1).")
+            "\(Self.maximumLostPipelines) times workers were lost at its step \(jobs[job].samples[sample].delivered + 1)."
+          )
         }
       }
     }

@@ -158,7 +158,9 @@ extension CoordinatorCore {
       if fence.attempt == pipeline.attempt { failed(toLoad: failure, worker) }
       return
     }
-    guard let (job, sample) = place(of: fence.sample), jobs[job].samples[sample].attempt == fence.attempt else { return }
+    guard let (job, sample) = place(of: fence.sample), jobs[job].samples[sample].attempt == fence.attempt else {
+      return
+    }
     fail(fence.sample, failure.reason, "The worker \(workers[worker].name) says: \(failure.text)")
   }
 }

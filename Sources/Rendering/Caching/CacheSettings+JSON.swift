@@ -5,7 +5,9 @@ extension CacheSettings {
   /// The method and its options, as a picture keeps them: what the user may choose. The rest is the family's.
   public var json: JSONObject {
     var json: JSONObject = ["method": .string(method.rawValue)]
-    for option in CacheOption.allCases where option.methods.contains(method) { json[option.rawValue] = value(of: option) }
+    for option in CacheOption.allCases where option.methods.contains(method) {
+      json[option.rawValue] = value(of: option)
+    }
     return json
   }
 

@@ -52,7 +52,8 @@ public actor Stage {
   /// - Throws: ``StageError`` for a sample that was not opened; `CancellationError` between two blocks if the task is
   ///   cancelled. The sample must then be closed: its cache has seen half a step.
   public func run(
-    _ context: StepContext, _ input: Input, probe: Probe? = nil, betweenBlocks: (isolated Stage) throws -> Void = { _ in }
+    _ context: StepContext, _ input: Input, probe: Probe? = nil,
+    betweenBlocks: (isolated Stage) throws -> Void = { _ in }
   ) throws -> (output: Output, clusters: [TokenStream: TokenClusters]) {
     guard let running = samples[context.sample] else { throw StageError.unknownSample(context.sample) }
     let (sample, cache) = (running.sample, running.cache)

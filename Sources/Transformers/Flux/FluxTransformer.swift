@@ -79,6 +79,7 @@ public struct FluxTransformer: DiffusionTransformer {
 
   public func promptShapes(textTokens: Int) -> (text: [Int], pooled: [Int])? {
     ([textTokens, configuration.textWidth], [configuration.pooledWidth])
+  }
 
   public var latentChannels: Int { configuration.inputChannels }
   public var outputChannels: Int { configuration.outputChannels }
