@@ -95,9 +95,7 @@ public actor Coordinator {
   }
 
   /// Tells for certain that a worker is gone, as who started its process may know.
-  public nonisolated func workerIsGone(_ name: String, incarnation: UInt64) {
-    post.yield(.core(.gone(worker: name, incarnation: incarnation)))
-  }
+  public nonisolated func workerIsGone(_ name: String) { post.yield(.core(.gone(worker: name))) }
 
   // MARK: - Jobs
 

@@ -66,10 +66,7 @@ public struct CoordinatorCore: Sendable {
     switch event {
     case .hello(let hello, let peer): greet(peer, hello)
     case .message(let message, let payload, let peer): take(message, payload, from: peer)
-    case .gone(let worker, let incarnation):
-      if let index = index(of: worker), workers[index].peer.incarnation == incarnation {
-        lose(index, "its process is gone")
-      }
+    case .gone(let worker): if let index = index(of: worker) { lose(index, "its process has ended") }
     case .submitted(let job, let facts): submit(job, facts)
     case .cancelled(let job): end(job, JobEnding(.cancelled))
     case .finished(let job): remove(job)

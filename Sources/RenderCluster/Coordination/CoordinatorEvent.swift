@@ -6,8 +6,8 @@ public enum CoordinatorEvent: Sendable {
   case hello(Hello, from: Peer)
   /// Any other message of a worker.
   case message(Message, Payload, from: Peer)
-  /// A worker is gone for certain: its process has ended, or it came back as another.
-  case gone(worker: String, incarnation: UInt64)
+  /// A worker is gone for certain: its process has ended.
+  case gone(worker: String)
   /// Somebody wants a job done; it gets the number `job`, which is new.
   case submitted(job: UInt64, JobFacts)
   /// Somebody wants a job ended.
