@@ -78,6 +78,8 @@ let package = Package(
     .testTarget(
       name: "RenderClusterTests",
       dependencies: ["RenderCluster", "Messaging", "Rendering", "Transformers", "FeatureCaching", "Tensors"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["clusca", "Files", "Media", "Tensors", "StrictJSON"]),
+    .testTarget(
+      name: "CommandLineTests",
+      dependencies: ["clusca", "Files", "Media", "Messaging", "Rendering", "StrictJSON", "Tensors"]),
   ]
 )

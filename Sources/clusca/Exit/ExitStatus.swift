@@ -8,7 +8,7 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
   case failure = 1
   /// An option, an argument or a combination of them that is wrong.
   case usage = 2
-  /// `verify` or `compare` found larger differences than allowed.
+  /// `verify`, `compare` or `check` found larger differences than allowed.
   case differences = 3
   /// A file, a checkpoint or a model that is missing, damaged or not supported.
   case input = 66

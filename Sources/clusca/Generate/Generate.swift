@@ -36,7 +36,9 @@ struct Generate: AsyncParsableCommand {
       modelOptions.open(modelName == DefaultModel.name ? nil : modelName), repeated)
     let plan = try PicturePlan(
       entries, of: self, model: model, modelName: modelName ?? DefaultModel.name, repeated: repeated)
-    try await PictureRenderer(model: model, plan: plan, options: outputOptions).run()
+    try await PictureRenderer(
+      model: model, plan: plan, options: outputOptions, parts: modelOptions.partPaths
+    ).run()
   }
 }
 
@@ -305,6 +307,12 @@ struct OutputOptions: ParsableArguments {
 
   @Flag(help: "Write no settings into the pictures.")
   var noMetadata = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Write the digests of every step, of the pixels and of the files to this file, for clusca check.",
+      valueName: "file"))
+  var manifest: String?
 
   @Flag(help: "Print a JSON object for each picture.")
   var json = false

@@ -9,6 +9,8 @@ struct PictureRenderer {
   let model: any RenderModel
   let plan: PicturePlan
   let options: OutputOptions
+  /// Files that belong to a single file of a transformer.
+  let parts: [String]
 
   /// So many pictures' prompts are encoded together, before the encoders give their memory to the transformer.
   private static let picturesPerSession = 128
@@ -21,13 +23,28 @@ struct PictureRenderer {
       }
     }
     try maker.checkMemory(plan.pictures.map(\.settings))
+    guard let path = options.manifest else { return try await renderAll { _ in } }
+    var manifest = try RenderManifest(of: model, parts: parts)
+    func write() throws { try manifest.write(to: path, ifExists: options.force ? .overwrite : .refuse) }
+    do {
+      try await renderAll { manifest.pictures.append($0) }
+    } catch {
+      // What is finished was recorded, too.
+      if !manifest.pictures.isEmpty { try? write() }
+      throw error
+    }
+    try write()
+  }
+
+  /// - Parameter record: is called with what becomes of each picture, if a manifest is asked for.
+  private func renderAll(_ record: (RenderManifest.Picture) -> Void) async throws {
     var number = 0
     for start in stride(from: 0, to: plan.pictures.count, by: Self.picturesPerSession) {
       let group = plan.pictures[start..<min(start + Self.picturesPerSession, plan.pictures.count)]
       let session = try await maker.session(group.map(\.settings))
       for picture in group {
         number += 1
-        try await render(picture, number: number, session)
+        try await render(picture, number: number, session, record)
       }
     }
   }
@@ -36,10 +53,15 @@ struct PictureRenderer {
     PictureMaker(model: model, count: plan.pictures.count, isQuiet: options.quiet)
   }
 
-  private func render(_ picture: PicturePlan.Picture, number: Int, _ session: RenderSession) async throws {
+  private func render(
+    _ picture: PicturePlan.Picture, number: Int, _ session: RenderSession,
+    _ record: (RenderManifest.Picture) -> Void
+  ) async throws {
     let start = ContinuousClock.now
     var preview = options.preview
+    var latents: [SHA256.Digest] = []
     let made = try await maker.make(picture.settings, number: number, session) { step, run in
+      if options.manifest != nil { latents.append(SHA256.digest(of: step.latents)) }
       guard let path = preview, (step.index + 1) % options.previewInterval == 0 else { return }
       let png = try png(session.decode(step.denoised, of: run))
       do throws(FileError) {
@@ -51,8 +73,16 @@ struct PictureRenderer {
       }
     }
     let texts = options.noMetadata ? [] : try picture.settings.metadata.texts()
-    let path = try FinishedPicture(png: png(made.pixels, texts: texts)).write(
+    let file = try png(made.pixels, texts: texts)
+    let path = try FinishedPicture(png: file).write(
       to: picture.path, ifExists: options.force ? .overwrite : .number)
+    if options.manifest != nil {
+      record(
+        RenderManifest.Picture(
+          file: path.split(separator: "/").last.map(String.init) ?? path, settings: picture.settings.json,
+          hasMetadata: !options.noMetadata, latents: latents, pixels: SHA256.digest(of: made.pixels),
+          png: SHA256.digest(of: file)))
+    }
     let report = PictureRunReport(
       path: path, settings: picture.settings, summary: made.summary, denoising: made.denoising,
       total: start.duration(to: .now))
