@@ -80,6 +80,8 @@ let package = Package(
       dependencies: [
         "RenderCluster", "Messaging", "Rendering", "Transformers", "FeatureCaching", "Files", "StrictJSON", "Tensors",
       ]),
-    .testTarget(name: "CommandLineTests", dependencies: ["clusca", "Files", "Media", "Tensors", "StrictJSON"]),
+    .testTarget(
+      name: "CommandLineTests",
+      dependencies: ["clusca", "Files", "Media", "Messaging", "Rendering", "StrictJSON", "Tensors"]),
   ]
 )

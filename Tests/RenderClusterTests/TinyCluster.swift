@@ -98,15 +98,19 @@ final class TinyCluster: Sendable {
   func latents(
     _ task: TinyModel.Task, onStep: @Sendable (Int) async -> Void = { _ in }
   ) async throws -> [Tensor] {
-    let (model, task) = (model, task)
-    return try await coordinator.run(model.facts(task), cache: task.cache, seed: task.seed) { transport in
-      var latents: [Tensor] = []
+    let transport = try await coordinator.admit(model.facts(task), cache: task.cache, seed: task.seed)
+    var latents: [Tensor] = []
+    do {
       for try await step in Denoiser(try model.denoising(task), over: transport) {
         latents.append(step.latents)
         await onStep(step.index)
       }
-      return latents
+    } catch {
+      await coordinator.leave(transport)
+      throw error
     }
+    await coordinator.leave(transport)
+    return latents
   }
 
   func stop() async {

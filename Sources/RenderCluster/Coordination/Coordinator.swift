@@ -99,46 +99,43 @@ public actor Coordinator {
 
   // MARK: - Jobs
 
-  /// Waits until there is room for a job, and runs it: `body` denoises over the transport that it is given.
+  /// Waits until there is room for a job. Whoever was let in says so with ``leave(_:)`` when it has ended.
   ///
   /// - Parameters:
   ///   - facts: what the workers will need for it.
   ///   - cache: the caching of all its samples.
   ///   - seed: of the random choices of its caches.
   ///   - accepted: is told the job's number before it waits.
-  /// - Throws: ``JobError``, what `body` throws, or `CancellationError`.
-  public func run<Value: Sendable>(
-    _ facts: JobFacts, cache: CacheSettings, seed: UInt64, accepted: @Sendable (UInt64) -> Void = { _ in },
-    _ body: @Sendable (any StageTransport) async throws -> Value
-  ) async throws -> Value {
+  /// - Returns: the way to the stages, for the job's denoiser.
+  /// - Throws: ``JobError`` or `CancellationError`.
+  public func admit(
+    _ facts: JobFacts, cache: CacheSettings, seed: UInt64, accepted: @Sendable (UInt64) -> Void = { _ in }
+  ) async throws -> RemoteTransport {
     lastJob += 1
     let job = lastJob
     accepted(job)
-    defer {
+    do {
+      try await withTaskCancellationHandler {
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+          guard !Task.isCancelled else { return continuation.resume(throwing: CancellationError()) }
+          jobs[job] = RunningJob(start: continuation)
+          post.yield(.core(.submitted(job: job, facts)))
+        }
+      } onCancel: {
+        cancel(job)
+      }
+    } catch {
       jobs[job] = nil
-      samples = samples.filter { $0.key.job != job }
-      post.yield(.core(.finished(job: job)))
+      throw error
     }
-    try await withTaskCancellationHandler {
-      try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-        guard !Task.isCancelled else { return continuation.resume(throwing: CancellationError()) }
-        jobs[job] = RunningJob(start: continuation)
-        post.yield(.core(.submitted(job: job, facts)))
-      }
-    } onCancel: {
-      post.yield(.core(.cancelled(job: job)))
-    }
-    let transport = RemoteTransport(coordinator: self, job: job, cache: cache, seed: seed, steps: facts.steps)
-    return try await withTaskCancellationHandler {
-      do {
-        return try await body(transport)
-      } catch is CancellationError {
-        // Ended from outside, for a reason that says more.
-        throw jobs[job]?.failure ?? CancellationError()
-      }
-    } onCancel: {
-      post.yield(.core(.cancelled(job: job)))
-    }
+    return RemoteTransport(coordinator: self, job: job, cache: cache, seed: seed, steps: facts.steps)
+  }
+
+  /// A job that was let in has ended, one way or another.
+  public func leave(_ transport: RemoteTransport) {
+    jobs[transport.job] = nil
+    for key in samples.keys.filter({ $0.job == transport.job }).sorted() { close(key) }
+    post.yield(.core(.finished(job: transport.job)))
   }
 
   /// Ends a job, whether it waits or runs.

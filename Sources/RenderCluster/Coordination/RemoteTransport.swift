@@ -5,16 +5,17 @@ import Tensors
 import Transformers
 
 /// Stages in other processes, for the samples of one job.
-struct RemoteTransport: StageTransport {
+public struct RemoteTransport: StageTransport {
   let coordinator: Coordinator
-  let job: UInt64
+  /// The coordinator's number of the job.
+  public let job: UInt64
   let cache: CacheSettings
   let seed: UInt64
   let steps: Int
 
   private func key(_ id: SampleID) -> SampleKey { SampleKey(job: job, row: UInt32(id.row)) }
 
-  func open(_ setup: SampleSetup) async throws {
+  public func open(_ setup: SampleSetup) async throws {
     let grid = setup.inputs.grid
     var textTokens = 0
     var label: Int?
@@ -29,13 +30,13 @@ struct RemoteTransport: StageTransport {
       key(setup.id), setup, opening, SampleSettings(cache: cache, classLabel: label))
   }
 
-  func step(_ context: StepContext, latents: Tensor, probe: Probe?) async throws -> StepResult {
+  public func step(_ context: StepContext, latents: Tensor, probe: Probe?) async throws -> StepResult {
     try await coordinator.step(key(context.sample), context, latents)
   }
 
-  func close(_ id: SampleID) async { await coordinator.close(key(id)) }
+  public func close(_ id: SampleID) async { await coordinator.close(key(id)) }
 
-  var cacheBytes: Int {
+  public var cacheBytes: Int {
     get async { await coordinator.status.workers.reduce(0) { $0 + $1.cacheBytes } }
   }
 }

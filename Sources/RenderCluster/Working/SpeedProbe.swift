@@ -10,7 +10,7 @@ public enum SpeedProbe {
   ///
   /// - Throws: never in practice; what is computed with is a tensor as it is loaded from files.
   public static func operationsPerSecond() throws -> Double {
-    let key = RandomKey(seed: 1, purpose: .test)
+    let key = RandomKey(seed: 1, purpose: .numerics)
     let stored = try StoredTensor(
       name: "weight", shape: [width, width], values: key.uniforms(0..<width * width))
     let linear = Linear(weight: try WeightMatrix(joining: [stored], precision: .float32), bias: nil)

@@ -73,6 +73,10 @@ struct PicturePlan {
       guard let picture = pictures.first(where: { Self.folder($0.path) == folder }) else { continue }
       try AtomicFile.check(picture.path, ifExists: ifExists, createFolders: true)
     }
+    if let manifest = command.outputOptions.manifest {
+      try AtomicFile.check(
+        manifest, ifExists: command.outputOptions.force ? .overwrite : .refuse, createFolders: true)
+    }
     if let preview = command.outputOptions.preview {
       try AtomicFile.check(preview, ifExists: .overwrite, createFolders: true)
     }

@@ -14,6 +14,11 @@ struct RepeatedPicture: Sendable {
       throw CommandFailure(
         .input, "\(path) does not say how it was made: it carries no settings of clusca; give the options instead.")
     }
+    self.init(path: path, json: json)
+  }
+
+  /// - Parameter path: where the settings stand, for messages.
+  init(path: String, json: JSONObject) {
     self.path = path
     self.json = json
   }
