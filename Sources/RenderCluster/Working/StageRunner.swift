@@ -76,19 +76,24 @@ final class StageRunner: Sendable {
   }
 
   private func runAll() async {
-    while true {
+    while isWorkLeft() {
       await stage.runErrands(self)
-      guard let task = next() else { return }
-      await stage.compute(task, self)
+      if let task = next() { await stage.compute(task, self) }
+    }
+  }
+
+  /// Whether to go on; if not, whoever adds work next begins anew.
+  private func isWorkLeft() -> Bool {
+    queue.withLock { queue in
+      queue.isRunning = !(queue.errands.isEmpty && queue.cached.isEmpty && queue.full.isEmpty)
+      return queue.isRunning
     }
   }
 
   private func next() -> StageTask? {
     queue.withLock { queue in
       if !queue.cached.isEmpty { return queue.cached.removeFirst() }
-      if !queue.full.isEmpty { return queue.full.removeFirst() }
-      queue.isRunning = !queue.errands.isEmpty
-      return nil
+      return queue.full.isEmpty ? nil : queue.full.removeFirst()
     }
   }
 
