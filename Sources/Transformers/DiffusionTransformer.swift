@@ -21,8 +21,9 @@ public struct SampleInputs: Sendable {
 
 /// What a sample shall show, as a transformer takes it.
 public enum Condition: Sendable {
-  /// A prompt's hidden states, `[tokens, width]`, and all of it in one vector, `[width]`.
-  case text(Tensor, pooled: Tensor)
+  /// A prompt's hidden states, `[tokens, width]`, and all of it in one vector, `[width]`. Of the tokens so many, from the
+  /// first on, are the prompt and the rest is padding that models with a mask do not attend to; all if nil.
+  case text(Tensor, pooled: Tensor, validTokens: Int? = nil)
   /// A class of the model's training, from 0; nil for none in particular.
   case label(Int?)
 }
@@ -86,7 +87,9 @@ public protocol TransformerSample: Sendable {
   func conditioning(timestep: Float, probe: Probe?) -> Tensor
 
   /// The first stage: latents `[image tokens, channels]` → hidden states, `[tokens, width]` a stream.
-  func embed(_ latents: Tensor, probe: Probe?) -> BlockState
+  ///
+  /// - Parameter conditioning: of the same step; some models refine the prompt by the time.
+  func embed(_ latents: Tensor, conditioning: Tensor, probe: Probe?) -> BlockState
 
   /// The blocks of this stage, one after the other. They change the hidden states in place and ask `cache`, which was
   /// told of the step, for the output of every branch.

@@ -115,7 +115,7 @@ enum FluxPipelineCase: CaseRunner {
     _ comparison: GoldenComparison, row: Int, _ task: DenoisingTask, _ grid: TokenGrid, passes: Int
   ) {
     let inputs = task.guidance?.inputs ?? task.inputs
-    guard case .text(let text, let pooled) = inputs.condition else { return }
+    guard case .text(let text, let pooled, _) = inputs.condition else { return }
     comparison.check("in.encoder_hidden_states", text, row: row)
     comparison.check("in.pooled_projections", pooled, row: row)
     if let guidance = inputs.guidance { comparison.check("in.guidance", [Double(guidance)], row: row) }
