@@ -29,7 +29,7 @@ package struct CausalConvolution: Sendable {
   }
 
   /// The windows that are gathered at once, in elements: 64 MB.
-  private static let gatheredElements = 1 << 24
+  static let gatheredElements = 1 << 24
 
   /// `[frames, height, width, inputs]` → `[frames, height, width, outputs]`
   package func callAsFunction(_ x: Tensor) -> Tensor {

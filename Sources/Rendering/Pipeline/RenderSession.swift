@@ -78,7 +78,7 @@ public struct RenderSession: Sendable {
   ///   - request: one of those that the session was made for, of a size that the model takes.
   ///   - job: tells apart pictures that are rendered at the same time.
   public func run(_ request: RenderRequest, job: Int = 0) -> Run {
-    let grid = model.grid(width: request.width, height: request.height)
+    let grid = model.grid(request)
     var generator = TorchGenerator(seed: request.seed, noise: request.noise)
     let latents = model.noise(grid, rows: 1, &generator, request.noiseFormat)
     let noise = SamplerNoise(generator) { [model] generator in
@@ -111,7 +111,7 @@ public struct RenderSession: Sendable {
     return encoded
   }
 
-  /// The picture that latents, `[image tokens, channels]`, stand for: `[height, width, 3]` in 0...1.
+  /// The picture or video that latents, `[image tokens, channels]`, stand for: `[frames, height, width, 3]` in 0...1.
   public func decode(_ latents: Tensor, of run: Run) throws -> Tensor {
     try decoder.decode(latents, run.grid, run.request.tiling)
   }

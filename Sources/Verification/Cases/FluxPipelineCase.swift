@@ -166,10 +166,3 @@ private struct MissingPrompt: Error, CustomStringConvertible {
   var row: Int
   var description: String { "The text encoders' call \(call) has no row \(row)." }
 }
-
-extension Tensor {
-  /// Each element of a row twice: a b → a a b b.
-  fileprivate func eachTwice() -> Tensor {
-    Tensor(elements.flatMap { [$0, $0] }, shape: shape.dropLast() + [2 * columns])
-  }
-}

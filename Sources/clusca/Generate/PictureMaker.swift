@@ -91,8 +91,9 @@ struct PictureMaker {
 }
 
 extension Picture {
-  /// A decoded picture, `[height, width, 3]` in 0...1.
+  /// A decoded picture, or the first frame of a video, `[frames, height, width, 3]` in 0...1.
   init(pixels: Tensor) throws {
-    try self.init(width: pixels.shape[1], height: pixels.shape[0], bytes: Pixels.bytes(pixels))
+    let (height, width) = (pixels.shape[1], pixels.shape[2])
+    try self.init(width: width, height: height, bytes: Pixels.bytes(pixels.rows(0..<height * width)))
   }
 }
