@@ -116,6 +116,13 @@ public struct RenderSession: Sendable {
     try decoder.decode(latents, run.grid, run.request.tiling)
   }
 
+  /// The first frame alone, `[1, height, width, 3]` in 0...1: of a video a picture that takes little time.
+  public func decodeFirstFrame(_ latents: Tensor, of run: Run) throws -> Tensor {
+    var grid = run.grid
+    grid.frames = 1
+    return try decoder.decode(latents.rows(0..<grid.tokens), grid, run.request.tiling)
+  }
+
   /// The bytes that feature caches hold now.
   public var cacheBytes: Int {
     get async { await transport.cacheBytes }
