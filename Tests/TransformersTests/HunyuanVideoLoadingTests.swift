@@ -82,7 +82,7 @@ import Transformers
       ("_class_name", "FluxTransformer2DModel"), ("patch_size_t", 2), ("qk_norm", "layer_norm"),
       ("image_condition_type", "token_replace"), ("num_layers", -1), ("attention_head_dim", 127),
       ("num_attention_heads", 1024), ("rope_axes_dim", [16, 56, 55]), ("rope_theta", 0), ("mlp_ratio", 0),
-      ("mlp_ratio", 1e300), ("guidance_embeds", "yes"), ("patch_size", 0), ("in_channels", 1 << 20),
+      ("mlp_ratio", 1e300), ("guidance_embeds", "yes"), ("patch_size", 0), ("in_channels", 1_048_576),
     ] as [(String, JSONValue)])
   func anArchitectureThatIsNotBuiltIsRefusedByItsKey(key: String, value: JSONValue) throws {
     let error = #expect(throws: FileError.self) {
