@@ -7,6 +7,8 @@ public struct RenderDefaults: Sendable, Hashable {
   public var height: Int
   /// 1 for a picture.
   public var frames: Int
+  /// Of a video: how many are shown in a second.
+  public var framesPerSecond = 15.0
   public var steps: Int
   /// The scale of distilled guidance.
   public var guidance: Double
@@ -42,6 +44,10 @@ public struct RenderDefaults: Sendable, Hashable {
     height = try settings.integer("height", default: defaults.height, in: 1...RenderRequest.maximumSide)
     frames = try settings.integer(
       "num_frames", default: defaults.frames, in: 1...(defaults.frames == 1 ? 1 : RenderRequest.maximumFrames))
+    framesPerSecond = try settings.number("fps", default: defaults.framesPerSecond)
+    guard framesPerSecond > 0, framesPerSecond <= RenderRequest.maximumFramesPerSecond else {
+      throw settings.error("fps", "is not a number above 0 up to \(Int(RenderRequest.maximumFramesPerSecond))")
+    }
     steps = try settings.integer("num_inference_steps", default: defaults.steps, in: 1...RenderRequest.maximumSteps)
     let cfgKey = guidanceIsCFG ? "guidance_scale" : "true_cfg_scale"
     guidance = guidanceIsCFG ? 0 : try settings.number("guidance_scale", default: defaults.guidance)

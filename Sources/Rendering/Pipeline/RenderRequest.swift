@@ -28,6 +28,7 @@ public struct RenderRequest: Sendable, Hashable {
 
   public static let maximumSide = 1 << 14
   public static let maximumFrames = 1 << 12 | 1
+  public static let maximumFramesPerSecond = 240.0
   public static let maximumSteps = 10_000
   public static let maximumTextTokens = 4096
 

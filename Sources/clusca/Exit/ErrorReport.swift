@@ -43,7 +43,7 @@ struct ErrorReport: Equatable {
   private static func status(of error: MediaError) -> ExitStatus {
     switch error {
     case .unreadablePNG, .unsuitablePicture: .input
-    case .unwritablePNG, .unsuitableText: .output
+    case .unwritablePNG, .unsuitableText, .missingProgram, .unwritableVideo: .output
     case .unsuitablePattern: .usage
     }
   }

@@ -33,7 +33,7 @@ struct PictureMaker {
       "This takes about \(ByteCount(estimate.peak)) of memory ("
         + parts.map { "\($0.0) \(ByteCount($0.1))" }.joined(separator: ", ")
         + "; text encoders and transformer not at the same time), but \(ByteCount(available)) are available; a smaller "
-        + "picture, --dtype bf16, --cache none or more memory help.")
+        + "picture, \(model.framesPerLatent == nil ? "" : "fewer --frames, ")--dtype bf16, --cache none or more memory help.")
   }
 
   /// Encodes the prompts and loads what the pictures need.
@@ -91,9 +91,19 @@ struct PictureMaker {
 }
 
 extension Picture {
-  /// A decoded picture, or the first frame of a video, `[frames, height, width, 3]` in 0...1.
+  /// A decoded picture, `[frames, height, width, 3]` in 0...1; the frames of a video stand below one another.
   init(pixels: Tensor) throws {
-    let (height, width) = (pixels.shape[1], pixels.shape[2])
-    try self.init(width: width, height: height, bytes: Pixels.bytes(pixels.rows(0..<height * width)))
+    try self.init(
+      width: pixels.shape[2], height: pixels.shape[0] * pixels.shape[1], bytes: Pixels.bytes(pixels))
+  }
+
+  /// The frames of a video.
+  static func frames(_ pixels: Tensor) throws -> [Picture] {
+    let area = pixels.shape[1] * pixels.shape[2]
+    return try (0..<pixels.shape[0]).map { frame in
+      try Picture(
+        width: pixels.shape[2], height: pixels.shape[1],
+        bytes: Pixels.bytes(pixels.rows(frame * area..<(frame + 1) * area)))
+    }
   }
 }
