@@ -20,7 +20,8 @@ package struct MidAttention: Sendable {
   package func callAsFunction(_ x: inout Tensor, visibility: Attention.Visibility = .all) {
     let (shape, channels) = (x.shape, x.columns)
     let pixels = norm.coefficients(of: x)(x).reshaped([x.rows, channels])
-    let attended = Attention(heads: 1, headWidth: channels)(qkv(pixels), visibility: visibility)  // `[pixels, channels]`
+    // `[pixels, channels]`
+    let attended = Attention(heads: 1, headWidth: channels)(qkv(pixels), visibility: visibility)
     x += projection(attended).reshaped(shape)
   }
 }

@@ -14,7 +14,9 @@ import Transformers
     #filePath.split(separator: "/").dropLast(2).reduce("") { "\($0)/\($1)" }
     + "/Fixtures/reference/checkpoints/hunyuan-tiny"
 
-  private func model() throws -> HunyuanVideoModel { HunyuanVideoModel(try HunyuanVideoCheckpoint(folder: Self.folder)) }
+  private func model() throws -> HunyuanVideoModel {
+    HunyuanVideoModel(try HunyuanVideoCheckpoint(folder: Self.folder))
+  }
 
   private func request(_ prompt: String = "a cat", frames: Int = 5, cfgScale: Double = 1) -> RenderRequest {
     RenderRequest(

@@ -43,7 +43,8 @@ public struct AutoencoderKLHunyuanVideoConfiguration: Sendable, Hashable {
     let ratio = try configuration.integer("spatial_compression_ratio", default: 8, in: 1...1 << 16)
     guard ratio == 1 << (channels.count - 1) else {
       throw configuration.error(
-        "spatial_compression_ratio", "is \(ratio), but only \(1 << (channels.count - 1)) is supported for "
+        "spatial_compression_ratio",
+        "is \(ratio), but only \(1 << (channels.count - 1)) is supported for "
           + "\(channels.count) entries of block_out_channels")
     }
     guard scalingFactor != 0 else { throw configuration.error("scaling_factor", "is zero") }

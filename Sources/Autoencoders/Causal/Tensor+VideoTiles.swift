@@ -49,7 +49,8 @@ extension Tensor {
   /// Fades the last frames of the stretch before, of the same size, into the first of this one (`blend_t`).
   mutating func fade(fromStretch before: Tensor, frames: Int) {
     as3D([shape[0], shape[1] * shape[2], shape[3]]) { tile in
-      tile.fade(from: before.reshaped([before.shape[0], before.shape[1] * before.shape[2], before.shape[3]]), rows: frames)
+      tile.fade(
+        from: before.reshaped([before.shape[0], before.shape[1] * before.shape[2], before.shape[3]]), rows: frames)
     }
   }
 

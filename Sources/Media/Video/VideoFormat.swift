@@ -7,7 +7,9 @@ public enum VideoFormat: String, Sendable, CaseIterable {
 
   /// The format that the end of a file's name stands for; nil for any other end.
   public init?(path: String) {
-    guard let format = Self.allCases.first(where: { path.lowercased().hasSuffix("." + $0.rawValue) }) else { return nil }
+    guard let format = Self.allCases.first(where: { path.lowercased().hasSuffix("." + $0.rawValue) }) else {
+      return nil
+    }
     self = format
   }
 

@@ -59,12 +59,14 @@ extension HunyuanVideoTextEncoders: SubjectEncoder {
       throw SampleError(description: "HunyuanVideo takes a prompt, not a class.")
     }
     guard prompt.secondText == nil else {
-      throw SampleError(description: "HunyuanVideo gives both of its text encoders the same prompt; it takes no second.")
+      throw SampleError(
+        description: "HunyuanVideo gives both of its text encoders the same prompt; it takes no second.")
     }
     let llamaIDs = llamaIDs(prompt.text, maximumTokens: maximumTokens)
     guard llamaIDs.tokens.lowerBound == 0 else {
       throw SampleError(
-        description: "The tokenizer of Llama pads prompts in front (padding_side), but HunyuanVideo takes padding behind "
+        description:
+          "The tokenizer of Llama pads prompts in front (padding_side), but HunyuanVideo takes padding behind "
           + "them only.")
     }
     let hiddenStates = try llama(llamaIDs.ids, validTokens: llamaIDs.tokens.count)

@@ -43,7 +43,8 @@ public struct HunyuanVideoConfiguration: Sendable, Hashable {
     try configuration.require("patch_size_t", 1)
     try configuration.require("qk_norm", "rms_norm")
     guard !configuration.contains("image_condition_type") else {
-      throw configuration.error("image_condition_type", "is set, but only models that make videos of text are supported")
+      throw configuration.error(
+        "image_condition_type", "is set, but only models that make videos of text are supported")
     }
     inputChannels = try configuration.integer("in_channels", default: 16, in: 1...4096)
     outputChannels = try configuration.integer("out_channels", default: 16, in: 1...4096)
@@ -60,12 +61,14 @@ public struct HunyuanVideoConfiguration: Sendable, Hashable {
     ropeTheta = try configuration.number("rope_theta", default: 256)
     let ratio = try configuration.number("mlp_ratio", default: 4)
     guard ropeAxes.count == 3, ropeAxes.allSatisfy({ $0 % 2 == 0 }), ropeAxes.reduce(0, +) == headWidth else {
-      throw configuration.error("rope_axes_dim", "must be three even numbers whose sum is attention_head_dim, \(headWidth)")
+      throw configuration.error(
+        "rope_axes_dim", "must be three even numbers whose sum is attention_head_dim, \(headWidth)")
     }
     guard ropeTheta > 0 else { throw configuration.error("rope_theta", "is not positive") }
     // Beyond, sizes of long videos would not fit 64 bits any more; the released model has 3072.
     guard heads * headWidth <= 1 << 14 else {
-      throw configuration.error("num_attention_heads", "times attention_head_dim is \(heads * headWidth), more than \(1 << 14)")
+      throw configuration.error(
+        "num_attention_heads", "times attention_head_dim is \(heads * headWidth), more than \(1 << 14)")
     }
     guard ratio > 0, ratio <= 64, Int(Double(heads * headWidth) * ratio) > 0 else {
       throw configuration.error("mlp_ratio", "is not a number above 0 up to 64")

@@ -13,7 +13,8 @@ enum VideoDecoderCase: CaseRunner {
       AutoencoderKLHunyuanVideoConfiguration(PartConfiguration(path: "\(folder)/config.json")),
       Parameters(TensorStore(folder: folder), precision: .float32))
     let (sizes, strides) = (
-      try config.integers("tile_sample_min", in: 1...1 << 16), try config.integers("tile_sample_stride", in: 1...1 << 16)
+      try config.integers("tile_sample_min", in: 1...1 << 16),
+      try config.integers("tile_sample_stride", in: 1...1 << 16)
     )
     guard sizes.count == 3, strides.count == 3 else {
       throw config.error("tile_sample_min", "and tile_sample_stride are not three numbers each")

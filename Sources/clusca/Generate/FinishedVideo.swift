@@ -18,7 +18,7 @@ struct FinishedVideo {
     do {
       switch destination {
       case .picture(let path): return try writeFrames([path], ifExists)
-      case .frames(let paths): return try writeFrames(paths, force ? .overwrite : .refuse)
+      case .frames: return try writeFrames(destination.paths, force ? .overwrite : .refuse)
       case .video(let path, let format):
         let comment = hasMetadata ? settings.metadata.clusca?.text() : nil
         return [

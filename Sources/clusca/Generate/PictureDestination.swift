@@ -7,8 +7,8 @@ import Tensors
 enum PictureDestination: Equatable, Sendable {
   case picture(path: String)
   case video(path: String, VideoFormat)
-  /// Numbered from 0.
-  case frames([String])
+  /// So many, numbered from 0.
+  case frames(OutputPattern, seed: UInt64, count: Int)
 
   /// - Parameters:
   ///   - pattern: where the user wants it; the end of its name decides.
@@ -21,13 +21,14 @@ enum PictureDestination: Equatable, Sendable {
       guard frames > 1 else {
         throw CommandFailure(
           .usage,
-          "--output \(name) is the name of a video, but a picture of one frame is a PNG: give a name that ends in .png.")
+          "--output \(name) is the name of a video, but a picture of one frame is a PNG: give a name that ends in .png."
+        )
       }
       self = .video(path: pattern.path(index: index, seed: seed), format)
     } else if frames == 1 {
       self = .picture(path: pattern.path(index: index, seed: seed))
     } else if name.lowercased().hasSuffix(".png"), pattern.hasIndex {
-      self = .frames((0..<frames).map { pattern.path(index: $0, seed: seed) })
+      self = .frames(pattern, seed: seed, count: frames)
     } else {
       throw CommandFailure(
         .usage,
@@ -43,8 +44,14 @@ enum PictureDestination: Equatable, Sendable {
   var path: String {
     switch self {
     case .picture(let path), .video(let path, _): path
-    case .frames(let paths): paths[0]
+    case .frames(let pattern, let seed, _): pattern.path(index: 0, seed: seed)
     }
+  }
+
+  /// All of its files.
+  var paths: [String] {
+    guard case .frames(let pattern, let seed, let count) = self else { return [path] }
+    return (0..<count).map { pattern.path(index: $0, seed: seed) }
   }
 
   /// The same with another name for its one file; frames keep theirs.
@@ -62,7 +69,7 @@ enum PictureDestination: Equatable, Sendable {
   func check(_ settings: PictureSettings, force: Bool) throws {
     switch self {
     case .picture: break
-    case .frames(let paths):
+    case .frames:
       // Numbers at the names of some frames would tear the video apart.
       if !force, let taken = paths.first(where: { access($0, F_OK) == 0 }) {
         throw CommandFailure(.output, "\(taken) exists; give another --output, or --force to replace it.")

@@ -33,7 +33,8 @@ struct PictureMaker {
       "This takes about \(ByteCount(estimate.peak)) of memory ("
         + parts.map { "\($0.0) \(ByteCount($0.1))" }.joined(separator: ", ")
         + "; text encoders and transformer not at the same time), but \(ByteCount(available)) are available; a smaller "
-        + "picture, \(model.framesPerLatent == nil ? "" : "fewer --frames, ")--dtype bf16, --cache none or more memory help.")
+        + "picture, \(model.framesPerLatent == nil ? "" : "fewer --frames, ")--dtype bf16, --cache none or more memory help."
+    )
   }
 
   /// Encodes the prompts and loads what the pictures need.

@@ -41,7 +41,8 @@ struct PictureSettings: Sendable, Equatable {
     RenderRequest(
       subject: pictureClass.map { .label($0.label) } ?? .prompt(PromptText(prompt, second: secondPrompt)),
       negative: pictureClass == nil ? .prompt(PromptText(negativePrompt)) : .label(nil), width: width, height: height,
-      frames: frames ?? 1, steps: steps, guidance: guidance, cfgScale: cfgScale, guidedChannels: guidedChannels, seed: seed,
+      frames: frames ?? 1, steps: steps, guidance: guidance, cfgScale: cfgScale, guidedChannels: guidedChannels,
+      seed: seed,
       textTokens: textTokens, cache: cache, noiseFormat: noiseFormat, noise: noise, tiling: tiling.tiling)
   }
 
