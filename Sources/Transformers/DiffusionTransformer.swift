@@ -82,7 +82,8 @@ public protocol DiffusionTransformer: Sendable {
 
 /// One sample, a row of a batch, on one stage.
 public protocol TransformerSample: Sendable {
-  /// The vectors that modulate the blocks at a timestep (0...1000), `[vectors, width]`: one, unless blocks have their own.
+  /// The vectors that modulate the blocks at a timestep (0...1000), `[vectors, width]`: one, unless blocks or embedders
+  /// have their own.
   /// Every stage computes them for itself.
   func conditioning(timestep: Float, probe: Probe?) -> Tensor
 

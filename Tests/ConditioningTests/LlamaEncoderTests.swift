@@ -76,11 +76,18 @@ import Testing
     #expect(throws: TensorError.self) { try encoder([Int32](repeating: 1, count: 8193), validTokens: 1) }
   }
 
+  @Test func theBaseOfTheRotationStandsAloneOrAmongItsParameters() throws {
+    for text in [#"{"rope_theta": 500}"#, #"{"rope_parameters": {"rope_type": "default", "rope_theta": 500}}"#] {
+      let json = try JSONValue(parsing: Array(text.utf8))
+      #expect(try LlamaConfiguration(PartConfiguration(path: "config.json", json: json)).ropeTheta == 500)
+    }
+  }
+
   @Test(arguments: [
     (#"{"hidden_act": "mish"}"#, "hidden_act"), (#"{"num_key_value_heads": 5}"#, "num_key_value_heads"),
     (#"{"hidden_size": 0}"#, "hidden_size"), (#"{"model_type": "mistral"}"#, "model_type"),
     (#"{"rope_scaling": {"rope_type": "llama3"}}"#, "rope_scaling"), (#"{"head_dim": 13}"#, "head_dim"),
-    (#"{"rope_theta": -1}"#, "rope_theta"),
+    (#"{"rope_theta": -1}"#, "rope_theta"), (#"{"rope_parameters": {"rope_type": "yarn"}}"#, "rope_type"),
   ])
   func aBadConfigurationNamesItsKey(_ text: String, _ key: String) throws {
     let json = try JSONValue(parsing: Array(text.utf8))

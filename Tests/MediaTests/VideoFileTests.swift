@@ -5,7 +5,7 @@ import Testing
 @testable import Media
 
 /// Videos that ffmpeg encodes, where it is installed.
-@Suite(.enabled(if: VideoFile.isAvailable, "ffmpeg is not installed"))
+@Suite(.enabled(if: VideoFile.programPath != nil, "ffmpeg is not installed"))
 struct VideoFileTests {
   private final class TemporaryFolder {
     let path: String

@@ -37,7 +37,7 @@ public struct LlamaConfiguration: Sendable {
     headWidth = try configuration.integer("head_dim", default: max(1, width / heads), in: 1...1 << 12)
     positions = try configuration.integer("max_position_embeddings", default: 2048, in: 1...1 << 24)
     epsilon = Float(try configuration.number("rms_norm_eps", default: 1e-6))
-    ropeTheta = try configuration.number("rope_theta", default: 10000)
+    ropeTheta = try Self.ropeTheta(configuration)
     hasAttentionBias = try configuration.bool("attention_bias", default: false)
     hasMLPBias = try configuration.bool("mlp_bias", default: false)
     let name = try configuration.string("hidden_act", default: "silu")
@@ -50,6 +50,16 @@ public struct LlamaConfiguration: Sendable {
     }
     guard headWidth % 2 == 0 else { throw configuration.error("head_dim", "is \(headWidth), which is not even") }
     guard ropeTheta > 0 else { throw configuration.error("rope_theta", "is not positive") }
+  }
+
+  /// Newer files have the base in an object, beside the kind of rotation.
+  private static func ropeTheta(_ configuration: PartConfiguration) throws -> Double {
+    guard configuration.contains("rope_parameters"), let json = configuration.json["rope_parameters"] else {
+      return try configuration.number("rope_theta", default: 10000)
+    }
+    let parameters = try PartConfiguration(path: configuration.path, json: json)
+    try parameters.require("rope_type", "default")
+    return try parameters.number("rope_theta", default: 10000)
   }
 
   /// The bytes that encoding so many tokens takes beside the weights, at most.

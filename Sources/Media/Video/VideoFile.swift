@@ -5,8 +5,8 @@ public enum VideoFile {
   /// The longest comment in bytes: it is handed over as an argument, and the system takes no longer ones than 128 KiB.
   public static let maximumCommentBytes = 100_000
 
-  /// Whether there is an ffmpeg in the folders of `PATH`.
-  public static var isAvailable: Bool { FFmpeg.path != nil }
+  /// The ffmpeg that is used, the first in the folders of `PATH`; nil if there is none.
+  public static var programPath: String? { FFmpeg.path }
 
   /// Writes frames of equal size and returns the path that they got, as `AtomicFile.write` does: there is the whole video
   /// or nothing.

@@ -21,6 +21,9 @@ struct FinishedVideo {
       case .frames: return try writeFrames(destination.paths, force ? .overwrite : .refuse)
       case .video(let path, let format):
         let comment = hasMetadata ? settings.metadata.clusca?.text() : nil
+        if format == .mp4, let comment, comment.utf8.count > VideoFile.maximumCommentBytes {
+          StandardError.write("clusca: The settings are too long for an MP4 and are left out.")
+        }
         return [
           try VideoFile.write(
             frames, rate: settings.framesPerSecond, as: format, comment: comment, to: path, ifExists: ifExists,

@@ -25,6 +25,7 @@ struct MachineReport: Sendable {
     let bfloat16 = set == "avx512bf16" ? "avx512bf16 instructions" : "widened to float32 on the way"
     backEnds = [
       ("kernels", set), ("float32 products", "OpenBLAS"), ("bfloat16 products", "packed, \(bfloat16)"),
+      ("MP4 and animated WebP", VideoFile.programPath ?? "none: there is no ffmpeg in PATH"),
     ]
   }
 

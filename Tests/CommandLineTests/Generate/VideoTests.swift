@@ -7,7 +7,7 @@ import Testing
 
 /// Videos from the command line.
 struct VideoTests {
-  private static let hasFFmpeg = VideoFile.isAvailable
+  private static let hasFFmpeg = VideoFile.programPath != nil
 
   private func generate(
     _ arguments: String..., environment: [String: String] = [:]
