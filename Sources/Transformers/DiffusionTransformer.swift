@@ -26,6 +26,14 @@ public enum Condition: Sendable {
   case text(Tensor, pooled: Tensor, validTokens: Int? = nil)
   /// A class of the model's training, from 0; nil for none in particular.
   case label(Int?)
+
+  /// The tokens of the prompt; 0 for a class.
+  public var textTokens: Int {
+    switch self {
+    case .text(let text, _, _): text.rows
+    case .label: 0
+    }
+  }
 }
 
 /// How tokens lie in a picture or video: frame after frame, row after row.
@@ -74,6 +82,18 @@ public protocol DiffusionTransformer: Sendable {
   var blocks: BlockRange { get }
   /// The bytes of the weights that are loaded.
   var weightBytes: Int { get }
+  /// The shapes of an encoded prompt of so many tokens and of its pooled vector; nil for a model of classes.
+  func promptShapes(textTokens: Int) -> (text: [Int], pooled: [Int])?
+  /// The numbers of a token's latents as ``TransformerSample/embed(_:conditioning:probe:)`` takes them.
+  var latentChannels: Int { get }
+  /// The numbers of a token that ``TransformerSample/project(_:conditioning:probe:)`` gives.
+  var outputChannels: Int { get }
+  /// The shapes of the hidden states in front of a block, `[tokens, width]` a stream, so that who receives them knows
+  /// beforehand. In front of block 0 they are what the first stage makes of latents; ``blockCount`` stands for those
+  /// behind the last block. Any range of blocks answers for all of the model.
+  ///
+  /// - Parameter inputs: those that ``makeSample(_:)`` takes; of a prompt only the number of tokens counts.
+  func stateShapes(before block: Int, of inputs: SampleInputs) -> [TokenStream: [Int]]
   /// Prepares a sample: what stays the same over all its steps, such as the rotary positions.
   ///
   /// - Throws: ``SampleError`` if the inputs do not fit the model.

@@ -17,12 +17,16 @@ struct TinyFlux {
     parameters = Parameters(try TensorStore(folder: Self.folder), precision: .float32)
   }
 
+  func transformer(_ blocks: BlockRange) throws -> FluxTransformer {
+    try FluxTransformer(configuration, parameters, blocks: blocks)
+  }
+
   /// - Parameter cuts: the first block of each stage but the first.
   func transport(cuts: [Int] = []) throws -> LocalTransport {
     let bounds = [0] + cuts + [configuration.blockCount]
     return LocalTransport(
       try zip(bounds, bounds.dropFirst()).map { lower, upper in
-        Stage(try FluxTransformer(configuration, parameters, blocks: lower..<upper))
+        Stage(try transformer(lower..<upper))
       })
   }
 

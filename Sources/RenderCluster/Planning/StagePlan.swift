@@ -5,6 +5,7 @@ import Transformers
 public struct BlockCost: Sendable, Hashable {
   /// Floating-point operations of a full step of one sample.
   public var operations: Int
+  /// What a stage holds more for having the block.
   public var weightBytes: Int
   /// The features that are kept of one sample.
   public var cacheBytes: Int
@@ -47,9 +48,12 @@ public struct StagePlan: Sendable, Hashable {
     public var weightBytes: Int
     /// Of one sample.
     public var cacheBytes: Int
-    /// So many samples' caches fit beside the weights.
+    /// So many samples' caches fit beside the weights, up to ``StagePlan/mostSamples``.
     public var samples: Int
   }
+
+  /// The most samples that a stage is said to have room for: caches may be empty.
+  public static let mostSamples = 1 << 16
 
   /// A worker that has no blocks, and why, as the end of a sentence.
   public struct LeftOut: Sendable, Hashable {
@@ -66,4 +70,10 @@ public struct StagePlan: Sendable, Hashable {
   public var latency: Double
   /// Seconds from one sample's full step to the next one's when enough are in flight: the slowest stage's.
   public var interval: Double
+
+  /// Seconds from one sample's full step to the next one's with so many samples in flight, or as many as there is room
+  /// for.
+  public func period(samplesInFlight: Int) -> Double {
+    max(interval, latency / Double(max(1, min(samplesInFlight, samples))))
+  }
 }

@@ -69,6 +69,12 @@ public struct DiTCheckpoint: Sendable {
     try DiTTransformer(transformer, Parameters(weights.transformer, precision: precision), blocks: blocks)
   }
 
+  /// Embedders keep their numbers: those that are equal are held once.
+  func transformerShapes(_ precision: Precision, blocks: BlockRange?) throws -> DiTTransformer {
+    let parameters = Parameters(shapesOf: weights.transformer, precision: precision) { $0.contains(".norm1.emb.") }
+    return try DiTTransformer(transformer, parameters, blocks: blocks)
+  }
+
   func checkTensors() throws {
     _ = try DiTTransformer(transformer, Parameters(shapesOf: weights.transformer))
     _ = try AutoencoderKLDecoder(autoencoder, Parameters(shapesOf: weights.autoencoder))

@@ -40,6 +40,10 @@ public struct DiTModel: RenderModel {
     try checkpoint.loadTransformer(precision, blocks: blocks)
   }
 
+  public func transformerShapes(_ precision: Precision, blocks: BlockRange?) throws -> any DiffusionTransformer {
+    try checkpoint.transformerShapes(precision, blocks: blocks)
+  }
+
   public func loadDecoder(_ precision: Precision) throws -> any LatentDecoder {
     PatchDecoder(decoder: try checkpoint.loadDecoder(precision), patch: checkpoint.transformer.patchSize)
   }

@@ -105,6 +105,11 @@ public struct FluxCheckpoint: Sendable {
     try FluxTransformer(transformer, Parameters(sources.transformer, precision: precision), blocks: blocks)
   }
 
+  func transformerShapes(_ precision: Precision, blocks: BlockRange?) throws -> FluxTransformer {
+    try FluxTransformer(
+      transformer, Parameters(shapesOf: sources.transformer, precision: precision), blocks: blocks)
+  }
+
   func checkTensors() throws {
     _ = try FluxTransformer(transformer, Parameters(shapesOf: sources.transformer))
     _ = try AutoencoderKLDecoder(autoencoder, Parameters(shapesOf: sources.autoencoder))

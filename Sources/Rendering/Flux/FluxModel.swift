@@ -39,6 +39,10 @@ public struct FluxModel: RenderModel {
     try checkpoint.loadTransformer(precision, blocks: blocks)
   }
 
+  public func transformerShapes(_ precision: Precision, blocks: BlockRange?) throws -> any DiffusionTransformer {
+    try checkpoint.transformerShapes(precision, blocks: blocks)
+  }
+
   public func loadDecoder(_ precision: Precision) throws -> any LatentDecoder {
     PatchDecoder(decoder: try checkpoint.loadDecoder(precision), patch: 2)
   }

@@ -88,6 +88,11 @@ public struct HunyuanVideoCheckpoint: Sendable {
       transformer, Parameters(weights.transformer, precision: precision), blocks: blocks)
   }
 
+  func transformerShapes(_ precision: Precision, blocks: BlockRange?) throws -> HunyuanVideoTransformer {
+    try HunyuanVideoTransformer(
+      transformer, Parameters(shapesOf: weights.transformer, precision: precision), blocks: blocks)
+  }
+
   func checkTensors() throws {
     _ = try HunyuanVideoTransformer(transformer, Parameters(shapesOf: weights.transformer))
     _ = try AutoencoderKLHunyuanVideoDecoder(autoencoder, Parameters(shapesOf: weights.autoencoder))

@@ -44,6 +44,10 @@ public struct HunyuanVideoModel: RenderModel {
     try checkpoint.loadTransformer(precision, blocks: blocks)
   }
 
+  public func transformerShapes(_ precision: Precision, blocks: BlockRange?) throws -> any DiffusionTransformer {
+    try checkpoint.transformerShapes(precision, blocks: blocks)
+  }
+
   public func loadDecoder(_ precision: Precision) throws -> any LatentDecoder {
     VideoDecoder(decoder: try checkpoint.loadDecoder(precision), patch: patch)
   }

@@ -38,14 +38,19 @@ public struct MemoryEstimate: Sendable, Hashable {
       cache = max(cache, request.rows * cost.branches.reduce(0) { $0 + policy.byteCount($1) })
       let width = cost.branches.map(\.width).max() ?? 0
       let tokens = grid.tokens + request.textTokens
-      // The widest moment of a block: hidden states, their norm, q, k, v and the MLP's four widths, with copies; and the
-      // scores of attention that each thread has in work.
-      let scores = ThreadPool.shared.threads * Attention.queriesPerPiece * tokens
-      activations = max(activations, (tokens * width * 14 + scores) * MemoryLayout<Float>.stride)
+      activations = max(activations, Self.activationBytes(tokens: tokens, width: width))
       encoding = max(encoding, model.encodingBytes(textTokens: request.textTokens))
       decoding = max(decoding, model.decodingBytes(grid, request.tiling))
       prompts += request.rows * request.textTokens * width * 2 * MemoryLayout<Float>.stride
     }
+  }
+
+  /// What the blocks of one sample compute on their way.
+  public static func activationBytes(tokens: Int, width: Int) -> Int {
+    // The widest moment of a block: hidden states, their norm, q, k, v and the MLP's four widths, with copies; and the
+    // scores of attention that each thread has in work.
+    let scores = ThreadPool.shared.threads * Attention.queriesPerPiece * tokens
+    return (tokens * width * 14 + scores) * MemoryLayout<Float>.stride
   }
 
   /// The most that is needed at a time.

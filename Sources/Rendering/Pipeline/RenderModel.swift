@@ -48,6 +48,9 @@ public protocol RenderModel: Sendable {
   func loadEncoder(_ precision: Precision) throws -> any SubjectEncoder
   /// Reads the weights of some blocks; of all if `blocks` is nil.
   func loadTransformer(_ precision: Precision, blocks: BlockRange?) throws -> any DiffusionTransformer
+  /// The transformer as it would be loaded, with zeros for its numbers: it takes next to no time and memory and answers
+  /// for the sizes of what it stands for.
+  func transformerShapes(_ precision: Precision, blocks: BlockRange?) throws -> any DiffusionTransformer
   /// Reads the weights of what makes pixels of latents.
   func loadDecoder(_ precision: Precision) throws -> any LatentDecoder
 

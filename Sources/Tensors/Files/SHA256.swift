@@ -10,6 +10,22 @@ public struct SHA256: Sendable {
   public struct Digest: Sendable, Hashable, CustomStringConvertible {
     public let bytes: [UInt8]
 
+    init(bytes: [UInt8]) { self.bytes = bytes }
+
+    /// Reads 64 digits of lower-case hexadecimal; nil for any other text.
+    public init?(_ text: String) {
+      let values = text.utf8.map { digit -> UInt8? in
+        switch digit {
+        case 0x30...0x39: digit - 0x30
+        case 0x61...0x66: digit - 0x61 + 10
+        default: nil
+        }
+      }
+      let known = values.compactMap { $0 }
+      guard known.count == 64, values.count == 64 else { return nil }
+      bytes = stride(from: 0, to: 64, by: 2).map { known[$0] << 4 | known[$0 + 1] }
+    }
+
     public var description: String {
       let digits = Array("0123456789abcdef".utf8)
       return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)

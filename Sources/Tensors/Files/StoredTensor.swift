@@ -69,6 +69,11 @@ public struct StoredTensor: Sendable {
       name: name, dtype: .float32, shape: shape, storage: .zeros(pages), offset: 0, available: byteCount)
   }
 
+  /// Whether it stands for a tensor of which only the shape counts.
+  var isShapeOnly: Bool {
+    if case .zeros = storage { true } else { false }
+  }
+
   /// The number of bytes: elements times their width.
   public var byteCount: Int { elementCount * dtype.byteCount }
 

@@ -6,6 +6,8 @@ public enum RandomPurpose: UInt8, Sendable, Hashable, CaseIterable {
   case freshTokens = 2
   /// Noise that a sampler adds at a step.
   case samplerNoise = 3
+  /// Inputs by whose results machines are told apart.
+  case numerics = 4
   /// Anything in a test.
   case test = 255
 }

@@ -80,6 +80,21 @@ public struct FluxTransformer: DiffusionTransformer {
       + singleBlocks.reduce(0) { $0 + $1.weightBytes }
   }
 
+  public func promptShapes(textTokens: Int) -> (text: [Int], pooled: [Int])? {
+    ([textTokens, configuration.textWidth], [configuration.pooledWidth])
+  }
+
+  public var latentChannels: Int { configuration.inputChannels }
+  public var outputChannels: Int { configuration.outputChannels }
+
+  /// Text and picture are joined by the first single block, not in front of it.
+  public func stateShapes(before block: Int, of inputs: SampleInputs) -> [TokenStream: [Int]] {
+    precondition((0...blockCount).contains(block), "there is no block \(block) of \(blockCount)")
+    let (image, text, width) = (inputs.grid.tokens, inputs.condition.textTokens, configuration.width)
+    return block <= configuration.doubleBlocks
+      ? [.image: [image, width], .text: [text, width]] : [.joint: [text + image, width]]
+  }
+
   public func makeSample(_ inputs: SampleInputs) throws -> any TransformerSample {
     try FluxSample(self, inputs)
   }

@@ -79,6 +79,21 @@ public struct HunyuanVideoTransformer: DiffusionTransformer {
       + singleBlocks.reduce(0) { $0 + $1.weightBytes }
   }
 
+  public func promptShapes(textTokens: Int) -> (text: [Int], pooled: [Int])? {
+    ([textTokens, configuration.textWidth], [configuration.pooledWidth])
+  }
+
+  public var latentChannels: Int { configuration.tokenChannels.input }
+  public var outputChannels: Int { configuration.tokenChannels.output }
+
+  /// Video and text are joined by the first single block, not in front of it.
+  public func stateShapes(before block: Int, of inputs: SampleInputs) -> [TokenStream: [Int]] {
+    precondition((0...blockCount).contains(block), "there is no block \(block) of \(blockCount)")
+    let (video, text, width) = (inputs.grid.tokens, inputs.condition.textTokens, configuration.width)
+    return block <= configuration.doubleBlocks
+      ? [.image: [video, width], .text: [text, width]] : [.joint: [video + text, width]]
+  }
+
   public func makeSample(_ inputs: SampleInputs) throws -> any TransformerSample {
     try HunyuanVideoSample(self, inputs)
   }

@@ -28,6 +28,9 @@ struct Generate: AsyncParsableCommand {
   @OptionGroup(title: "Output")
   var outputOptions: OutputOptions
 
+  @OptionGroup(title: "Workers")
+  var workersOptions: WorkersOptions
+
   func run() async throws {
     let repeated = try promptOptions.from.map { try RepeatedPicture($0) }
     let modelName = try modelOptions.model ?? repeated?.string("model")
@@ -36,7 +39,13 @@ struct Generate: AsyncParsableCommand {
       modelOptions.open(modelName == DefaultModel.name ? nil : modelName), repeated)
     let plan = try PicturePlan(
       entries, of: self, model: model, modelName: modelName ?? DefaultModel.name, repeated: repeated)
-    try await PictureRenderer(model: model, plan: plan, options: outputOptions).run()
+    try await workersOptions.run(
+      model, modelName ?? DefaultModel.name, modelOptions, isQuiet: outputOptions.quiet
+    ) { cluster in
+      try await PictureRenderer(
+        model: model, plan: plan, options: outputOptions, parts: modelOptions.partPaths, cluster: cluster
+      ).run()
+    }
   }
 }
 
@@ -327,6 +336,12 @@ struct OutputOptions: ParsableArguments {
 
   @Flag(help: "Write no settings into the pictures.")
   var noMetadata = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Write the digests of every step, of the pixels and of the files to this file, for clusca check.",
+      valueName: "file"))
+  var manifest: String?
 
   @Flag(help: "Print a JSON object for each picture.")
   var json = false

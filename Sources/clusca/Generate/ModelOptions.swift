@@ -53,10 +53,14 @@ struct ModelOptions: ParsableArguments {
     }
   }
 
+  /// The parts that go with a single file, in a fixed order.
+  var partPaths: [String] { partOptions.compactMap { $0 } }
+
+  private var partOptions: [String?] { [vae, clip, t5xxl, tokenizer, secondTokenizer] }
+
   /// Sets the threads and opens the model.
   func open(_ name: String?) throws -> any RenderModel {
     if let threads { ThreadPool.shared.setThreads(threads) }
-    let partOptions = [vae, clip, t5xxl, tokenizer, secondTokenizer]
     let reference =
       try name.map { try ModelReference($0, environment: Environment.variables) } ?? DefaultModel.reference()
     guard case .file(let file) = reference else {

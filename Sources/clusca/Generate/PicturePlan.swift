@@ -75,6 +75,10 @@ struct PicturePlan {
       try AtomicFile.check(picture.path, ifExists: ifExists, createFolders: true)
     }
     try checkDestinations(force: command.outputOptions.force)
+    if let manifest = command.outputOptions.manifest {
+      try AtomicFile.check(
+        manifest, ifExists: command.outputOptions.force ? .overwrite : .refuse, createFolders: true)
+    }
     if let preview = command.outputOptions.preview {
       try AtomicFile.check(preview, ifExists: .overwrite, createFolders: true)
     }

@@ -1,4 +1,5 @@
 import Media
+import Rendering
 import StrictJSON
 import Tensors
 
@@ -25,6 +26,7 @@ struct MachineReport: Sendable {
     let bfloat16 = set == "avx512bf16" ? "avx512bf16 instructions" : "widened to float32 on the way"
     backEnds = [
       ("kernels", set), ("float32 products", "OpenBLAS"), ("bfloat16 products", "packed, \(bfloat16)"),
+      ("numerics class", (try? NumericsClass.current().description) ?? "unknown"),
       ("MP4 and animated WebP", VideoFile.programPath ?? "none: there is no ffmpeg in PATH"),
     ]
   }

@@ -40,7 +40,7 @@ enum PictureAtPath: Equatable, Sendable {
 
   /// Numbers are equal however they are written, texts if their bytes are (a tokenizer may tell a composed é from a
   /// decomposed one), objects if their members are, and a missing value is equal to null.
-  private static func isEqual(_ left: JSONValue?, _ right: JSONValue?) -> Bool {
+  static func isEqual(_ left: JSONValue?, _ right: JSONValue?) -> Bool {
     let (left, right) = (left ?? .null, right ?? .null)
     if let left = left.double, let right = right.double { return left == right }
     if let left = left.string, let right = right.string { return left.utf8.elementsEqual(right.utf8) }

@@ -1,0 +1,71 @@
+import FeatureCaching
+import Rendering
+import Tensors
+import Transformers
+
+extension RenderModel {
+  /// What each block costs at a size of picture, as the planner takes it.
+  ///
+  /// A block's weights are those that a stage holds more for having it; what every stage holds beside is part of
+  /// ``stageBytes(grid:textTokens:precision:)``. Operations outside of the branches are shared out evenly, but for those
+  /// that embed and project the picture's tokens: they are the first and the last block's. Behind the last block the
+  /// model's output is handed over.
+  ///
+  /// - Throws: what loading the transformer would throw for tensors that are missing or of another shape.
+  public func blockCosts(
+    grid: TokenGrid, textTokens: Int, policy: any FeatureCachePolicy, precision: Precision
+  ) throws -> [BlockCost] {
+    let shapes = try transformerShapes(precision, blocks: nil)
+    let (count, inputs) = (shapes.blockCount, shapeInputs(grid, textTokens: textTokens))
+    let weights = try ownWeights(precision, blocks: count).ofBlocks
+    let step = cost(grid, textTokens: textTokens)
+    var costs = (0..<count).map { block in
+      let state = block + 1 < count ? shapes.stateShapes(before: block + 1, of: inputs) : [:]
+      let elements = state.values.reduce(0) { $0 + $1.reduce(1, *) }
+      return BlockCost(
+        operations: 0, weightBytes: weights[block], cacheBytes: 0,
+        stateBytes: (block + 1 < count ? elements : grid.tokens * shapes.outputChannels) * MemoryLayout<Float>.stride)
+    }
+    for branch in step.branches {
+      costs[branch.branch.block].operations += branch.operations
+      costs[branch.branch.block].cacheBytes += policy.byteCount(branch)
+    }
+    let perChannel = 2 * grid.tokens * (step.branches.first?.width ?? 0)
+    let (embedding, projection) = (perChannel * shapes.latentChannels, perChannel * shapes.outputChannels)
+    let rest = max(0, step.outsideOfBranches - embedding - projection)
+    for block in costs.indices { costs[block].operations += rest / count }
+    costs[0].operations += embedding + rest % count
+    costs[count - 1].operations += projection
+    return costs
+  }
+
+  /// The bytes that every stage takes beside its blocks' weights and caches: the weights that all of them hold, such as
+  /// the embedder of time, and what a step computes on its way.
+  ///
+  /// - Throws: as ``blockCosts(grid:textTokens:policy:precision:)``.
+  public func stageBytes(grid: TokenGrid, textTokens: Int, precision: Precision) throws -> Int {
+    let count = try transformerShapes(precision, blocks: nil).blockCount
+    let width = cost(grid, textTokens: textTokens).branches.map(\.width).max() ?? 0
+    return try ownWeights(precision, blocks: count).ofEveryStage
+      + MemoryEstimate.activationBytes(tokens: grid.tokens + textTokens, width: width)
+  }
+
+  /// Found by loading neighbours together and alone, without their numbers: what a pair holds less than both alone is what
+  /// every stage holds.
+  private func ownWeights(_ precision: Precision, blocks count: Int) throws -> (ofBlocks: [Int], ofEveryStage: Int) {
+    func bytes(_ blocks: BlockRange) throws -> Int { try transformerShapes(precision, blocks: blocks).weightBytes }
+    guard count > 1 else { return ([try bytes(0..<count)], 0) }
+    let alone = try (0..<count).map { try bytes($0..<$0 + 1) }
+    let shared = try (1..<count).map { try alone[$0 - 1] + alone[$0] - bytes($0 - 1..<$0 + 1) }
+    let ofEveryStage = shared.min() ?? 0
+    return (alone.map { $0 - ofEveryStage }, ofEveryStage)
+  }
+
+  /// Inputs of the right number of tokens and no contents.
+  private func shapeInputs(_ grid: TokenGrid, textTokens: Int) -> SampleInputs {
+    SampleInputs(
+      grid: grid,
+      condition: classLabels == nil
+        ? .text(Tensor(zeros: [textTokens, 1]), pooled: Tensor(zeros: [1])) : .label(nil))
+  }
+}

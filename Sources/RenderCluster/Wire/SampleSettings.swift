@@ -1,0 +1,74 @@
+import FeatureCaching
+import Messaging
+import Rendering
+import StrictJSON
+import Transformers
+
+/// What travels of a sample's setup beside numbers and tensors: the JSON in the payload of `openSample`.
+struct SampleSettings: Sendable, Equatable {
+  var cache: CacheSettings
+  /// The class, for models of classes; nil for none in particular.
+  var classLabel: Int?
+  /// How many tokens of a prompt are no padding; nil for models without a mask.
+  var validTokens: Int?
+
+  static let maximumBytes = 16 << 10
+
+  init(cache: CacheSettings, classLabel: Int?, validTokens: Int? = nil) {
+    self.cache = cache
+    self.classLabel = classLabel
+    self.validTokens = validTokens
+  }
+
+  var payload: Payload {
+    let streams = TokenStream.allCases.filter(cache.propagatingStreams.contains).map { JSONValue.string("\($0)") }
+    let json: JSONObject = [
+      "cache": .object(cache.json), "propagating_streams": .array(streams),
+      "authors_quirks": .integer(Int(cache.authorsQuirks.rawValue)),
+      "class_label": classLabel.map(JSONValue.integer) ?? .null,
+      "valid_text_tokens": validTokens.map(JSONValue.integer) ?? .null,
+    ]
+    return Payload(JSONValue.object(json).text())
+  }
+
+  /// - Throws: ``WireError`` for anything but what ``payload`` makes.
+  init(_ payload: Payload) throws {
+    let json: JSONValue
+    do {
+      json = try JSONValue(parsing: payload.bytes)
+    } catch {
+      throw WireError("The settings of a sample are no JSON: \(error)")
+    }
+    guard let cache = json["cache"]?.object, let streams = json["propagating_streams"]?.array else {
+      throw WireError("The settings of a sample lack their caching")
+    }
+    // Whatever the method does not name has no meaning for it.
+    var base = CacheSettings.flux
+    guard let quirks = json["authors_quirks"]?.int.flatMap(UInt8.init(exactly:)) else {
+      throw WireError("The settings of a sample lack the quirks of its family")
+    }
+    base.authorsQuirks = ClusCa.Quirks(rawValue: quirks)
+    do {
+      self.cache = try base.with(cache, family: base)
+    } catch {
+      throw WireError("The settings of a sample: \(error)")
+    }
+    self.cache.propagatingStreams = try Set(
+      streams.map { value in
+        guard let stream = TokenStream.allCases.first(where: { .string("\($0)") == value }) else {
+          throw WireError("The settings of a sample name an unknown stream")
+        }
+        return stream
+      })
+    classLabel = json["class_label"]?.int
+    guard classLabel.map({ $0 >= 0 }) ?? true else { throw WireError("The settings of a sample name no class") }
+    validTokens = json["valid_text_tokens"]?.int
+  }
+}
+
+/// What arrived well-formed and cannot be, as one sentence.
+struct WireError: Error, Sendable, CustomStringConvertible {
+  let description: String
+
+  init(_ description: String) { self.description = description }
+}

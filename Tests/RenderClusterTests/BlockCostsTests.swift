@@ -1,0 +1,66 @@
+import FeatureCaching
+import RenderCluster
+import Rendering
+import Tensors
+import Testing
+import Transformers
+
+/// What a model's blocks cost, beside what loading them really takes.
+@Suite struct BlockCostsTests {
+  static let checkpoints =
+    #filePath.split(separator: "/").dropLast(2).reduce("") { "\($0)/\($1)" } + "/Fixtures/reference/checkpoints/"
+
+  private static func model(_ name: String) throws -> any RenderModel {
+    try RenderModels.open(.folder(checkpoints + name))
+  }
+
+  private static let policy = TaylorSeer(schedule: IntervalSchedule(interval: 4, enhancedSteps: 2), maximumOrder: 1)
+
+  @Test(
+    arguments: ["flux-dev-tiny", "flux-schnell-tiny", "dit-tiny", "dit-tiny-untied"],
+    [Precision.float32, .bfloat16])
+  func weightsAddUpToWhatAStageLoads(name: String, precision: Precision) throws {
+    let model = try Self.model(name)
+    let side = model.hasFixedSize ? model.defaults.width : 8 * model.sizeMultiple
+    let grid = model.grid(width: side, height: side)
+    let costs = try model.blockCosts(grid: grid, textTokens: 7, policy: Self.policy, precision: precision)
+    let activations = MemoryEstimate.activationBytes(
+      tokens: grid.tokens + 7, width: model.cost(grid, textTokens: 7).branches[0].width)
+    let shared = try model.stageBytes(grid: grid, textTokens: 7, precision: precision) - activations
+    #expect(shared >= 0)
+    for first in costs.indices {
+      for end in first + 1...costs.count {
+        let loaded = try model.loadTransformer(precision, blocks: first..<end).weightBytes
+        let planned = shared + costs[first..<end].reduce(0) { $0 + $1.weightBytes }
+        // A stage that holds the first block and the last has the first one's embedder for the output, too.
+        #expect(planned >= loaded, "\(first)..<\(end)")
+        #expect(planned - loaded <= (name == "dit-tiny-untied" && first == 0 ? planned / 2 : 0), "\(first)..<\(end)")
+      }
+    }
+  }
+
+  @Test(arguments: ["flux-dev-tiny", "dit-tiny"])
+  func operationsAndCachesAddUpToTheWholeModels(name: String) throws {
+    let model = try Self.model(name)
+    let side = model.hasFixedSize ? model.defaults.width : 8 * model.sizeMultiple
+    let grid = model.grid(width: side, height: side)
+    let costs = try model.blockCosts(grid: grid, textTokens: 7, policy: Self.policy, precision: .float32)
+    let whole = model.cost(grid, textTokens: 7)
+    #expect(
+      costs.reduce(0) { $0 + $1.operations }
+        == whole.branches.reduce(0) { $0 + $1.operations } + whole.outsideOfBranches)
+    #expect(
+      costs.reduce(0) { $0 + $1.cacheBytes } == whole.branches.reduce(0) { $0 + Self.policy.byteCount($1) })
+    #expect(costs.allSatisfy { $0.operations > 0 && $0.weightBytes > 0 && $0.cacheBytes > 0 })
+  }
+
+  @Test func whatIsHandedOverIsHiddenStatesAndAtTheEndTheOutput() throws {
+    let model = try Self.model("flux-dev-tiny")
+    let grid = TokenGrid(rows: 4, columns: 6)
+    let costs = try model.blockCosts(grid: grid, textTokens: 7, policy: NoCaching(), precision: .float32)
+    let whole = try model.loadTransformer(.float32, blocks: nil)
+    let width = model.cost(grid, textTokens: 7).branches[0].width
+    #expect(costs.dropLast().allSatisfy { $0.stateBytes == (24 + 7) * width * 4 })
+    #expect(costs.last?.stateBytes == 24 * whole.outputChannels * 4)
+  }
+}
