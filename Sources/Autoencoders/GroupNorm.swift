@@ -26,8 +26,8 @@ package struct GroupNorm: Sendable {
     /// `[channels]`
     let shift: Tensor
 
-    /// Applies them to a picture as it is, without SiLU.
-    func callAsFunction(_ x: Tensor) -> Tensor {
+    /// Applies them to a picture, with SiLU behind them if `activated`.
+    func callAsFunction(_ x: Tensor, activated: Bool = false) -> Tensor {
       var y = Tensor(uninitialized: x.shape)
       let channels = x.columns
       Tensor.withElements(of: [x, scale, shift]) { inputs in
@@ -36,7 +36,8 @@ package struct GroupNorm: Sendable {
           Tensor.forEachRowRange(rows: x.rows, columns: channels) { range in
             let start = range.lowerBound * channels
             kernels.scale_shift(
-              inputs[0] + start, y + start, range.count, channels, inputs[1], inputs[2], CLUSCA_IDENTITY)
+              inputs[0] + start, y + start, range.count, channels, inputs[1], inputs[2],
+              activated ? CLUSCA_SILU : CLUSCA_IDENTITY)
           }
         }
       }
@@ -44,7 +45,7 @@ package struct GroupNorm: Sendable {
     }
   }
 
-  /// x: `[height, width, channels]`
+  /// x: `[height, width, channels]`, or a video with frames before these, whose pixels all count together
   func coefficients(of x: Tensor) -> Coefficients {
     let channels = x.columns
     let moments = Self.moments(of: x)

@@ -16,11 +16,12 @@ package struct MidAttention: Sendable {
 
   var weightBytes: Int { qkv.weightBytes + projection.weightBytes }
 
-  /// x: `[height, width, channels]`
-  package func callAsFunction(_ x: inout Tensor) {
+  /// x: `[height, width, channels]`, or a video with frames before these
+  package func callAsFunction(_ x: inout Tensor, visibility: Attention.Visibility = .all) {
     let (shape, channels) = (x.shape, x.columns)
     let pixels = norm.coefficients(of: x)(x).reshaped([x.rows, channels])
-    let attended = Attention(heads: 1, headWidth: channels)(qkv(pixels))  // `[pixels, channels]`
+    // `[pixels, channels]`
+    let attended = Attention(heads: 1, headWidth: channels)(qkv(pixels), visibility: visibility)
     x += projection(attended).reshaped(shape)
   }
 }

@@ -23,6 +23,18 @@ public enum Pixels {
     return result
   }
 
+  /// Channels last as they are, -1...1 → 0...1, cut off beyond.
+  public static func unit(channelsLast decoded: Tensor) -> Tensor {
+    var result = decoded
+    result.withUnsafeMutableElements { target in
+      guard let start = target.baseAddress else { return }
+      Tensor.forEachRowRange(rows: target.count, columns: 1) { range in
+        for index in range { start[index] = min(max(start[index] / 2 + 0.5, 0), 1) }
+      }
+    }
+    return result
+  }
+
   /// 0...1 → 0...255, halves to the even number, as numpy rounds. What is not a number becomes 0.
   public static func bytes(_ unit: Tensor) -> [UInt8] {
     unit.elements.map { value in

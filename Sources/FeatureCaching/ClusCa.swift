@@ -26,6 +26,10 @@ public struct ClusCa: FeatureCachePolicy {
     public static let emptyClustersPickTokenZero = Quirks(rawValue: 1)
     /// If a cluster has several fresh tokens, their sum is propagated rather than their mean.
     public static let sumOfFreshTokens = Quirks(rawValue: 2)
+    /// What the picture's fresh tokens gave is kept for as many of the text's, and what these gave is not. A defect of the
+    /// code for HunyuanVideo alone.
+    public static let textTakesImageOutputs = Quirks(rawValue: 4)
+    /// What their code for every model has.
     public static let authorsCode: Quirks = [.emptyClustersPickTokenZero, .sumOfFreshTokens]
   }
 
@@ -72,6 +76,8 @@ final class ClusCaCache: TaylorCache {
   private var found: [TokenStream: TokenClusters] = [:]
   /// From full step to full step, so that clusters keep their meaning.
   private var clusterings: [TokenStream: KMeans.Result] = [:]
+  /// What the picture's fresh tokens gave at this step, by block; kept only for a quirk.
+  private var imageOutputs: [Int: Tensor] = [:]
 
   init(policy: ClusCa, choices: any TokenChoices) {
     self.policy = policy
@@ -82,6 +88,7 @@ final class ClusCaCache: TaylorCache {
   override func begin(_ step: CacheStep) {
     super.begin(step)
     found = [:]
+    imageOutputs = [:]
   }
 
   override func feature(_ branch: Branch, of x: Tensor, compute: (Tensor) -> Tensor) -> Feature {
@@ -89,8 +96,15 @@ final class ClusCaCache: TaylorCache {
       return super.feature(branch, of: x, compute: compute)
     }
     let chosen = choices.freshTokens(step: step.index, branch: branch, clusters: clusters)
-    let fresh = chosen.compactMap { $0 ?? (policy.quirks.contains(.emptyClustersPickTokenZero) ? 0 : nil) }
-    let outputs = compute(x.gathered(rows: fresh))
+    var fresh = chosen.compactMap { $0 ?? (policy.quirks.contains(.emptyClustersPickTokenZero) ? 0 : nil) }
+    let outputs: Tensor
+    if branch.stream == .text, let image = imageOutputs[branch.block] {
+      fresh = Array(fresh.prefix(image.rows))
+      outputs = image.rows(0..<fresh.count)
+    } else {
+      outputs = compute(x.gathered(rows: fresh))
+    }
+    if branch.stream == .image, policy.quirks.contains(.textTakesImageOutputs) { imageOutputs[branch.block] = outputs }
     let share = policy.propagatingStreams.contains(branch.stream) ? policy.propagation : 0
     withLatest(of: branch) { latest in
       latest.refresh(

@@ -45,6 +45,9 @@ public struct AtomicFile: ~Copyable {
 
   deinit { temporary.discard() }
 
+  /// Where the bytes are until `commit()`, for another program that writes them; it must not replace the file by another.
+  public var temporaryPath: String { temporary.path ?? "" }
+
   /// Adds bytes at the end.
   public func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
     do throws(FileFailure) {

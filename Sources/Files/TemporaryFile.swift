@@ -4,7 +4,7 @@ import Glibc
 final class TemporaryFile {
   private let descriptor: Int32
   private let folder: String
-  private var path: String?
+  private(set) var path: String?
   private var isOpen = true
 
   /// Makes an empty file of the permissions that the user's mask leaves.

@@ -8,6 +8,10 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
   case unwritablePNG(String)
   /// Text, or a setting, that a PNG cannot carry.
   case unsuitableText(String)
+  /// A program that videos are encoded with and that is not there.
+  case missingProgram(String)
+  /// A video that its encoder did not make.
+  case unwritableVideo(String)
   /// An output pattern such as `%x`.
   case unsuitablePattern(pattern: String, reason: String)
 
@@ -17,6 +21,9 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
     case .unreadablePNG(let reason): "The PNG cannot be read: \(reason.withControlsEscaped())."
     case .unwritablePNG(let reason): "The PNG cannot be written: \(reason.withControlsEscaped())."
     case .unsuitableText(let reason): "\(reason.withControlsEscaped())."
+    case .missingProgram(let name):
+      "The program \(name), which MP4 and animated WebP are written with, was not found in PATH."
+    case .unwritableVideo(let reason): "The video cannot be written: \(reason.withControlsEscaped())."
     case .unsuitablePattern(let pattern, let reason):
       "The output pattern \"\(pattern.withControlsEscaped())\" cannot be used: \(reason.withControlsEscaped())."
     }

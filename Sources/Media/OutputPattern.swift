@@ -68,6 +68,11 @@ public struct OutputPattern: Sendable, Equatable {
     parts.contains { if case .text = $0 { false } else { true } }
   }
 
+  /// Whether the index stands in the names.
+  public var hasIndex: Bool {
+    parts.contains { if case .index = $0 { true } else { false } }
+  }
+
   /// The name of one picture. A negative index or seed keeps its sign before the zeros.
   public func path(index: Int, seed: some BinaryInteger) -> String {
     parts.map { part in

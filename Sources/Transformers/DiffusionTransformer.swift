@@ -21,15 +21,16 @@ public struct SampleInputs: Sendable {
 
 /// What a sample shall show, as a transformer takes it.
 public enum Condition: Sendable {
-  /// A prompt's hidden states, `[tokens, width]`, and all of it in one vector, `[width]`.
-  case text(Tensor, pooled: Tensor)
+  /// A prompt's hidden states, `[tokens, width]`, and all of it in one vector, `[width]`. Of the tokens so many, from the
+  /// first on, are the prompt and the rest is padding that models with a mask do not attend to; all if nil.
+  case text(Tensor, pooled: Tensor, validTokens: Int? = nil)
   /// A class of the model's training, from 0; nil for none in particular.
   case label(Int?)
 
   /// The tokens of the prompt; 0 for a class.
   public var textTokens: Int {
     switch self {
-    case .text(let text, _): text.rows
+    case .text(let text, _, _): text.rows
     case .label: 0
     }
   }
@@ -83,7 +84,7 @@ public protocol DiffusionTransformer: Sendable {
   var weightBytes: Int { get }
   /// The shapes of an encoded prompt of so many tokens and of its pooled vector; nil for a model of classes.
   func promptShapes(textTokens: Int) -> (text: [Int], pooled: [Int])?
-  /// The numbers of a token's latents as ``TransformerSample/embed(_:probe:)`` takes them.
+  /// The numbers of a token's latents as ``TransformerSample/embed(_:conditioning:probe:)`` takes them.
   var latentChannels: Int { get }
   /// The numbers of a token that ``TransformerSample/project(_:conditioning:probe:)`` gives.
   var outputChannels: Int { get }
@@ -101,12 +102,15 @@ public protocol DiffusionTransformer: Sendable {
 
 /// One sample, a row of a batch, on one stage.
 public protocol TransformerSample: Sendable {
-  /// The vectors that modulate the blocks at a timestep (0...1000), `[vectors, width]`: one, unless blocks have their own.
+  /// The vectors that modulate the blocks at a timestep (0...1000), `[vectors, width]`: one, unless blocks or embedders
+  /// have their own.
   /// Every stage computes them for itself.
   func conditioning(timestep: Float, probe: Probe?) -> Tensor
 
   /// The first stage: latents `[image tokens, channels]` → hidden states, `[tokens, width]` a stream.
-  func embed(_ latents: Tensor, probe: Probe?) -> BlockState
+  ///
+  /// - Parameter conditioning: of the same step; some models refine the prompt by the time.
+  func embed(_ latents: Tensor, conditioning: Tensor, probe: Probe?) -> BlockState
 
   /// The blocks of this stage, one after the other. They change the hidden states in place and ask `cache`, which was
   /// told of the step, for the output of every branch.

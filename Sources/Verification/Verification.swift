@@ -3,9 +3,9 @@ public struct Verification: Sendable {
   public let manifest: GoldenManifest
 
   private static let runners: [any CaseRunner.Type] = [
-    FluxPipelineCase.self, FluxCachingCase.self, DiTPipelineCase.self, DiTCachingCase.self, DecoderCase.self,
-    OperationsCase.self, RandomNumbersCase.self,
-    SchedulerTablesCase.self,
+    FluxPipelineCase.self, FluxCachingCase.self, DiTPipelineCase.self, DiTCachingCase.self,
+    HunyuanVideoPipelineCase.self, HunyuanVideoCachingCase.self, DecoderCase.self, VideoDecoderCase.self,
+    OperationsCase.self, RandomNumbersCase.self, SchedulerTablesCase.self,
   ]
 
   /// The case of the tokenizers, which the manifest does not list: `out/tokenizers.json`.

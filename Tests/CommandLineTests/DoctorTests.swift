@@ -7,7 +7,7 @@ struct DoctorTests {
   @Test func theReportNamesVersionsAndMachine() throws {
     let text = try Program.run("doctor")
     #expect(text.status == 0 && text.errors.isEmpty)
-    for word in ["clusca", "Swift", "libpng", "OpenBLAS", "CPU", "kernels", "memory", "Hugging Face cache"] {
+    for word in ["clusca", "Swift", "libpng", "OpenBLAS", "CPU", "kernels", "memory", "MP4", "Hugging Face cache"] {
       #expect(text.output.contains(word))
     }
     let json = try JSONValue(parsing: try Program.run("doctor", "--json").output)

@@ -40,7 +40,8 @@ struct EncoderGoldens {
     _ tensors: [String: Tensor], with prefix: String, prompt: Int, of prompts: Int
   ) throws -> Int {
     var count = 0
-    for name in file.names where name.hasPrefix(prefix) && !name.hasSuffix("input_ids") {
+    let integers = ["input_ids", "attention_mask"].map { prefix + $0 }
+    for name in file.names where name.hasPrefix(prefix) && !integers.contains(name) {
       let tensor = try #require(tensors[String(name.dropFirst(prefix.count))], "no probe saw \(name)")
       let whole = try #require(file[name]).float32Values()
       let size = whole.count / prompts

@@ -61,6 +61,32 @@ import Testing
     expectNear(feature(policy(.emptyClustersPickTokenZero), fresh: [1, 4, nil]).sum, [11.65, 95.35, 47, 56, 200])
   }
 
+  @Test func theTextTakesWhatThePictureGaveOnlyByTheQuirk() {
+    func text(_ quirks: ClusCa.Quirks) -> (sum: [Float], computed: [Float]) {
+      var policy = policy(quirks, propagation: 0)
+      policy.propagatingStreams = [.image, .text]
+      let cache = policy.makeCache(choices: Given(fresh: [1, 4, nil]))
+      let x = Tensor([0, 1, 2, 3, 4], shape: [5, 1])
+      cache.begin(CacheStep(index: 0, kind: .full))
+      for stream in [TokenStream.image, .text] {
+        _ = cache.feature(Branch(0, stream, .mlp), of: x) { _ in Tensor([10, 20, 30, 40, 50], shape: [5, 1]) }
+      }
+      let clusters = TokenClusters(labels: [0, 0, 1, 1, 1], count: 3)
+      cache.begin(CacheStep(index: 1, kind: .cached(distance: 1), clusters: [.image: clusters, .text: clusters]))
+      _ = cache.feature(Branch(0, .image, .mlp), of: x) { Tensor($0.elements.map { $0 * 100 }, shape: $0.shape) }
+      var computed: [Float] = []
+      let feature = cache.feature(Branch(0, .text, .mlp), of: x) { rows in
+        computed = rows.elements
+        return Tensor(rows.elements.map { -$0 }, shape: rows.shape)
+      }
+      return (feature.sum.elements, computed)
+    }
+    #expect(text([]).sum == [10, -1, 30, 40, -4] && text([]).computed == [1, 4])
+    #expect(text(.authorsCode).sum == [0, -1, 30, 40, -4])
+    let defective = text([.authorsCode, .textTakesImageOutputs])
+    #expect(defective.sum == [0, 100, 30, 40, 400] && defective.computed.isEmpty)
+  }
+
   @Test func streamsThatDoNotPropagateChangeTheirFreshTokensOnly() {
     var policy = policy([])
     policy.propagatingStreams = [.text]

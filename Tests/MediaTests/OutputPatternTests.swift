@@ -12,6 +12,11 @@ import Testing
     #expect(try OutputPattern(pattern).path(index: 7, seed: 42) == path)
   }
 
+  @Test func aPatternTellsWhetherItHasTheIndex() throws {
+    #expect(try ["%d.png", "a-%04d", "%s/%d"].allSatisfy { try OutputPattern($0).hasIndex })
+    #expect(try !["x.png", "%s.png", "100%%"].contains { try OutputPattern($0).hasIndex })
+  }
+
   @Test func largeAndNegativeNumbersKeepTheirDigits() throws {
     #expect(try OutputPattern("%02d-%s").path(index: 12345, seed: UInt64.max) == "12345-18446744073709551615")
     #expect(try OutputPattern("%03d-%s").path(index: -5, seed: -1) == "-005--1")

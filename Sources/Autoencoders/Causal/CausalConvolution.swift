@@ -28,28 +28,37 @@ package struct CausalConvolution: Sendable {
     self.inputs = inputs
   }
 
-  /// The windows that are gathered at once, in elements: 64 MB.
-  private static let gatheredElements = 1 << 24
+  /// How many pixels' windows of so many elements are gathered at once: 8 MB, which a large cache holds, but so many pixels
+  /// that the weights are not read too often.
+  private static func gatheredPixels(window: Int) -> Int { max(1024, (1 << 21) / max(1, window)) }
+
+  /// The most bytes that are gathered at once, for a size of 3 × 3 × 3 and lines of that width.
+  static func gatheredBytes(inputs: Int, width: Int) -> Int {
+    let pixels = gatheredPixels(window: 27 * inputs)
+    return (pixels + width) * 27 * inputs * MemoryLayout<Float>.stride
+  }
 
   /// `[frames, height, width, inputs]` → `[frames, height, width, outputs]`
   package func callAsFunction(_ x: Tensor) -> Tensor {
     precondition(x.shape.count == 4 && x.columns == inputs, "\(x.shape) has not \(inputs) channels")
     let (frames, height, width) = (x.shape[0], x.shape[1], x.shape[2])
     var y = Tensor(uninitialized: [frames, height, width, outputs])
-    let linesPerPiece = max(1, Self.gatheredElements / max(1, width * weight.inputs))
+    let linesPerPiece = min(frames * height, max(1, Self.gatheredPixels(window: weight.inputs) / max(1, width)))
+    // One for all pieces: fresh memory costs as much as filling it.
+    var windows = Tensor(uninitialized: [linesPerPiece * width, weight.inputs])
     for first in stride(from: 0, to: frames * height, by: linesPerPiece) {
       let lines = first..<min(frames * height, first + linesPerPiece)
-      weight.apply(windows(x, lines: lines), to: &y, firstRow: lines.lowerBound * width)
+      gather(x, lines: lines, into: &windows)
+      weight.apply(windows, rows: 0..<lines.count * width, to: &y, firstRow: lines.lowerBound * width)
     }
     return y
   }
 
-  /// What the outputs of some lines see, `[lines · width, size³ · inputs]`. Lines are rows of pixels, counted over all
-  /// frames.
-  private func windows(_ x: Tensor, lines: Range<Int>) -> Tensor {
+  /// Gathers what the outputs of some lines see, `[lines · width, size³ · inputs]`. Lines are rows of pixels, counted over
+  /// all frames.
+  private func gather(_ x: Tensor, lines: Range<Int>, into windows: inout Tensor) {
     let (height, width) = (x.shape[1], x.shape[2])
     let (size, inputs, half) = (size, inputs, size / 2)
-    var windows = Tensor(uninitialized: [lines.count * width, weight.inputs])
     let rowElements = weight.inputs * width
     x.withUnsafeElements { source in
       windows.withUnsafeMutableElements { target in
@@ -76,6 +85,5 @@ package struct CausalConvolution: Sendable {
         }
       }
     }
-    return windows
   }
 }

@@ -307,7 +307,7 @@ public actor Coordinator {
   }
 
   private func sendCondition(_ key: SampleKey, _ attempt: UInt32) {
-    guard case .text(let text, let pooled)? = samples[key]?.condition else { return }
+    guard case .text(let text, let pooled, _)? = samples[key]?.condition else { return }
     for (stream, tensor) in [(WireStream.prompt, text), (.pooled, pooled)] {
       guard let plan = TensorPlan(stream, .float32, shape: tensor.shape) else { continue }
       let payload = tensor.payload()

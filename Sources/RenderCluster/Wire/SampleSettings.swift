@@ -9,19 +9,24 @@ struct SampleSettings: Sendable, Equatable {
   var cache: CacheSettings
   /// The class, for models of classes; nil for none in particular.
   var classLabel: Int?
+  /// How many tokens of a prompt are no padding; nil for models without a mask.
+  var validTokens: Int?
 
   static let maximumBytes = 16 << 10
 
-  init(cache: CacheSettings, classLabel: Int?) {
+  init(cache: CacheSettings, classLabel: Int?, validTokens: Int? = nil) {
     self.cache = cache
     self.classLabel = classLabel
+    self.validTokens = validTokens
   }
 
   var payload: Payload {
     let streams = TokenStream.allCases.filter(cache.propagatingStreams.contains).map { JSONValue.string("\($0)") }
     let json: JSONObject = [
       "cache": .object(cache.json), "propagating_streams": .array(streams),
+      "authors_quirks": .integer(Int(cache.authorsQuirks.rawValue)),
       "class_label": classLabel.map(JSONValue.integer) ?? .null,
+      "valid_text_tokens": validTokens.map(JSONValue.integer) ?? .null,
     ]
     return Payload(JSONValue.object(json).text())
   }
@@ -38,7 +43,11 @@ struct SampleSettings: Sendable, Equatable {
       throw WireError("The settings of a sample lack their caching")
     }
     // Whatever the method does not name has no meaning for it.
-    let base = CacheSettings.flux
+    var base = CacheSettings.flux
+    guard let quirks = json["authors_quirks"]?.int.flatMap(UInt8.init(exactly:)) else {
+      throw WireError("The settings of a sample lack the quirks of its family")
+    }
+    base.authorsQuirks = ClusCa.Quirks(rawValue: quirks)
     do {
       self.cache = try base.with(cache, family: base)
     } catch {
@@ -53,6 +62,7 @@ struct SampleSettings: Sendable, Equatable {
       })
     classLabel = json["class_label"]?.int
     guard classLabel.map({ $0 >= 0 }) ?? true else { throw WireError("The settings of a sample name no class") }
+    validTokens = json["valid_text_tokens"]?.int
   }
 }
 

@@ -90,7 +90,7 @@ struct WorkerSample: Sendable {
 
   var condition: Condition? {
     guard let prompt, let pooled else { return nil }
-    return .text(prompt, pooled: pooled)
+    return .text(prompt, pooled: pooled, validTokens: settings.validTokens)
   }
 
   mutating func keepInput(_ stream: WireStream, _ tensor: Tensor) { input[stream] = tensor }

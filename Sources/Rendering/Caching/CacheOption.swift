@@ -106,7 +106,7 @@ extension CacheSettings {
       propagation = number
     case .quirks:
       guard value == "none" || value == "authors" else { return false }
-      quirks = value == "authors" ? .authorsCode : []
+      quirks = value == "authors" ? authorsQuirks : []
     }
     return true
   }

@@ -20,7 +20,7 @@ extension CacheSettings {
     case .clusterNum: .integer(clusters)
     case .propagationRatio: .number(propagation)
     case .kMeansIterations: .integer(kMeansIterations)
-    case .quirks: .string(quirks == .authorsCode ? "authors" : "none")
+    case .quirks: .string(quirks == authorsQuirks ? "authors" : "none")
     }
   }
 

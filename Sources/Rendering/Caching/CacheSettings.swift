@@ -24,10 +24,13 @@ public struct CacheSettings: Sendable, Hashable {
   /// The streams whose features move.
   public var propagatingStreams: Set<TokenStream>
   public var quirks: ClusCa.Quirks
+  /// What `quirks=authors` means for the family.
+  public var authorsQuirks: ClusCa.Quirks
 
   public init(
     method: Method = .clusca, interval: Int, enhancedSteps: Int, maximumOrder: Int, clusters: Int, propagation: Double,
-    kMeansIterations: Int, propagatingStreams: Set<TokenStream>, quirks: ClusCa.Quirks = []
+    kMeansIterations: Int, propagatingStreams: Set<TokenStream>, quirks: ClusCa.Quirks = [],
+    authorsQuirks: ClusCa.Quirks = .authorsCode
   ) {
     self.method = method
     self.interval = interval
@@ -38,6 +41,7 @@ public struct CacheSettings: Sendable, Hashable {
     self.kMeansIterations = kMeansIterations
     self.propagatingStreams = propagatingStreams
     self.quirks = quirks
+    self.authorsQuirks = authorsQuirks
   }
 
   /// The authors' settings for FLUX (arXiv 2509.10312, and the defaults of their code).
@@ -49,6 +53,11 @@ public struct CacheSettings: Sendable, Hashable {
   public static let dit = CacheSettings(
     interval: 4, enhancedSteps: 2, maximumOrder: 4, clusters: 16, propagation: 0, kMeansIterations: 100,
     propagatingStreams: [.image])
+
+  /// The authors' settings for HunyuanVideo: those of the scripts that come with their code. Text moves as well.
+  public static let hunyuan = CacheSettings(
+    interval: 5, enhancedSteps: 1, maximumOrder: 1, clusters: 32, propagation: 0.01, kMeansIterations: 10,
+    propagatingStreams: [.image, .text], authorsQuirks: [.authorsCode, .textTakesImageOutputs])
 
   public var policy: any FeatureCachePolicy {
     let schedule = IntervalSchedule(interval: interval, enhancedSteps: enhancedSteps)

@@ -30,7 +30,7 @@ public struct DiTModel: RenderModel {
   public var hasFixedSize: Bool { true }
   public var sizeMultiple: Int { checkpoint.side }
 
-  public func grid(width: Int, height: Int) -> TokenGrid { checkpoint.transformer.grid }
+  public func grid(width: Int, height: Int, frames: Int) -> TokenGrid { checkpoint.transformer.grid }
 
   public func checkTensors() throws { try checkpoint.checkTensors() }
 

@@ -25,7 +25,7 @@ public struct FluxModel: RenderModel {
   /// A token is a patch of 2 × 2 latents.
   public var sizeMultiple: Int { 2 * checkpoint.autoencoder.scale }
 
-  public func grid(width: Int, height: Int) -> TokenGrid {
+  public func grid(width: Int, height: Int, frames: Int) -> TokenGrid {
     TokenGrid(rows: height / sizeMultiple, columns: width / sizeMultiple)
   }
 

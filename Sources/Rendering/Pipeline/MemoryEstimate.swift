@@ -32,7 +32,7 @@ public struct MemoryEstimate: Sendable, Hashable {
     decoder = weights.decoder
     (encoding, cache, activations, decoding, prompts) = (0, 0, 0, 0, 0)
     for request in requests {
-      let grid = model.grid(width: request.width, height: request.height)
+      let grid = model.grid(request)
       let cost = model.cost(grid, textTokens: request.textTokens)
       let policy = request.cache.policy
       cache = max(cache, request.rows * cost.branches.reduce(0) { $0 + policy.byteCount($1) })

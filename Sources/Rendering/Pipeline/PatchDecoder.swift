@@ -12,7 +12,6 @@ struct PatchDecoder: LatentDecoder {
     // [channels, height, width]
     let unpacked = LatentPacking.unpack(latents, rows: grid.rows, columns: grid.columns, patch: patch)
     let decoded = try decoder.decode(decoder.unscaled(unpacked.reshaped([1] + unpacked.shape)), tiling: tiling)
-    let pixels = Pixels.unit(decoded)  // [1, height, width, 3]
-    return pixels.reshaped(Array(pixels.shape.dropFirst()))
+    return Pixels.unit(decoded)  // [1, height, width, 3]
   }
 }

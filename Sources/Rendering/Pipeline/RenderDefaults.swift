@@ -5,6 +5,10 @@ public struct RenderDefaults: Sendable, Hashable {
   /// Width and height in pixels.
   public var width: Int
   public var height: Int
+  /// 1 for a picture.
+  public var frames: Int
+  /// Of a video: how many are shown in a second.
+  public var framesPerSecond = 15.0
   public var steps: Int
   /// The scale of distilled guidance.
   public var guidance: Double
@@ -15,11 +19,12 @@ public struct RenderDefaults: Sendable, Hashable {
   public var textTokens: Int
 
   public init(
-    width: Int, height: Int, steps: Int, guidance: Double, cfgScale: Double = 1, negativePrompt: String = "",
-    textTokens: Int
+    width: Int, height: Int, frames: Int = 1, steps: Int, guidance: Double, cfgScale: Double = 1,
+    negativePrompt: String = "", textTokens: Int
   ) {
     self.width = width
     self.height = height
+    self.frames = frames
     self.steps = steps
     self.guidance = guidance
     self.cfgScale = cfgScale
@@ -37,6 +42,12 @@ public struct RenderDefaults: Sendable, Hashable {
     }
     width = try settings.integer("width", default: defaults.width, in: 1...RenderRequest.maximumSide)
     height = try settings.integer("height", default: defaults.height, in: 1...RenderRequest.maximumSide)
+    frames = try settings.integer(
+      "num_frames", default: defaults.frames, in: 1...(defaults.frames == 1 ? 1 : RenderRequest.maximumFrames))
+    framesPerSecond = try settings.number("fps", default: defaults.framesPerSecond)
+    guard framesPerSecond > 0, framesPerSecond <= RenderRequest.maximumFramesPerSecond else {
+      throw settings.error("fps", "is not a number above 0 up to \(Int(RenderRequest.maximumFramesPerSecond))")
+    }
     steps = try settings.integer("num_inference_steps", default: defaults.steps, in: 1...RenderRequest.maximumSteps)
     let cfgKey = guidanceIsCFG ? "guidance_scale" : "true_cfg_scale"
     guidance = guidanceIsCFG ? 0 : try settings.number("guidance_scale", default: defaults.guidance)
@@ -54,6 +65,11 @@ public struct RenderDefaults: Sendable, Hashable {
   static func dit(side: Int) -> RenderDefaults {
     RenderDefaults(width: side, height: side, steps: 50, guidance: 0, cfgScale: 4, textTokens: 0)
   }
+
+  /// HunyuanVideo: the example of its model card, since the pipeline's own 129 frames of 1280 × 720 are out of reach of
+  /// most machines.
+  static let hunyuanVideo = RenderDefaults(
+    width: 512, height: 320, frames: 61, steps: 30, guidance: 6, textTokens: 256)
 
   /// FLUX.1-dev, or FLUX.1-schnell, which was distilled to four steps: settings of their model cards.
   static func flux(isDistilledToFewSteps: Bool) -> RenderDefaults {

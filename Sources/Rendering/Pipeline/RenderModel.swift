@@ -16,6 +16,9 @@ public protocol RenderModel: Sendable {
   var classLabels: ClassLabels? { get }
   /// Width and height of a picture are multiples of this.
   var sizeMultiple: Int { get }
+  /// How many frames of a video a latent stands for, the first frame left out: videos have a multiple of it and one
+  /// frame more. Nil for a model of pictures, which have one frame.
+  var framesPerLatent: Int? { get }
   /// Whether pictures can have the default size only.
   var hasFixedSize: Bool { get }
   /// The most steps of a run.
@@ -32,6 +35,8 @@ public protocol RenderModel: Sendable {
   var cachePreset: CacheSettings { get }
   /// Whether distilled guidance is an input.
   var takesGuidance: Bool { get }
+  /// Whether its second text encoder can have a prompt of its own.
+  var takesSecondPrompt: Bool { get }
 
   /// Finds tensors of transformer and decoder that are missing or of another type or shape, without reading numbers.
   ///
@@ -49,8 +54,8 @@ public protocol RenderModel: Sendable {
   /// Reads the weights of what makes pixels of latents.
   func loadDecoder(_ precision: Precision) throws -> any LatentDecoder
 
-  /// The tokens of a picture of a size that ``sizeMultiple`` divides.
-  func grid(width: Int, height: Int) -> TokenGrid
+  /// The tokens of a picture of a size that ``sizeMultiple`` divides, or of a video of such frames.
+  func grid(width: Int, height: Int, frames: Int) -> TokenGrid
   /// Noise of the shape of the latents, `[tokens, channels]`, as diffusers draws it for one picture: to begin with for one
   /// row, and where a scheduler adds noise for all rows of a step at once, of which the first is the picture's.
   func noise(_ grid: TokenGrid, rows: Int, _ generator: inout TorchGenerator, _ format: NoiseFormat) -> Tensor
@@ -68,9 +73,25 @@ public protocol RenderModel: Sendable {
   func decodingBytes(_ grid: TokenGrid, _ tiling: Tiling) -> Int
 }
 
+extension RenderModel {
+  public var framesPerLatent: Int? { nil }
+  public var takesSecondPrompt: Bool { classLabels == nil }
+
+  /// The tokens of what is asked for.
+  public func grid(_ request: RenderRequest) -> TokenGrid {
+    grid(width: request.width, height: request.height, frames: request.frames)
+  }
+
+  /// Whether it can make so many frames.
+  public func makes(frames: Int) -> Bool {
+    frames == 1 || framesPerLatent.map { frames > 0 && (frames - 1) % $0 == 0 } ?? false
+  }
+}
+
 /// Makes pixels of latents.
 public protocol LatentDecoder: Sendable {
-  /// Latents as the transformer has them, `[tokens, channels]` → `[height, width, 3]` in 0...1.
+  /// Latents as the transformer has them, `[tokens, channels]` → `[frames, height, width, 3]` in 0...1; a picture is one
+  /// frame.
   func decode(_ latents: Tensor, _ grid: TokenGrid, _ tiling: Tiling) throws -> Tensor
 }
 

@@ -4,7 +4,9 @@ import Tensors
 /// The families that can be rendered.
 public enum RenderModels {
   /// The families by the classes of their pipelines.
-  public static let families = ["FluxPipeline": "flux", "DiTPipeline": "dit"]
+  public static let families = [
+    "FluxPipeline": "flux", "DiTPipeline": "dit", "HunyuanVideoPipeline": "hunyuan",
+  ]
 
   /// Opens a checkpoint, of whatever family it is.
   ///
@@ -17,11 +19,12 @@ public enum RenderModels {
     switch folder.className {
     case "FluxPipeline": return FluxModel(try FluxCheckpoint(folder))
     case "DiTPipeline": return DiTModel(try DiTCheckpoint(folder))
+    case "HunyuanVideoPipeline": return HunyuanVideoModel(try HunyuanVideoCheckpoint(folder))
     default:
       throw FileError(
         path: "\(folder.path)/model_index.json",
         reason: "is for a \(folder.className), which cannot be rendered; known are "
-          + families.keys.sorted().joined(separator: " and "))
+          + families.keys.sorted().joined(separator: ", "))
     }
   }
 }

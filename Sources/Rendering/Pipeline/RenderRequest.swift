@@ -1,7 +1,7 @@
 import Autoencoders
 import Tensors
 
-/// One picture to render.
+/// One picture or video to render.
 public struct RenderRequest: Sendable, Hashable {
   public var subject: Subject
   /// What to stay away from; counts only if ``cfgScale`` is above 1.
@@ -9,6 +9,8 @@ public struct RenderRequest: Sendable, Hashable {
   /// Width and height in pixels, multiples of what the model can make.
   public var width: Int
   public var height: Int
+  /// 1 for a picture; see ``RenderModel/framesPerLatent``.
+  public var frames: Int
   public var steps: Int
   /// The scale of distilled guidance, for models that take it.
   public var guidance: Double
@@ -25,12 +27,14 @@ public struct RenderRequest: Sendable, Hashable {
   public var tiling: Tiling
 
   public static let maximumSide = 1 << 14
+  public static let maximumFrames = 1 << 12 | 1
+  public static let maximumFramesPerSecond = 240.0
   public static let maximumSteps = 10_000
   public static let maximumTextTokens = 4096
 
   public init(
-    subject: Subject, negative: Subject, width: Int, height: Int, steps: Int, guidance: Double, cfgScale: Double,
-    guidedChannels: GuidedChannels = .all, seed: UInt64, textTokens: Int, cache: CacheSettings,
+    subject: Subject, negative: Subject, width: Int, height: Int, frames: Int = 1, steps: Int, guidance: Double,
+    cfgScale: Double, guidedChannels: GuidedChannels = .all, seed: UInt64, textTokens: Int, cache: CacheSettings,
     noiseFormat: NoiseFormat = .float32, noise: TorchNoise = .current,
     tiling: Tiling = .automatic
   ) {
@@ -38,6 +42,7 @@ public struct RenderRequest: Sendable, Hashable {
     self.negative = negative
     self.width = width
     self.height = height
+    self.frames = frames
     self.steps = steps
     self.guidance = guidance
     self.cfgScale = cfgScale

@@ -92,7 +92,7 @@ public struct RenderSession: Sendable {
   ///   - transport: to the stages; the session's own unless given.
   public func run(_ request: RenderRequest, job: Int = 0, over transport: (any StageTransport)? = nil) -> Run {
     guard let transport = transport ?? self.transport else { preconditionFailure("the run has no stages") }
-    let grid = model.grid(width: request.width, height: request.height)
+    let grid = model.grid(request)
     var generator = TorchGenerator(seed: request.seed, noise: request.noise)
     let latents = model.noise(grid, rows: 1, &generator, request.noiseFormat)
     let noise = SamplerNoise(generator) { [model] generator in
@@ -125,9 +125,16 @@ public struct RenderSession: Sendable {
     return encoded
   }
 
-  /// The picture that latents, `[image tokens, channels]`, stand for: `[height, width, 3]` in 0...1.
+  /// The picture or video that latents, `[image tokens, channels]`, stand for: `[frames, height, width, 3]` in 0...1.
   public func decode(_ latents: Tensor, of run: Run) throws -> Tensor {
     try decoder.decode(latents, run.grid, run.request.tiling)
+  }
+
+  /// The first frame alone, `[1, height, width, 3]` in 0...1: of a video a picture that takes little time.
+  public func decodeFirstFrame(_ latents: Tensor, of run: Run) throws -> Tensor {
+    var grid = run.grid
+    grid.frames = 1
+    return try decoder.decode(latents.rows(0..<grid.tokens), grid, run.request.tiling)
   }
 
   /// The bytes that feature caches hold now.

@@ -15,9 +15,9 @@ public struct RenderManifest: Sendable, Equatable {
     public var hasMetadata: Bool
     /// Of the latents after each step.
     public var latents: [SHA256.Digest]
-    /// Of the decoded pixels, `[height, width, 3]` in float32.
+    /// Of the decoded pixels, `[frames, height, width, 3]` in float32.
     public var pixels: SHA256.Digest
-    /// Of the file.
+    /// Of the file; of a video, of the digests of its frames as PNG.
     public var png: SHA256.Digest
 
     public init(

@@ -61,7 +61,7 @@ public actor Stage {
     let vec = sample.conditioning(timestep: context.timestep, probe: probe)
     var state =
       switch input {
-      case .latents(let latents): sample.embed(latents, probe: probe)
+      case .latents(let latents): sample.embed(latents, conditioning: vec, probe: probe)
       case .state(let state): state
       }
     try sample.run(&state, conditioning: vec, cache: cache, probe: probe) {

@@ -3,22 +3,18 @@ import CKernels
 /// Softmax(q · kᵀ · scale + bias) · v for every head.
 public struct Attention: Sendable {
   public let heads: Int
+  /// Heads of keys and values; each serves as many heads of queries (grouped-query attention).
+  public let keyValueHeads: Int
   /// Dimensions of a head.
   public let headWidth: Int
   /// The factor of the scores; 1/√headWidth unless told otherwise (T5 has 1).
   public let scale: Float
 
-  /// Which keys a query sees.
-  public enum Visibility: Sendable {
-    case all
-    /// Its own and earlier ones.
-    case causal
-    /// The first so many.
-    case first(Int)
-  }
-
-  public init(heads: Int, headWidth: Int, scale: Float? = nil) {
+  /// - Parameter keyValueHeads: divides the heads; as many unless given.
+  public init(heads: Int, headWidth: Int, keyValueHeads: Int? = nil, scale: Float? = nil) {
     self.heads = heads
+    self.keyValueHeads = keyValueHeads ?? heads
+    precondition(heads % self.keyValueHeads == 0, "\(heads) heads cannot share \(self.keyValueHeads) of keys")
     self.headWidth = headWidth
     self.scale = scale ?? 1 / Float(headWidth).squareRoot()
   }
@@ -27,7 +23,7 @@ public struct Attention: Sendable {
   package static let queriesPerPiece = 192
 
   /// - Parameters:
-  ///   - qkv: `[tokens, 3 · heads · headWidth]`: queries, keys and values side by side.
+  ///   - qkv: `[tokens, (heads + 2 · keyValueHeads) · headWidth]`: queries, keys and values side by side.
   ///   - bias: added to the scaled scores, `[heads, tokens, tokens]`.
   /// - Returns: `[tokens, heads · headWidth]`
   public func callAsFunction(_ qkv: Tensor, visibility: Visibility = .all, bias: Tensor? = nil) -> Tensor {
@@ -39,7 +35,9 @@ public struct Attention: Sendable {
   /// Writes the result into the first `heads · headWidth` columns of a matrix with a row for each token.
   public func apply(_ qkv: Tensor, visibility: Visibility = .all, bias: Tensor? = nil, to result: inout Tensor) {
     let (tokens, width, stride) = (qkv.rows, heads * headWidth, result.columns)
-    precondition(qkv.columns == 3 * width, "\(qkv.shape) does not hold q, k and v of \(heads) heads")
+    let (keyWidth, group) = (keyValueHeads * headWidth, heads / keyValueHeads)
+    let qkvStride = width + 2 * keyWidth
+    precondition(qkv.columns == qkvStride, "\(qkv.shape) does not hold q, k and v of \(heads) heads")
     precondition(result.rows == tokens && stride >= width, "no room in \(result.shape)")
     let blocks = (tokens + Self.queriesPerPiece - 1) / Self.queriesPerPiece
     Tensor.withElements(qkv, bias) { qkv, bias in
@@ -48,25 +46,22 @@ public struct Attention: Sendable {
         ThreadPool.shared.forEach(heads * blocks) { piece in
           let (head, first) = (piece / blocks, piece % blocks * Self.queriesPerPiece)
           let queries = min(Self.queriesPerPiece, tokens - first)
-          let q = qkv + first * 3 * width + head * headWidth
-          let k = qkv + width + head * headWidth
-          let v = qkv + 2 * width + head * headWidth
+          let q = qkv + first * qkvStride + head * headWidth
+          let k = qkv + width + head / group * headWidth
+          let v = k + keyWidth
           withUnsafeTemporaryAllocation(of: Float.self, capacity: queries * tokens) { scores in
             let scores = scores.baseAddress!
             OpenBLAS.product(
-              rows: queries, columns: tokens, depth: headWidth, q, aStride: 3 * width, k, wStride: 3 * width,
+              rows: queries, columns: tokens, depth: headWidth, q, aStride: qkvStride, k, wStride: qkvStride,
               transposed: true, scores, cStride: tokens)
-            let (firstVisible, step) =
-              switch visibility {
-              case .all: (tokens, 0)
-              case .causal: (first + 1, 1)
-              case .first(let count): (count, 0)
-              }
-            kernels.softmax(
-              scores, queries, tokens, tokens, scale, bias.map { $0 + (head * tokens + first) * tokens }, tokens,
-              firstVisible, step)
+            for run in visibility.runs(first..<first + queries, of: tokens) {
+              let row = run.queries.lowerBound
+              kernels.softmax(
+                scores + (row - first) * tokens, run.queries.count, tokens, tokens, scale,
+                bias.map { $0 + (head * tokens + row) * tokens }, tokens, run.firstVisible, run.step)
+            }
             OpenBLAS.product(
-              rows: queries, columns: headWidth, depth: tokens, scores, aStride: tokens, v, wStride: 3 * width,
+              rows: queries, columns: headWidth, depth: tokens, scores, aStride: tokens, v, wStride: qkvStride,
               transposed: false, out + first * stride + head * headWidth, cStride: stride)
           }
         }

@@ -10,8 +10,8 @@ public struct FluxTransformer: DiffusionTransformer {
   fileprivate let timestepEmbedder: VectorEmbedder
   fileprivate let guidanceEmbedder: VectorEmbedder?
   fileprivate let pooledEmbedder: VectorEmbedder
-  fileprivate let doubleBlocks: [FluxDoubleBlock]
-  fileprivate let singleBlocks: [FluxSingleBlock]
+  fileprivate let doubleBlocks: [DoubleStreamBlock]
+  fileprivate let singleBlocks: [SingleStreamBlock]
   fileprivate let head: Head?
 
   public var blockCount: Int { configuration.blockCount }
@@ -53,11 +53,14 @@ public struct FluxTransformer: DiffusionTransformer {
       : nil
     let double = configuration.doubleBlocks
     doubleBlocks = try blocks.clamped(to: 0..<double).map { index in
-      try FluxDoubleBlock(parameters.module("transformer_blocks.\(index)"), configuration, index: index)
+      try DoubleStreamBlock(
+        parameters.module("transformer_blocks.\(index)"), index: index, order: .textFirst, heads: configuration.heads,
+        headWidth: configuration.headWidth, mlpWidth: 4 * width)
     }
     singleBlocks = try blocks.clamped(to: double..<configuration.blockCount).map { index in
-      try FluxSingleBlock(
-        parameters.module("single_transformer_blocks.\(index - double)"), configuration, index: index)
+      try SingleStreamBlock(
+        parameters.module("single_transformer_blocks.\(index - double)"), index: index, heads: configuration.heads,
+        headWidth: configuration.headWidth, mlpWidth: 4 * width)
     }
     head =
       blocks.upperBound == configuration.blockCount
@@ -108,7 +111,7 @@ private struct FluxSample: TransformerSample {
 
   init(_ model: FluxTransformer, _ inputs: SampleInputs) throws {
     let configuration = model.configuration
-    guard case .text(let text, let pooled) = inputs.condition else {
+    guard case .text(let text, let pooled, _) = inputs.condition else {
       throw SampleError(description: "A FLUX transformer takes a prompt, not a class.")
     }
     guard text.columns == configuration.textWidth else {
@@ -146,7 +149,7 @@ private struct FluxSample: TransformerSample {
     return vec.applying(.silu)
   }
 
-  func embed(_ latents: Tensor, probe: Probe?) -> BlockState {
+  func embed(_ latents: Tensor, conditioning: Tensor, probe: Probe?) -> BlockState {
     guard let embedders = model.embedders, let text else { preconditionFailure("only the first stage embeds") }
     let image = embedders.image(latents)  // [image tokens, channels] → [image tokens, width]
     if let probe {

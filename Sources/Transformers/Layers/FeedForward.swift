@@ -1,17 +1,21 @@
 import Tensors
 
-/// Linear, GELU (tanh), linear: the MLP of the blocks, four times as wide inside.
+/// Linear, activation, linear: the MLP of the blocks.
 struct FeedForward: Sendable {
   private let up: Linear
   private let down: Linear
+  private let activation: Activation
 
-  init(_ parameters: Parameters, width: Int) throws {
-    up = try Linear(parameters.module("net.0.proj"), inputs: width, outputs: 4 * width)
-    down = try Linear(parameters.module("net.2"), inputs: 4 * width, outputs: width)
+  /// - Parameter inner: the width between the two maps; four times the width unless given.
+  init(_ parameters: Parameters, width: Int, inner: Int? = nil, activation: Activation = .geluTanh) throws {
+    let inner = inner ?? 4 * width
+    up = try Linear(parameters.module("net.0.proj"), inputs: width, outputs: inner)
+    down = try Linear(parameters.module("net.2"), inputs: inner, outputs: width)
+    self.activation = activation
   }
 
   /// `[tokens, width]` → `[tokens, width]`
-  func callAsFunction(_ x: Tensor) -> Tensor { down(up(x, activation: .geluTanh)) }
+  func callAsFunction(_ x: Tensor) -> Tensor { down(up(x, activation: activation)) }
 
   var weightBytes: Int { up.weightBytes + down.weightBytes }
 }

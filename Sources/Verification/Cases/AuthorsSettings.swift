@@ -10,7 +10,12 @@ struct AuthorsSettings: Sendable {
   /// - Parameters:
   ///   - enhancedSteps: those of the model's code, where the case does not say.
   ///   - kMeansIterations: likewise.
-  init(_ golden: GoldenCase, enhancedSteps: Int, kMeansIterations: Int) throws {
+  ///   - propagatingStreams: those of the model's code.
+  ///   - quirks: likewise.
+  init(
+    _ golden: GoldenCase, enhancedSteps: Int, kMeansIterations: Int, propagatingStreams: Set<TokenStream> = [.image],
+    quirks: ClusCa.Quirks = .authorsCode
+  ) throws {
     let config = try PartConfiguration(path: "\(golden.name) in manifest.json", json: golden.config)
     steps = try config.integer("steps", in: 1...10_000)
     guidance = Float(try config.number("guidance", default: 1))
@@ -26,7 +31,8 @@ struct AuthorsSettings: Sendable {
       policy = ClusCa(
         schedule: schedule, maximumOrder: order, clusters: clusters,
         propagation: Float(try config.number("propagation_gamma", default: 0)),
-        kMeansIterations: kMeans["max_iters"]?.int ?? kMeansIterations, quirks: .authorsCode)
+        propagatingStreams: propagatingStreams,
+        kMeansIterations: kMeans["max_iters"]?.int ?? kMeansIterations, quirks: quirks)
     case (_, _, 0): policy = FORA(schedule: schedule)
     default: policy = TaylorSeer(schedule: schedule, maximumOrder: order)
     }

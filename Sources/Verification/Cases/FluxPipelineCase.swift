@@ -115,7 +115,7 @@ enum FluxPipelineCase: CaseRunner {
     _ comparison: GoldenComparison, row: Int, _ task: DenoisingTask, _ grid: TokenGrid, passes: Int
   ) {
     let inputs = task.guidance?.inputs ?? task.inputs
-    guard case .text(let text, let pooled) = inputs.condition else { return }
+    guard case .text(let text, let pooled, _) = inputs.condition else { return }
     comparison.check("in.encoder_hidden_states", text, row: row)
     comparison.check("in.pooled_projections", pooled, row: row)
     if let guidance = inputs.guidance { comparison.check("in.guidance", [Double(guidance)], row: row) }
@@ -165,11 +165,4 @@ private struct MissingPrompt: Error, CustomStringConvertible {
   var call: Int
   var row: Int
   var description: String { "The text encoders' call \(call) has no row \(row)." }
-}
-
-extension Tensor {
-  /// Each element of a row twice: a b → a a b b.
-  fileprivate func eachTwice() -> Tensor {
-    Tensor(elements.flatMap { [$0, $0] }, shape: shape.dropLast() + [2 * columns])
-  }
 }

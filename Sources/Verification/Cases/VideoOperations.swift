@@ -26,7 +26,8 @@ enum VideoOperations {
       guard fields.count == 4, name.hasPrefix("causal_mask_f"), fields[3].hasPrefix("hw"),
         let frames = Int(fields[2].dropFirst()), let pixels = Int(fields[3].dropFirst(2))
       else { continue }
-      comparison.check(name, FrameMask.bias(frames: frames, pixelsPerFrame: pixels))
+      comparison.check(
+        name, Attention.Visibility.causalGroups(of: pixels).bias(tokens: frames * pixels))
     }
   }
 

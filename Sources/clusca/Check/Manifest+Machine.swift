@@ -1,4 +1,5 @@
 import Files
+import Media
 import Rendering
 import Tensors
 
@@ -21,6 +22,16 @@ extension Version {
     let program = try MappedFile.open("/proc/self/exe")
     let digest = program.withBytes(0..<program.byteCount) { SHA256.digest(of: $0) }
     return "\(current)+\(digest.description.prefix(16))"
+  }
+}
+
+extension PictureSettings {
+  /// The digest of the file that pixels become; of a video, whose own file depends on ffmpeg, that of the digests of its
+  /// frames' files.
+  func pngDigest(of pixels: Tensor, hasMetadata: Bool) throws -> SHA256.Digest {
+    let texts = hasMetadata ? try metadata.texts() : []
+    let frames = try Picture.frames(pixels).map { SHA256.digest(of: try PNG.encode($0, texts: texts)) }
+    return frames.count == 1 ? frames[0] : SHA256.digest(of: Array(frames.map(\.description).joined().utf8))
   }
 }
 

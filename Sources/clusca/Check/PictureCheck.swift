@@ -29,10 +29,9 @@ struct PictureCheck {
     } catch is Stop {
       return differs()
     }
-    let png = try PNG.encode(
-      Picture(pixels: made.pixels), texts: picture.hasMetadata ? settings.metadata.texts() : [])
     var now = picture
-    (now.latents, now.pixels, now.png) = (digests, SHA256.digest(of: made.pixels), SHA256.digest(of: png))
+    (now.latents, now.pixels) = (digests, SHA256.digest(of: made.pixels))
+    now.png = try settings.pngDigest(of: made.pixels, hasMetadata: picture.hasMetadata)
     return now.firstDifference(from: picture, comparesFile: comparesFile || !picture.hasMetadata)
   }
 }

@@ -26,7 +26,7 @@ extension JobFacts {
   /// What a picture costs the workers.
   init(_ settings: PictureSettings, model: any RenderModel, digest: Messaging.Digest, modelName: String) throws {
     let request = settings.request
-    let grid = model.grid(width: request.width, height: request.height)
+    let grid = model.grid(request)
     try self.init(
       model: ModelKey(digest: digest, precision: settings.precision), modelName: modelName, rows: request.rows,
       steps: request.steps,

@@ -50,7 +50,7 @@ struct ErrorReport: Equatable {
   private static func status(of error: MediaError) -> ExitStatus {
     switch error {
     case .unreadablePNG, .unsuitablePicture: .input
-    case .unwritablePNG, .unsuitableText: .output
+    case .unwritablePNG, .unsuitableText, .missingProgram, .unwritableVideo: .output
     case .unsuitablePattern: .usage
     }
   }

@@ -34,7 +34,7 @@ struct FinishedPicture {
     return nil
   }
 
-  private static var temporaryFolder: String {
+  static var temporaryFolder: String {
     let folder = Environment.variables["TMPDIR"] ?? ""
     return folder.isEmpty ? "/tmp" : folder.count > 1 && folder.hasSuffix("/") ? String(folder.dropLast()) : folder
   }

@@ -6,7 +6,7 @@ import Tensors
 /// `clusca generate`: prompts to pictures, in this process.
 struct Generate: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Renders pictures from prompts or classes.",
+    abstract: "Renders pictures from prompts or classes, and videos from prompts.",
     discussion: """
       With --cache none, a seed gives the picture that it gives with diffusers in float32. Without --model the small \
       model that comes with clusca is used. Width and height are rounded down to what the model can make. Ctrl-C stops \
@@ -170,6 +170,18 @@ struct PictureOptions: ParsableArguments {
     parsing: .unconditional, help: ArgumentHelp("Width and height at once, such as 1024x768.", valueName: "WxH"))
   var size: PixelSize?
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Frames, for models of videos; HunyuanVideo makes 1, 5, 9 and so on, and 1 is a picture.", valueName: "count"))
+  var frames: Int?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Frames that a video shows in a second; the model's, or 15 if it has none, unless given.", valueName: "rate"))
+  var fps: Double?
+
   @Option(parsing: .unconditional, help: ArgumentHelp("Denoising steps.", valueName: "count"))
   var steps: Int?
 
@@ -217,8 +229,8 @@ struct PictureOptions: ParsableArguments {
   var vaeTiling: VAETiling?
 
   var isGiven: Bool {
-    [width, height, steps, maxSequenceLength].contains { $0 != nil } || size != nil
-      || guidance != nil || cfgScale != nil || !seed.isEmpty || batchCount != 1
+    [width, height, frames, steps, maxSequenceLength].contains { $0 != nil } || size != nil
+      || fps != nil || guidance != nil || cfgScale != nil || !seed.isEmpty || batchCount != 1
       || noiseDtype != nil || noiseCompat != nil || vaeTiling != nil
   }
 
@@ -228,6 +240,11 @@ struct PictureOptions: ParsableArguments {
     }
     for (name, value) in [("--width", width ?? size?.width), ("--height", height ?? size?.height)] {
       if let value { try Self.check(name, value, in: 1...RenderRequest.maximumSide, "pixels") }
+    }
+    if let frames { try Self.check("--frames", frames, in: 1...RenderRequest.maximumFrames, "frames") }
+    if let fps, !(fps > 0 && fps <= RenderRequest.maximumFramesPerSecond) {
+      throw ValidationError(
+        "--fps \(fps) is not a number above 0 up to \(Int(RenderRequest.maximumFramesPerSecond))")
     }
     if let steps { try Self.check("--steps", steps, in: 1...RenderRequest.maximumSteps, "steps") }
     if let maxSequenceLength {
@@ -299,14 +316,19 @@ struct OutputOptions: ParsableArguments {
   @Option(
     name: .shortAndLong,
     help: ArgumentHelp(
-      "Where the pictures go: %d or %04d stands for the index, %s for the seed. A name that is taken gets a number.",
+      "Where the pictures go: %d or %04d stands for the index, %s for the seed. A name that is taken gets a number. Of "
+        + "several frames a name that ends in .mp4 or .webp makes a video (by ffmpeg), and one such as frame-%04d.png a "
+        + "picture of each, with its number for %04d. clusca.png or clusca.mp4 unless given.",
       valueName: "pattern"))
-  var output = "clusca.png"
+  var output: String?
 
   @Flag(help: "Replace files that exist.")
   var force = false
 
-  @Option(help: ArgumentHelp("Write the picture as it is so far to this file, step by step.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "Write the picture, or the first frame of a video, as it is so far to this file, step by step.", valueName: "file"
+    ))
   var preview: String?
 
   @Option(help: ArgumentHelp("Write the preview every so many steps.", valueName: "count"))

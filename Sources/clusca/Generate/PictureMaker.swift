@@ -38,7 +38,8 @@ struct PictureMaker {
       "This takes about \(ByteCount(estimate.peak)) of memory ("
         + parts.map { "\($0.0) \(ByteCount($0.1))" }.joined(separator: ", ")
         + "; text encoders and transformer not at the same time), but \(ByteCount(available)) are available; a smaller "
-        + "picture, --dtype bf16, --cache none or more memory help.")
+        + "picture, \(model.framesPerLatent == nil ? "" : "fewer --frames, ")--dtype bf16, --cache none or more memory help."
+    )
   }
 
   /// Encodes the prompts and loads what the pictures need.
@@ -118,8 +119,19 @@ struct PictureMaker {
 }
 
 extension Picture {
-  /// A decoded picture, `[height, width, 3]` in 0...1.
+  /// A decoded picture, `[frames, height, width, 3]` in 0...1; the frames of a video stand below one another.
   init(pixels: Tensor) throws {
-    try self.init(width: pixels.shape[1], height: pixels.shape[0], bytes: Pixels.bytes(pixels))
+    try self.init(
+      width: pixels.shape[2], height: pixels.shape[0] * pixels.shape[1], bytes: Pixels.bytes(pixels))
+  }
+
+  /// The frames of a video.
+  static func frames(_ pixels: Tensor) throws -> [Picture] {
+    let area = pixels.shape[1] * pixels.shape[2]
+    return try (0..<pixels.shape[0]).map { frame in
+      try Picture(
+        width: pixels.shape[2], height: pixels.shape[1],
+        bytes: Pixels.bytes(pixels.rows(frame * area..<(frame + 1) * area)))
+    }
   }
 }

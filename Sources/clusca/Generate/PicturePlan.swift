@@ -9,7 +9,8 @@ import Tensors
 struct PicturePlan {
   struct Picture {
     var settings: PictureSettings
-    var path: String
+    var destination: PictureDestination
+    var path: String { destination.path }
     /// Whether any seed would do, so that a picture of another is not rendered again.
     var hasRandomSeed = false
 
@@ -41,19 +42,19 @@ struct PicturePlan {
     var index = 0
     for entry in entries {
       let seeds = try base.seeds(entry)
-      let pattern = try Self.pattern(entry, command)
+      let pattern = try Self.pattern(entry, command, frames: base.frames ?? 1)
       guard all.count + seeds.count <= Self.maximumCount else {
         throw CommandFailure(
           .usage, "This would be more than \(Self.maximumCount) pictures; render them in several runs.")
       }
       for (seed, isRandom) in seeds {
         let settings = try base.settings(entry, seed: seed, notes: &notes)
-        all.append(
-          Picture(settings: settings, path: pattern.path(index: index, seed: seed), hasRandomSeed: isRandom))
+        let destination = try PictureDestination(pattern, frames: base.frames ?? 1, index: index, seed: seed)
+        all.append(Picture(settings: settings, destination: destination, hasRandomSeed: isRandom))
         index += 1
       }
     }
-    Self.tellApart(&all)
+    try Self.tellApart(&all)
     for picture in all {
       if isList, !command.outputOptions.force {
         switch PictureAtPath(path: picture.path, settings: picture.wantedSettings) {
@@ -73,6 +74,7 @@ struct PicturePlan {
       guard let picture = pictures.first(where: { Self.folder($0.path) == folder }) else { continue }
       try AtomicFile.check(picture.path, ifExists: ifExists, createFolders: true)
     }
+    try checkDestinations(force: command.outputOptions.force)
     if let manifest = command.outputOptions.manifest {
       try AtomicFile.check(
         manifest, ifExists: command.outputOptions.force ? .overwrite : .refuse, createFolders: true)
@@ -84,24 +86,44 @@ struct PicturePlan {
 
   private static func folder(_ path: String) -> Substring { path[..<(path.lastIndex(of: "/") ?? path.startIndex)] }
 
-  /// Gives pictures of one name numbers: `x.png`, `x-1.png`, …
-  private static func tellApart(_ pictures: inout [Picture]) {
+  /// Encodes nothing twice: one of all videos of a kind and size stands for them.
+  private func checkDestinations(force: Bool) throws {
+    var seen: Set<[String]> = []
+    for picture in pictures {
+      if case .video(_, let format) = picture.destination {
+        let settings = picture.settings
+        guard seen.insert([format.rawValue, "\(settings.width)", "\(settings.height)"]).inserted else { continue }
+      }
+      try picture.destination.check(picture.settings, force: force)
+    }
+  }
+
+  /// Gives pictures of one name numbers: `x.png`, `x-1.png`, … Frames have their own already.
+  private static func tellApart(_ pictures: inout [Picture]) throws {
     var taken = Set(pictures.map(\.path))
     var numbers: [String: Int] = [:]
     for index in pictures.indices {
       let path = pictures[index].path
       var number = numbers[path, default: 0]
       if number > 0 {
+        if case .frames = pictures[index].destination {
+          throw CommandFailure(
+            .usage,
+            "Several videos would have frames of the same names, such as \(path): put %s, which stands for the seed, into "
+              + "--output, or render them one by one.")
+        }
         while !taken.insert(NumberedPath.path(path, number: number)).inserted { number += 1 }
-        pictures[index].path = NumberedPath.path(path, number: number)
+        pictures[index].destination = pictures[index].destination.renamed(NumberedPath.path(path, number: number))
       }
       numbers[path] = number + 1
     }
   }
 
   /// The place of an entry's pictures; a file's own `output` that is no pattern is told with its line.
-  private static func pattern(_ entry: PromptEntry, _ command: Generate) throws -> OutputPattern {
-    guard let output = entry.output else { return try OutputPattern(command.outputOptions.output) }
+  private static func pattern(_ entry: PromptEntry, _ command: Generate, frames: Int) throws -> OutputPattern {
+    guard let output = entry.output else {
+      return try OutputPattern(command.outputOptions.output ?? PictureDestination.defaultPattern(frames: frames))
+    }
     do throws(MediaError) {
       return try OutputPattern(output)
     } catch {
@@ -119,6 +141,9 @@ struct BaseSettings {
   let modelName: String
   let repeated: RepeatedPicture?
   let cache: CacheSettings
+  /// Nil for a model of pictures.
+  let frames: Int?
+  private let framesPerSecond: Double
 
   init(
     _ command: any PictureCommand, model: any RenderModel, modelName: String, repeated: RepeatedPicture? = nil
@@ -129,6 +154,36 @@ struct BaseSettings {
     self.repeated = repeated
     let preset = model.cachePreset
     cache = try command.cacheOptions.settings(try repeated?.cache(preset) ?? preset, family: preset)
+    frames = try Self.frames(command.pictureOptions, model, modelName, repeated)
+    framesPerSecond =
+      try command.pictureOptions.fps ?? repeated?.framesPerSecond() ?? model.defaults.framesPerSecond
+    guard command.secondPrompt == nil || model.takesSecondPrompt || model.classLabels != nil else {
+      throw CommandFailure(
+        .usage, "--prompt-2 is for models such as FLUX, but \(modelName) gives both text encoders the same prompt.")
+    }
+  }
+
+  private static func frames(
+    _ options: PictureOptions, _ model: any RenderModel, _ modelName: String, _ repeated: RepeatedPicture?
+  ) throws -> Int? {
+    guard let perLatent = model.framesPerLatent else {
+      guard options.frames ?? 1 == 1, options.fps == nil else {
+        throw CommandFailure(
+          .usage,
+          "\(options.fps == nil ? "--frames" : "--fps") is for models of videos such as HunyuanVideo, but \(modelName) "
+            + "makes pictures.")
+      }
+      return nil
+    }
+    let frames =
+      try options.frames ?? repeated?.integer("frames", in: 1...RenderRequest.maximumFrames) ?? model.defaults.frames
+    guard model.makes(frames: frames) else {
+      throw CommandFailure(
+        .usage,
+        "--frames \(frames) cannot be made: \(modelName) makes 1, \(perLatent + 1), \(2 * perLatent + 1) and so on, a multiple "
+          + "of \(perLatent) and one more.")
+    }
+    return frames
   }
 
   /// The seeds of an entry: its own or the options', each counted up for a batch.
@@ -164,6 +219,7 @@ struct BaseSettings {
       throw CommandFailure(
         .usage, "\(steps) steps are more than the \(model.maximumSteps) that the model's scheduler has.")
     }
+    if options.fps != nil, frames == 1 { Self.note("--fps has no effect on a picture of one frame.", &notes) }
     let cfgScale = try entry.cfgScale ?? options.cfgScale ?? repeated?.number("cfg_scale")
     let negative =
       try entry.negativePrompt ?? command.negativePrompt ?? repeated?.string("negative_prompt")
@@ -175,10 +231,11 @@ struct BaseSettings {
     return PictureSettings(
       prompt: entry.prompt,
       secondPrompt: try command.secondPrompt.map { try PromptOptions.checked($0, "--prompt-2") }
-        ?? repeated?.string("prompt_2"),
+        ?? (model.takesSecondPrompt ? repeated?.string("prompt_2") : nil),
       negativePrompt: negative ?? defaults.negativePrompt, pictureClass: pictureClass, seed: seed,
       width: try fitted(width ?? defaults.width, "width", &notes),
-      height: try fitted(height ?? defaults.height, "height", &notes), steps: steps ?? defaults.steps,
+      height: try fitted(height ?? defaults.height, "height", &notes), frames: frames,
+      framesPerSecond: framesPerSecond, steps: steps ?? defaults.steps,
       guidance: model.takesGuidance ? guidance ?? defaults.guidance : 0, cfgScale: scale,
       guidedChannels: try options.cfgChannels ?? repeated?.choice("cfg_channels", GuidedChannels.self) ?? .all,
       scheduler: model.scheduler, sampler: model.sampler,

@@ -89,7 +89,7 @@ struct PictureRenderer {
     let made = try await maker.make(picture.settings, number: number, session) { step, run in
       if options.manifest != nil { latents.append(SHA256.digest(of: step.latents)) }
       guard let path = preview, (step.index + 1) % options.previewInterval == 0 else { return }
-      let png = try png(session.decode(step.denoised, of: run))
+      let png = try png(session.decodeFirstFrame(step.denoised, of: run))
       do throws(FileError) {
         try AtomicFile.write(png, to: path, ifExists: .overwrite, createFolders: true)
       } catch {
@@ -98,20 +98,37 @@ struct PictureRenderer {
         preview = nil
       }
     }
-    let texts = options.noMetadata ? [] : try picture.settings.metadata.texts()
-    let file = try png(made.pixels, texts: texts)
-    let path = try FinishedPicture(png: file).write(
-      to: picture.path, ifExists: options.force ? .overwrite : .number)
+    let paths = try write(made.pixels, picture)
     let report = PictureRunReport(
-      path: path, settings: picture.settings, summary: made.summary, denoising: made.denoising,
+      path: paths[0], settings: picture.settings, summary: made.summary, denoising: made.denoising,
       total: start.duration(to: .now))
     if !options.quiet { StandardError.write(report.line) }
-    try StandardOutput.write(options.json ? JSONValue.object(report.json).text() : path)
+    if options.json {
+      var json = report.json
+      if paths.count > 1 { json["paths"] = .array(paths.map { .string($0) }) }
+      try StandardOutput.write(JSONValue.object(json).text())
+    } else {
+      try StandardOutput.write(paths.joined(separator: "\n"))
+    }
     guard options.manifest != nil else { return nil }
     return RenderManifest.Picture(
-      file: path.split(separator: "/").last.map(String.init) ?? path, settings: picture.settings.json,
+      file: paths[0].split(separator: "/").last.map(String.init) ?? paths[0], settings: picture.settings.json,
       hasMetadata: !options.noMetadata, latents: latents, pixels: SHA256.digest(of: made.pixels),
-      png: SHA256.digest(of: file))
+      png: try picture.settings.pngDigest(of: made.pixels, hasMetadata: !options.noMetadata))
+  }
+
+  /// The paths of the files, at least one.
+  private func write(_ pixels: Tensor, _ picture: PicturePlan.Picture) throws -> [String] {
+    guard case .picture(let path) = picture.destination else {
+      return try FinishedVideo(
+        frames: Picture.frames(pixels), settings: picture.settings, hasMetadata: !options.noMetadata
+      ).write(to: picture.destination, force: options.force)
+    }
+    let texts = options.noMetadata ? [] : try picture.settings.metadata.texts()
+    return [
+      try FinishedPicture(png: png(pixels, texts: texts)).write(
+        to: path, ifExists: options.force ? .overwrite : .number)
+    ]
   }
 
   private func png(_ pixels: Tensor, texts: [PNGText] = []) throws -> [UInt8] {

@@ -16,6 +16,10 @@ struct PictureSettings: Sendable, Equatable {
   var seed: UInt64
   var width: Int
   var height: Int
+  /// For models of videos.
+  var frames: Int?
+  /// For more than one frame.
+  var framesPerSecond: Double
   var steps: Int
   var guidance: Double
   var cfgScale: Double
@@ -37,7 +41,8 @@ struct PictureSettings: Sendable, Equatable {
     RenderRequest(
       subject: pictureClass.map { .label($0.label) } ?? .prompt(PromptText(prompt, second: secondPrompt)),
       negative: pictureClass == nil ? .prompt(PromptText(negativePrompt)) : .label(nil), width: width, height: height,
-      steps: steps, guidance: guidance, cfgScale: cfgScale, guidedChannels: guidedChannels, seed: seed,
+      frames: frames ?? 1, steps: steps, guidance: guidance, cfgScale: cfgScale, guidedChannels: guidedChannels,
+      seed: seed,
       textTokens: textTokens, cache: cache, noiseFormat: noiseFormat, noise: noise, tiling: tiling.tiling)
   }
 
@@ -52,6 +57,10 @@ struct PictureSettings: Sendable, Equatable {
       "model": .string(model),
     ]
     for (key, value) in common { json[key] = value }
+    if let frames {
+      json["frames"] = .integer(frames)
+      if frames > 1 { json["fps"] = .number(framesPerSecond) }
+    }
     return json
   }
 
@@ -86,6 +95,9 @@ struct PictureSettings: Sendable, Equatable {
     settings += [
       .init("Seed", "\(seed)"), .init("Size", "\(width)x\(height)"), .init("Model", model), .init("RNG", "CPU"),
     ]
+    if let frames, frames > 1 {
+      settings += [.init("Frames", "\(frames)"), .init("FPS", "\(framesPerSecond)")]
+    }
     settings.append(.init("Cache", cache.method.rawValue))
     settings.append(.init("Version", "clusca \(Version.current)"))
     return GenerationParameters(

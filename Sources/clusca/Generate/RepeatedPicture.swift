@@ -47,6 +47,13 @@ struct RepeatedPicture: Sendable {
     try value(key, "a number from 0 to 1000") { value in value.double.flatMap { (0...1000).contains($0) ? $0 : nil } }
   }
 
+  func framesPerSecond() throws -> Double? {
+    let limit = RenderRequest.maximumFramesPerSecond
+    return try value("fps", "a number above 0 up to \(Int(limit))") { value in
+      value.double.flatMap { $0 > 0 && $0 <= limit ? $0 : nil }
+    }
+  }
+
   func seed() throws -> UInt64? {
     try value("seed", "a seed") { value in value.int.flatMap(UInt64.init(exactly:)) ?? value.string.flatMap(UInt64.init)
     }

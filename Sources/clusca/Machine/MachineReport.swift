@@ -27,6 +27,7 @@ struct MachineReport: Sendable {
     backEnds = [
       ("kernels", set), ("float32 products", "OpenBLAS"), ("bfloat16 products", "packed, \(bfloat16)"),
       ("numerics class", (try? NumericsClass.current().description) ?? "unknown"),
+      ("MP4 and animated WebP", VideoFile.programPath ?? "none: there is no ffmpeg in PATH"),
     ]
   }
 

@@ -12,7 +12,7 @@ struct CachingComparison {
   init(_ requests: [RenderRequest], variants: [CachingVariant], session: RenderSession, progress: String) async throws {
     let model = session.model
     let first = requests[0]
-    let cost = model.cost(model.grid(width: first.width, height: first.height), textTokens: first.textTokens)
+    let cost = model.cost(model.grid(first), textTokens: first.textTokens)
     uncached = UncachedResult(
       summary: RunSummary(first.cache.policy, steps: first.steps, rows: first.rows, cost: cost))
     results = variants.map { variant in

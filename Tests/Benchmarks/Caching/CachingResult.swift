@@ -21,7 +21,7 @@ struct CachingResult {
     self.request = request
     summary = RunSummary(
       request.cache.policy, steps: request.steps, rows: request.rows,
-      cost: model.cost(model.grid(width: request.width, height: request.height), textTokens: request.textTokens))
+      cost: model.cost(model.grid(request), textTokens: request.textTokens))
   }
 
   mutating func add(_ rendered: RenderedPicture, uncached: RenderedPicture) throws {

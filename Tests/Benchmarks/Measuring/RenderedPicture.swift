@@ -21,6 +21,6 @@ struct RenderedPicture {
     guard let last else { preconditionFailure("a run has at least one step") }
     latents = last.latents
     let pixels = try session.decode(latents, of: run)
-    picture = try Picture(width: pixels.shape[1], height: pixels.shape[0], bytes: Pixels.bytes(pixels))
+    picture = try Picture(width: pixels.shape[2], height: pixels.shape[1], bytes: Pixels.bytes(pixels))
   }
 }

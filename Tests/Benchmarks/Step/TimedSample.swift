@@ -42,7 +42,7 @@ final class TimedSample {
     mark("conditioning")
     let vec = sample.conditioning(timestep: 1000 - Float(index), probe: nil)
     mark("embedders")
-    var state = sample.embed(latents, probe: nil)
+    var state = sample.embed(latents, conditioning: vec, probe: nil)
     var block = 0
     sample.run(&state, conditioning: vec, cache: cache, probe: nil) {
       mark(blockNames[block])

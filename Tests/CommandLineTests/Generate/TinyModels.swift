@@ -15,6 +15,7 @@ enum TinyModels {
   static let dev = "\(reference)/checkpoints/flux-dev-tiny"
   static let schnell = "\(reference)/checkpoints/flux-schnell-tiny"
   static let dit = "\(reference)/checkpoints/dit-tiny-mild"
+  static let hunyuan = "\(reference)/checkpoints/hunyuan-tiny"
 
   /// Two steps of 32 x 32 pixels.
   static let small = ["-W", "32", "-H", "32", "--steps", "2", "--max-sequence-length", "16"]

@@ -1,10 +1,11 @@
 import FeatureCaching
 import Tensors
 
-/// A block with weights of their own for the picture and the text, which meet in one attention
-/// (diffusers: `FluxTransformerBlock`; the first of the paper's two kinds).
-struct FluxDoubleBlock: Sendable {
+/// A block with weights of their own for the picture and the text, which meet in one attention: the first kind of FLUX
+/// and HunyuanVideo (diffusers: `FluxTransformerBlock`, `HunyuanVideoTransformerBlock`).
+struct DoubleStreamBlock: Sendable {
   private let index: Int
+  private let order: JointOrder
   private let img: Stream
   private let txt: Stream
   private let attention: Attention
@@ -23,8 +24,13 @@ struct FluxDoubleBlock: Sendable {
     }
   }
 
-  init(_ parameters: Parameters, _ configuration: FluxConfiguration, index: Int) throws {
-    let (width, headWidth) = (configuration.width, configuration.headWidth)
+  /// - Parameters:
+  ///   - index: the block's place in the whole model.
+  ///   - mlpWidth: inside of the MLPs.
+  init(
+    _ parameters: Parameters, index: Int, order: JointOrder, heads: Int, headWidth: Int, mlpWidth: Int
+  ) throws {
+    let width = heads * headWidth
     let attn = parameters.module("attn")
     func stream(
       norm: String, q: String, k: String, v: String, queryNorm: String, keyNorm: String, out: String, mlp: String
@@ -35,16 +41,17 @@ struct FluxDoubleBlock: Sendable {
         queryNorm: try RMSNorm(attn.module(queryNorm), columns: headWidth, epsilon: 1e-6),
         keyNorm: try RMSNorm(attn.module(keyNorm), columns: headWidth, epsilon: 1e-6),
         projection: try Linear(attn.module(out), inputs: width, outputs: width),
-        mlp: try FeedForward(parameters.module(mlp), width: width))
+        mlp: try FeedForward(parameters.module(mlp), width: width, inner: mlpWidth))
     }
     self.index = index
+    self.order = order
     img = try stream(
       norm: "norm1", q: "to_q", k: "to_k", v: "to_v", queryNorm: "norm_q", keyNorm: "norm_k", out: "to_out.0", mlp: "ff"
     )
     txt = try stream(
       norm: "norm1_context", q: "add_q_proj", k: "add_k_proj", v: "add_v_proj", queryNorm: "norm_added_q",
       keyNorm: "norm_added_k", out: "to_add_out", mlp: "ff_context")
-    attention = Attention(heads: configuration.heads, headWidth: headWidth)
+    attention = Attention(heads: heads, headWidth: headWidth)
   }
 
   var weightBytes: Int { img.weightBytes + txt.weightBytes }
@@ -52,10 +59,12 @@ struct FluxDoubleBlock: Sendable {
   /// - Parameters:
   ///   - x: `image` `[image tokens, width]` and `text` `[text tokens, width]`
   ///   - vec: `[1, width]`, SiLU applied
+  ///   - rope: of all tokens, in the order of the joint attention
+  ///   - visibility: which keys the joint attention sees
   ///   - isLast: whether no double block follows in the model
   func callAsFunction(
-    image: inout Tensor, text: inout Tensor, vec: Tensor, rope: RotaryEmbedding, isLast: Bool,
-    cache: any FeatureCache, probe: Probe?
+    image: inout Tensor, text: inout Tensor, vec: Tensor, rope: RotaryEmbedding,
+    visibility: Attention.Visibility = .all, isLast: Bool, cache: any FeatureCache, probe: Probe?
   ) {
     let norm = LayerNorm(epsilon: 1e-6)
     let (imgMod, txtMod) = (img.modulation.branches(vec), txt.modulation.branches(vec))
@@ -63,7 +72,8 @@ struct FluxDoubleBlock: Sendable {
     record(txtMod, of: text, "norm1_context", probe)
 
     let joint = cache.features([Branch(index, .image, .attention), Branch(index, .text, .attention)]) {
-      let outputs = jointAttention(norm(image, imgMod[0].input), norm(text, txtMod[0].input), rope, probe)
+      let outputs = jointAttention(
+        norm(image, imgMod[0].input), norm(text, txtMod[0].input), rope, visibility, probe)
       return [outputs.image, outputs.text]
     }
     image.add(joint[0], gate: imgMod[0].gate)
@@ -86,15 +96,14 @@ struct FluxDoubleBlock: Sendable {
     }
   }
 
-  /// Attention of all tokens to all, text first; the outputs behind the projections.
+  /// Attention of all tokens to all that are visible; the outputs behind the projections.
   private func jointAttention(
-    _ image: Tensor, _ text: Tensor, _ rope: RotaryEmbedding, _ probe: Probe?
+    _ image: Tensor, _ text: Tensor, _ rope: RotaryEmbedding, _ visibility: Attention.Visibility, _ probe: Probe?
   ) -> (image: Tensor, text: Tensor) {
     let (heads, width) = (attention.heads, image.columns)
-    let textRows = 0..<text.rows
-    let imageRows = text.rows..<text.rows + image.rows
-    var qkv = Tensor(uninitialized: [imageRows.upperBound, 3 * width])
-    txt.qkv.apply(text, to: &qkv)
+    let (imageRows, textRows) = (order.imageRows(image.rows, text.rows), order.textRows(image.rows, text.rows))
+    var qkv = Tensor(uninitialized: [image.rows + text.rows, 3 * width])
+    txt.qkv.apply(text, to: &qkv, firstRow: textRows.lowerBound)
     img.qkv.apply(image, to: &qkv, firstRow: imageRows.lowerBound)
     txt.queryNorm.apply(to: &qkv, rows: textRows, firstColumn: 0, heads: heads)
     txt.keyNorm.apply(to: &qkv, rows: textRows, firstColumn: width, heads: heads)
@@ -106,7 +115,7 @@ struct FluxDoubleBlock: Sendable {
     }
     rope.apply(to: &qkv, firstColumn: 0, heads: heads)
     rope.apply(to: &qkv, firstColumn: width, heads: heads)
-    let out = attention(qkv)  // [text tokens + image tokens, width]
+    let out = attention(qkv, visibility: visibility)  // [all tokens, width]
     let outputs = (image: img.projection(out, rows: imageRows), text: txt.projection(out, rows: textRows))
     probe?("attn.0", outputs.image)
     probe?("attn.1", outputs.text)

@@ -1,9 +1,9 @@
 import FeatureCaching
 import Tensors
 
-/// A block with one set of weights for text and picture, whose attention and MLP run side by side
-/// (diffusers: `FluxSingleTransformerBlock`).
-struct FluxSingleBlock: Sendable {
+/// A block with one set of weights for text and picture, whose attention and MLP run side by side: the second kind of
+/// FLUX and HunyuanVideo (diffusers: `FluxSingleTransformerBlock`, `HunyuanVideoSingleTransformerBlock`).
+struct SingleStreamBlock: Sendable {
   private let index: Int
   private let modulation: AdaLayerNorm
   private let qkv: Linear
@@ -13,17 +13,20 @@ struct FluxSingleBlock: Sendable {
   private let output: Linear
   private let attention: Attention
 
-  init(_ parameters: Parameters, _ configuration: FluxConfiguration, index: Int) throws {
-    let (width, headWidth) = (configuration.width, configuration.headWidth)
+  /// - Parameters:
+  ///   - index: the block's place in the whole model.
+  ///   - mlpWidth: inside of the MLP.
+  init(_ parameters: Parameters, index: Int, heads: Int, headWidth: Int, mlpWidth: Int) throws {
+    let width = heads * headWidth
     let attn = parameters.module("attn")
     self.index = index
     modulation = try AdaLayerNorm(parameters.module("norm"), inputs: width, width: width, parts: 3)
     qkv = try Linear(joining: ["to_q", "to_k", "to_v"].map { (attn.module($0), width) }, inputs: width)
     queryNorm = try RMSNorm(attn.module("norm_q"), columns: headWidth, epsilon: 1e-6)
     keyNorm = try RMSNorm(attn.module("norm_k"), columns: headWidth, epsilon: 1e-6)
-    mlp = try Linear(parameters.module("proj_mlp"), inputs: width, outputs: 4 * width)
-    output = try Linear(parameters.module("proj_out"), inputs: 5 * width, outputs: width)
-    attention = Attention(heads: configuration.heads, headWidth: headWidth)
+    mlp = try Linear(parameters.module("proj_mlp"), inputs: width, outputs: mlpWidth)
+    output = try Linear(parameters.module("proj_out"), inputs: width + mlpWidth, outputs: width)
+    attention = Attention(heads: heads, headWidth: headWidth)
   }
 
   var weightBytes: Int {
@@ -33,26 +36,31 @@ struct FluxSingleBlock: Sendable {
   /// - Parameters:
   ///   - x: `[text tokens + image tokens, width]`
   ///   - vec: `[1, width]`, SiLU applied
+  ///   - rope: of all tokens
+  ///   - visibility: which keys the attention sees
   func callAsFunction(
-    _ x: inout Tensor, vec: Tensor, rope: RotaryEmbedding, cache: any FeatureCache, probe: Probe?
+    _ x: inout Tensor, vec: Tensor, rope: RotaryEmbedding, visibility: Attention.Visibility = .all,
+    cache: any FeatureCache, probe: Probe?
   ) {
     let mod = modulation.branches(vec)[0]
     let whole = cache.feature(Branch(index, .joint, .whole)) {
-      attentionAndMLP(LayerNorm(epsilon: 1e-6)(x, mod.input), rope, probe)
+      attentionAndMLP(LayerNorm(epsilon: 1e-6)(x, mod.input), rope, visibility, probe)
     }
     probe?("norm.1", mod.gate)
     x.add(whole, gate: mod.gate)
   }
 
-  private func attentionAndMLP(_ x: Tensor, _ rope: RotaryEmbedding, _ probe: Probe?) -> Tensor {
+  private func attentionAndMLP(
+    _ x: Tensor, _ rope: RotaryEmbedding, _ visibility: Attention.Visibility, _ probe: Probe?
+  ) -> Tensor {
     let (heads, width) = (attention.heads, x.columns)
     var qkv = qkv(x)  // [tokens, 3 width]
     queryNorm.apply(to: &qkv, rows: 0..<x.rows, firstColumn: 0, heads: heads)
     keyNorm.apply(to: &qkv, rows: 0..<x.rows, firstColumn: width, heads: heads)
     rope.apply(to: &qkv, firstColumn: 0, heads: heads)
     rope.apply(to: &qkv, firstColumn: width, heads: heads)
-    var inner = Tensor(uninitialized: [x.rows, 5 * width])
-    attention.apply(qkv, to: &inner)
+    var inner = Tensor(uninitialized: [x.rows, output.inputs])
+    attention.apply(qkv, visibility: visibility, to: &inner)
     mlp.apply(x, activation: .geluTanh, to: &inner, firstColumn: width)
     let out = output(inner)  // [tokens, width]
     if let probe {

@@ -1,0 +1,233 @@
+import FeatureCaching
+import Tensors
+
+/// The HunyuanVideo transformer (Tencent, arXiv 2412.03603): joint attention of video and text, where rotary positions
+/// turn the video alone, behind a refiner of the prompt. Source of names and order: diffusers'
+/// `transformer_hunyuan_video.py`.
+public struct HunyuanVideoTransformer: DiffusionTransformer {
+  public let configuration: HunyuanVideoConfiguration
+  public let blocks: BlockRange
+  fileprivate let embedders: Embedders?
+  fileprivate let timestepEmbedder: VectorEmbedder
+  fileprivate let guidanceEmbedder: VectorEmbedder?
+  fileprivate let pooledEmbedder: VectorEmbedder
+  fileprivate let doubleBlocks: [DoubleStreamBlock]
+  fileprivate let singleBlocks: [SingleStreamBlock]
+  fileprivate let head: Head?
+
+  public var blockCount: Int { configuration.blockCount }
+
+  /// What only the first stage needs.
+  fileprivate struct Embedders: Sendable {
+    let video: Linear
+    let refiner: TokenRefiner
+  }
+
+  /// What only the last stage needs.
+  fileprivate struct Head: Sendable {
+    let modulation: AdaLayerNorm
+    let projection: Linear
+  }
+
+  /// Reads the parameters that the blocks of a range need; all blocks unless told otherwise. The first range reads the
+  /// embedders and the refiner too, the last one the output.
+  ///
+  /// - Throws: `ParameterError` for a tensor that is missing or has another shape, and what is wrong with its file.
+  public init(
+    _ configuration: HunyuanVideoConfiguration, _ parameters: Parameters, blocks: BlockRange? = nil
+  ) throws {
+    let blocks = blocks ?? 0..<configuration.blockCount
+    precondition(blocks.lowerBound >= 0 && blocks.upperBound <= configuration.blockCount, "no such blocks")
+    let (width, heads, headWidth) = (configuration.width, configuration.heads, configuration.headWidth)
+    let mlpWidth = configuration.mlpWidth
+    self.configuration = configuration
+    self.blocks = blocks
+    let embed = parameters.module("time_text_embed")
+    timestepEmbedder = try VectorEmbedder(embed.module("timestep_embedder"), inputs: 256, width: width)
+    guidanceEmbedder =
+      configuration.embedsGuidance
+      ? try VectorEmbedder(embed.module("guidance_embedder"), inputs: 256, width: width) : nil
+    pooledEmbedder = try VectorEmbedder(
+      embed.module("text_embedder"), inputs: configuration.pooledWidth, width: width)
+    embedders = blocks.lowerBound == 0 ? try Embedders(parameters, configuration) : nil
+    let double = configuration.doubleBlocks
+    doubleBlocks = try blocks.clamped(to: 0..<double).map { index in
+      try DoubleStreamBlock(
+        parameters.module("transformer_blocks.\(index)"), index: index, order: .imageFirst, heads: heads,
+        headWidth: headWidth, mlpWidth: mlpWidth)
+    }
+    singleBlocks = try blocks.clamped(to: double..<configuration.blockCount).map { index in
+      try SingleStreamBlock(
+        parameters.module("single_transformer_blocks.\(index - double)"), index: index, heads: heads,
+        headWidth: headWidth, mlpWidth: mlpWidth)
+    }
+    head =
+      blocks.upperBound == configuration.blockCount
+      ? Head(
+        modulation: try AdaLayerNorm(parameters.module("norm_out"), inputs: width, width: width, parts: 2),
+        projection: try Linear(
+          parameters.module("proj_out"), inputs: width, outputs: configuration.tokenChannels.output))
+      : nil
+  }
+
+  public var weightBytes: Int {
+    let vectors = timestepEmbedder.weightBytes + pooledEmbedder.weightBytes + (guidanceEmbedder?.weightBytes ?? 0)
+    let ends =
+      (embedders.map { $0.video.weightBytes + $0.refiner.weightBytes } ?? 0)
+      + (head.map { $0.modulation.weightBytes + $0.projection.weightBytes } ?? 0)
+    return vectors + ends + doubleBlocks.reduce(0) { $0 + $1.weightBytes }
+      + singleBlocks.reduce(0) { $0 + $1.weightBytes }
+  }
+
+  public func promptShapes(textTokens: Int) -> (text: [Int], pooled: [Int])? {
+    ([textTokens, configuration.textWidth], [configuration.pooledWidth])
+  }
+
+  public var latentChannels: Int { configuration.tokenChannels.input }
+  public var outputChannels: Int { configuration.tokenChannels.output }
+
+  /// Video and text are joined by the first single block, not in front of it.
+  public func stateShapes(before block: Int, of inputs: SampleInputs) -> [TokenStream: [Int]] {
+    precondition((0...blockCount).contains(block), "there is no block \(block) of \(blockCount)")
+    let (video, text, width) = (inputs.grid.tokens, inputs.condition.textTokens, configuration.width)
+    return block <= configuration.doubleBlocks
+      ? [.image: [video, width], .text: [text, width]] : [.joint: [video + text, width]]
+  }
+
+  public func makeSample(_ inputs: SampleInputs) throws -> any TransformerSample {
+    try HunyuanVideoSample(self, inputs)
+  }
+}
+
+extension HunyuanVideoTransformer.Embedders {
+  fileprivate init(_ parameters: Parameters, _ configuration: HunyuanVideoConfiguration) throws {
+    let (patch, inputs) = (configuration.patchSize, configuration.tokenChannels.input)
+    let embedder = parameters.module("x_embedder.proj")
+    // A convolution whose windows do not overlap is a linear map of tokens ordered by channel, row, column.
+    let weight = try embedder.stored(
+      "weight", shape: [configuration.width, configuration.inputChannels, 1, patch, patch])
+    video = Linear(
+      weight: try WeightMatrix(
+        joining: [weight.reshaped([configuration.width, inputs])], precision: embedder.precision),
+      bias: try embedder.tensor("bias", shape: [configuration.width]))
+    refiner = try TokenRefiner(parameters.module("context_embedder"), configuration)
+  }
+}
+
+private struct HunyuanVideoSample: TransformerSample {
+  private let model: HunyuanVideoTransformer
+  /// Of the first stage.
+  private let prompt: TokenRefiner.Prompt?
+  private let pooled: Tensor
+  private let guidance: Float?
+  private let videoTokens: Int
+  /// The video's tokens and those of the text that are no padding.
+  private let visibility: Attention.Visibility
+  private let rope: RotaryEmbedding
+
+  init(_ model: HunyuanVideoTransformer, _ inputs: SampleInputs) throws {
+    let configuration = model.configuration
+    guard case .text(let text, let pooled, let validTokens) = inputs.condition else {
+      throw SampleError(description: "A HunyuanVideo transformer takes a prompt, not a class.")
+    }
+    for (name, width, key, wanted) in [
+      ("hidden states", text.columns, "text_embed_dim", configuration.textWidth),
+      ("a pooled vector", pooled.count, "pooled_projection_dim", configuration.pooledWidth),
+    ] where width != wanted {
+      throw SampleError(
+        description: "The text encoder gives \(name) of width \(width), but the transformer takes \(wanted) (\(key)).")
+    }
+    let valid = validTokens ?? text.rows
+    guard (1...max(1, text.rows)).contains(valid), text.rows > 0 else {
+      throw SampleError(description: "The prompt has \(valid) tokens of \(text.rows), but at least one is needed.")
+    }
+    self.model = model
+    prompt = model.embedders?.refiner.prompt(text, validTokens: valid)
+    self.pooled = model.pooledEmbedder(pooled)
+    // The pipeline hands over 1000 times what the user gives.
+    guidance = configuration.embedsGuidance ? (inputs.guidance ?? 1) * 1000 : nil
+    videoTokens = inputs.grid.tokens
+    visibility = .first(videoTokens + valid)
+    // Text has no positions: at the origin the rotation changes nothing.
+    let textPositions = [[Float]](repeating: [0, 0, 0], count: text.rows)
+    rope = RotaryEmbedding(
+      positions: inputs.grid.positions + textPositions, axes: configuration.ropeAxes, theta: configuration.ropeTheta,
+      frequenciesInFloat64: false)
+  }
+
+  /// One vector for the blocks and, on the first stage, one for the refiner below it.
+  func conditioning(timestep: Float, probe: Probe?) -> Tensor {
+    var vec = model.timestepEmbedder(Sinusoid.embedding(timestep)) + pooled  // [1, width]
+    if let guidance, let embedder = model.guidanceEmbedder { vec += embedder(Sinusoid.embedding(guidance)) }
+    probe?("time_text_embed", vec)
+    vec.apply(.silu)
+    guard let prompt, let refiner = model.embedders?.refiner else { return vec }
+    let refining = refiner.conditioning(prompt, timestep: timestep, probe: probe?.module("context_embedder"))
+    return Tensor.concatenated(rows: [vec, refining])  // [2, width]
+  }
+
+  func embed(_ latents: Tensor, conditioning: Tensor, probe: Probe?) -> BlockState {
+    guard let embedders = model.embedders, let prompt else { preconditionFailure("only the first stage embeds") }
+    let video = embedders.video(latents)  // [video tokens, patch² · channels] → [video tokens, width]
+    let text = embedders.refiner(
+      prompt, conditioning: conditioning.rows(1..<2), probe: probe?.module("context_embedder"))  // [text tokens, width]
+    if let probe {
+      probe("x_embedder", video)
+      probe("context_embedder", text)
+      probe("rope.0", rope.cosine.rows(0..<videoTokens))
+      probe("rope.1", rope.sine.rows(0..<videoTokens))
+    }
+    return BlockState([.image: video, .text: text])
+  }
+
+  func run(
+    _ state: inout BlockState, conditioning: Tensor, cache: any FeatureCache, probe: Probe?,
+    beforeBlock: () throws -> Void
+  ) rethrows {
+    let double = model.configuration.doubleBlocks
+    let vec = conditioning.rows(0..<1)
+    if !model.doubleBlocks.isEmpty {
+      var video = state.take(.image)
+      var text = state.take(.text)
+      for (index, block) in zip(model.blocks, model.doubleBlocks) {
+        try beforeBlock()
+        let name = "transformer_blocks.\(index)"
+        block(
+          image: &video, text: &text, vec: vec, rope: rope, visibility: visibility, isLast: index == double - 1,
+          cache: cache, probe: probe?.module(name))
+        probe?("\(name).0", video)
+        probe?("\(name).1", text)
+      }
+      state = BlockState([.image: video, .text: text])
+    }
+    guard !model.singleBlocks.isEmpty else { return }
+    var joint =
+      state.streams[.joint] == nil
+      ? Tensor.concatenated(rows: [state.take(.image), state.take(.text)]) : state.take(.joint)
+    for (index, block) in zip(max(model.blocks.lowerBound, double)..., model.singleBlocks) {
+      try beforeBlock()
+      let name = "single_transformer_blocks.\(index - double)"
+      block(&joint, vec: vec, rope: rope, visibility: visibility, cache: cache, probe: probe?.module(name))
+      if let probe {
+        probe(name, joint)
+        probe("\(name).0", joint.rows(0..<videoTokens))
+        probe("\(name).1", joint.rows(videoTokens..<joint.rows))
+      }
+    }
+    state = BlockState([.joint: joint])
+  }
+
+  func project(_ state: BlockState, conditioning: Tensor, probe: Probe?) -> Tensor {
+    guard let head = model.head else { preconditionFailure("only the last stage projects") }
+    let video =
+      state.streams[.image] ?? state.streams[.joint].map { $0.rows(0..<videoTokens) }
+      ?? Tensor(zeros: [0, model.configuration.width])
+    // Scale first here (AdaLayerNormContinuous).
+    let vectors = head.modulation.vectors(conditioning.rows(0..<1))
+    let normed = LayerNorm(epsilon: 1e-6)(video, Modulation(shift: vectors[1], scale: vectors[0]))
+    let out = head.projection(normed)  // [video tokens, patch² · output channels]
+    probe?("norm_out", normed)
+    probe?("proj_out", out)
+    return out
+  }
+}
