@@ -9,7 +9,8 @@ struct Clusca: AsyncParsableCommand {
     discussion: ExitStatus.discussion,
     version: Version.current,
     subcommands: [
-      Generate.self, Check.self, Inspect.self, Compare.self, Convert.self, Verify.self, Doctor.self, Completions.self,
+      Generate.self, Check.self, Inspect.self, Compare.self, Convert.self, Verify.self, Keys.self,
+      Doctor.self, Completions.self,
     ])
 
   /// Replaces the main function of ArgumentParser, whose statuses and several lines of error are not ours.

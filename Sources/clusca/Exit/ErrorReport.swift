@@ -2,6 +2,7 @@ import ArgumentParser
 import Conditioning
 import Files
 import Media
+import Messaging
 import StrictJSON
 import Tensors
 import Transformers
@@ -25,6 +26,7 @@ struct ErrorReport: Equatable {
     case let error as TokenizerError: (status, described) = (.input, error.description)
     case let error as SampleError: (status, described) = (.input, error.description)
     case let error as HuggingFaceCacheError: (status, described) = (.input, error.description)
+    case let error as KeyFileError: (status, described) = (.input, error.description)
     case let error as JSONError: (status, described) = (.input, error.description)
     case is CancellationError: (status, described) = (.interrupted, "interrupted")
     default:
