@@ -9,7 +9,7 @@ struct Clusca: AsyncParsableCommand {
     discussion: ExitStatus.discussion,
     version: Version.current,
     subcommands: [
-      Generate.self, Check.self, Inspect.self, Compare.self, Convert.self, Verify.self, Keys.self,
+      Generate.self, Check.self, Inspect.self, Compare.self, Convert.self, Verify.self, Plan.self, Keys.self,
       Doctor.self, Completions.self,
     ])
 

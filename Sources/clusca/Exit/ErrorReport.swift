@@ -3,6 +3,7 @@ import Conditioning
 import Files
 import Media
 import Messaging
+import RenderCluster
 import StrictJSON
 import Tensors
 import Transformers
@@ -26,6 +27,7 @@ struct ErrorReport: Equatable {
     case let error as TokenizerError: (status, described) = (.input, error.description)
     case let error as SampleError: (status, described) = (.input, error.description)
     case let error as HuggingFaceCacheError: (status, described) = (.input, error.description)
+    case let error as StagePlanFailure: (status, described) = (.memory, error.description)
     case let error as KeyFileError: (status, described) = (.input, error.description)
     case let error as JSONError: (status, described) = (.input, error.description)
     case is CancellationError: (status, described) = (.interrupted, "interrupted")
