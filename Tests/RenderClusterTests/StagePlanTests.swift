@@ -145,6 +145,16 @@ import Testing
     }
   }
 
+  @Test func manyWorkersOfLittleMemoryAreCutQuickly() throws {
+    let workers = (0..<64).map {
+      Self.worker("w\($0 + 10)", speed: Double(10 + 7 * $0 % 23) * 1e5, memory: 300 + 61 * $0 % 700, link: 1e6)
+    }
+    let start = ContinuousClock.now
+    let plan = try plan(Self.blocks(64), workers, samples: 64)
+    let duration = start.duration(to: .now)
+    #expect(duration < .seconds(1) && plan.stages.count > 7)
+  }
+
   @Test func sixtyFourWorkersAreCutNearlyAsWellAsCanBe() throws {
     let workers = (0..<64).map { Self.worker("w\($0 + 10)", speed: Double(10 + 7 * $0 % 23) * 1e5, link: 1e6) }
     let start = ContinuousClock.now
