@@ -77,7 +77,9 @@ let package = Package(
     .testTarget(name: "RenderingTests", dependencies: ["Rendering", "Verification", "Files", "Tensors", "StrictJSON"]),
     .testTarget(
       name: "RenderClusterTests",
-      dependencies: ["RenderCluster", "Messaging", "Rendering", "Transformers", "FeatureCaching", "Tensors"]),
+      dependencies: [
+        "RenderCluster", "Messaging", "Rendering", "Transformers", "FeatureCaching", "Files", "StrictJSON", "Tensors",
+      ]),
     .testTarget(
       name: "CommandLineTests",
       dependencies: ["clusca", "Files", "Media", "Messaging", "Rendering", "StrictJSON", "Tensors"]),

@@ -52,7 +52,7 @@ void   clusca__header__free_unpacked
   assert(message->base.descriptor == &clusca__header__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor clusca__header__field_descriptors[60] =
+static const ProtobufCFieldDescriptor clusca__header__field_descriptors[62] =
 {
   {
     "epoch",
@@ -774,6 +774,30 @@ static const ProtobufCFieldDescriptor clusca__header__field_descriptors[60] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "operations_per_second",
+    61,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Clusca__Header, operations_per_second),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "clock_microseconds",
+    62,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Clusca__Header, clock_microseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned clusca__header__field_indices_by_name[] = {
   20,   /* field[20] = acknowledged */
@@ -783,6 +807,7 @@ static const unsigned clusca__header__field_indices_by_name[] = {
   8,   /* field[8] = build */
   24,   /* field[24] = cache_bytes */
   54,   /* field[54] = checksum */
+  61,   /* field[61] = clock_microseconds */
   37,   /* field[37] = columns */
   51,   /* field[51] = dims */
   42,   /* field[42] = distance */
@@ -807,6 +832,7 @@ static const unsigned clusca__header__field_indices_by_name[] = {
   32,   /* field[32] = next_key */
   12,   /* field[12] = numerics */
   52,   /* field[52] = offset */
+  60,   /* field[60] = operations_per_second */
   59,   /* field[59] = outcome */
   57,   /* field[57] = phase */
   30,   /* field[30] = precision */
@@ -840,7 +866,7 @@ static const unsigned clusca__header__field_indices_by_name[] = {
 static const ProtobufCIntRange clusca__header__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 60 }
+  { 0, 62 }
 };
 const ProtobufCMessageDescriptor clusca__header__descriptor =
 {
@@ -850,7 +876,7 @@ const ProtobufCMessageDescriptor clusca__header__descriptor =
   "Clusca__Header",
   "clusca",
   sizeof(Clusca__Header),
-  60,
+  62,
   clusca__header__field_descriptors,
   clusca__header__field_indices_by_name,
   1,  clusca__header__number_ranges,
@@ -1089,7 +1115,7 @@ const ProtobufCEnumDescriptor clusca__step__descriptor =
   clusca__step__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue clusca__stream__enum_values_by_number[8] =
+static const ProtobufCEnumValue clusca__stream__enum_values_by_number[9] =
 {
   { "STREAM_NONE", "CLUSCA__STREAM__STREAM_NONE", 0 },
   { "STREAM_IMAGE", "CLUSCA__STREAM__STREAM_IMAGE", 1 },
@@ -1099,11 +1125,12 @@ static const ProtobufCEnumValue clusca__stream__enum_values_by_number[8] =
   { "STREAM_LATENTS", "CLUSCA__STREAM__STREAM_LATENTS", 5 },
   { "STREAM_OUTPUT", "CLUSCA__STREAM__STREAM_OUTPUT", 6 },
   { "STREAM_STATE", "CLUSCA__STREAM__STREAM_STATE", 7 },
+  { "STREAM_PROMPT", "CLUSCA__STREAM__STREAM_PROMPT", 8 },
 };
 static const ProtobufCIntRange clusca__stream__value_ranges[] = {
-{0, 0},{0, 8}
+{0, 0},{0, 9}
 };
-static const ProtobufCEnumValueIndex clusca__stream__enum_values_by_name[8] =
+static const ProtobufCEnumValueIndex clusca__stream__enum_values_by_name[9] =
 {
   { "STREAM_IMAGE", 1 },
   { "STREAM_JOINT", 3 },
@@ -1111,6 +1138,7 @@ static const ProtobufCEnumValueIndex clusca__stream__enum_values_by_name[8] =
   { "STREAM_NONE", 0 },
   { "STREAM_OUTPUT", 6 },
   { "STREAM_POOLED", 4 },
+  { "STREAM_PROMPT", 8 },
   { "STREAM_STATE", 7 },
   { "STREAM_TEXT", 2 },
 };
@@ -1121,9 +1149,9 @@ const ProtobufCEnumDescriptor clusca__stream__descriptor =
   "Stream",
   "Clusca__Stream",
   "clusca",
-  8,
+  9,
   clusca__stream__enum_values_by_number,
-  8,
+  9,
   clusca__stream__enum_values_by_name,
   1,
   clusca__stream__value_ranges,

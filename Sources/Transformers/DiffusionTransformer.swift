@@ -81,6 +81,8 @@ public protocol DiffusionTransformer: Sendable {
   var blocks: BlockRange { get }
   /// The bytes of the weights that are loaded.
   var weightBytes: Int { get }
+  /// The shapes of an encoded prompt of so many tokens and of its pooled vector; nil for a model of classes.
+  func promptShapes(textTokens: Int) -> (text: [Int], pooled: [Int])?
   /// The numbers of a token's latents as ``TransformerSample/embed(_:probe:)`` takes them.
   var latentChannels: Int { get }
   /// The numbers of a token that ``TransformerSample/project(_:conditioning:probe:)`` gives.

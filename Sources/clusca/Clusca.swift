@@ -9,8 +9,8 @@ struct Clusca: AsyncParsableCommand {
     discussion: ExitStatus.discussion,
     version: Version.current,
     subcommands: [
-      Generate.self, Check.self, Inspect.self, Compare.self, Convert.self, Verify.self, Plan.self, Keys.self,
-      Doctor.self, Completions.self,
+      Generate.self, WorkerCommand.self, Check.self, Inspect.self, Compare.self, Convert.self, Verify.self, Plan.self,
+      Keys.self, Doctor.self, Completions.self,
     ])
 
   /// Replaces the main function of ArgumentParser, whose statuses and several lines of error are not ours.

@@ -27,15 +27,32 @@ import Testing
     #expect(Fence(step: .max).judge(Fence(step: 0)) == .stale)
   }
 
-  @Test func aSequenceIsNewOnce() {
-    var filter = SequenceFilter()
-    var news: [Bool] = []
-    for sequence: UInt64 in [1, 2, 2, 1, 5, 4, 4, 3, 3] { news.append(filter.isNew(sequence)) }
-    #expect(news == [true, true, false, false, true, true, false, true, false])
-    // Zero is for messages without a number; what is 64 and more behind is old.
-    news = []
-    for sequence: UInt64 in [0, 0, .max, .max, 6, .max - 63, .max - 64] { news.append(filter.isNew(sequence)) }
-    #expect(news == [true, true, true, false, false, true, false])
+  @Test func numberedMessagesComeOnceAndInTheirOrder() {
+    var inbox = OrderedInbox()
+    var order: [UInt64] = []
+    var acknowledged: [Bool] = []
+    for sequence: UInt64 in [1, 3, 3, 2, 2, 1, 6, 5, 4, 7 + 256, 7] {
+      let taken = inbox.take(Message(.release, fence: Fence(sequence: sequence)), .empty)
+      acknowledged.append(taken.acknowledges)
+      order += taken.ready.map(\.message.fence.sequence)
+    }
+    #expect(order == [1, 2, 3, 4, 5, 6, 7])
+    // The one too far ahead is not taken and comes again.
+    #expect(acknowledged == [true, true, true, true, true, true, true, true, true, false, true])
+  }
+
+  @Test func aMessageIsSentAgainUntilItIsAcknowledged() {
+    var outbox = Outbox()
+    let first = outbox.add(Message(.release), .empty, now: 0)
+    let second = outbox.add(Message(.closeSample, fence: Fence(job: 3)), Payload([1]), now: 400)
+    #expect([first.fence.sequence, second.fence.sequence] == [1, 2])
+    #expect(outbox.overdue(now: 999).isEmpty)
+    #expect(outbox.overdue(now: 1000).map(\.message) == [first])
+    #expect(outbox.overdue(now: 1400).map(\.message) == [second])
+    outbox.acknowledge(1)
+    #expect(outbox.overdue(now: 9000).map(\.payload) == [Payload([1])])
+    outbox.drop { $0.fence.job == 3 }
+    #expect(outbox.isEmpty)
   }
 
   @Test func statesExpectWhatTheTableSays() {

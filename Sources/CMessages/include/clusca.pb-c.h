@@ -26,9 +26,12 @@ typedef struct Clusca__Header Clusca__Header;
 typedef enum _Clusca__Kind {
   CLUSCA__KIND__KIND_NONE = 0,
   /*
-   * [protocol build role name incarnation numerics threads memory_bytes models address]
+   * [protocol build role name incarnation numerics threads memory_bytes models address
    */
   CLUSCA__KIND__KIND_HELLO = 1,
+  /*
+   *  operations_per_second]
+   */
   /*
    * [protocol build lease_milliseconds]
    */
@@ -38,7 +41,7 @@ typedef enum _Clusca__Kind {
    */
   CLUSCA__KIND__KIND_REFUSED = 3,
   /*
-   * [progress block resident_bytes cache_bytes heard]
+   * [progress block resident_bytes cache_bytes heard clock_microseconds]
    */
   CLUSCA__KIND__KIND_HEARTBEAT = 4,
   /*
@@ -66,7 +69,7 @@ typedef enum _Clusca__Kind {
    */
   CLUSCA__KIND__KIND_FAILED = 13,
   /*
-   * [guidance frames rows columns seed steps text_tokens] + policy as JSON
+   * [guidance frames rows columns seed steps text_tokens] + subject and caching as JSON
    */
   CLUSCA__KIND__KIND_OPEN_SAMPLE = 20,
   /*
@@ -78,7 +81,7 @@ typedef enum _Clusca__Kind {
    */
   CLUSCA__KIND__KIND_STEP_BEGIN = 22,
   /*
-   * [microseconds label_*] + labels
+   * [microseconds clock_microseconds label_*] + labels
    */
   CLUSCA__KIND__KIND_STEP_DONE = 23,
   /*
@@ -230,7 +233,7 @@ typedef enum _Clusca__Stream {
    */
   CLUSCA__STREAM__STREAM_IMAGE = 1,
   /*
-   * hidden states of the text tokens; with openSample the encoded prompt
+   * hidden states of the text tokens
    */
   CLUSCA__STREAM__STREAM_TEXT = 2,
   /*
@@ -252,7 +255,11 @@ typedef enum _Clusca__Stream {
   /*
    * of a cache, for recovery
    */
-  CLUSCA__STREAM__STREAM_STATE = 7
+  CLUSCA__STREAM__STREAM_STATE = 7,
+  /*
+   * the encoded prompt, behind openSample
+   */
+  CLUSCA__STREAM__STREAM_PROMPT = 8
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(CLUSCA__STREAM)
 } Clusca__Stream;
 typedef enum _Clusca__ElementType {
@@ -462,10 +469,21 @@ struct  Clusca__Header
    */
   uint32_t total;
   Clusca__Outcome outcome;
+  /*
+   * Measuring.
+   */
+  /*
+   * floating-point operations, with all threads
+   */
+  uint64_t operations_per_second;
+  /*
+   * the sender's clock, that only goes forward; of a step: when it began
+   */
+  uint64_t clock_microseconds;
 };
 #define CLUSCA__HEADER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&clusca__header__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, CLUSCA__ROLE__ROLE_NONE, (char *)protobuf_c_empty_string, 0, {0,NULL}, 0, 0, 0,NULL, (char *)protobuf_c_empty_string, 0, CLUSCA__REASON__REASON_NONE, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0,NULL}, CLUSCA__PRECISION__PRECISION_NONE, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, CLUSCA__STEP__STEP_NONE, 0, 0, 0,NULL, 0,NULL, 0,NULL, 0, 0, CLUSCA__STREAM__STREAM_NONE, CLUSCA__ELEMENT_TYPE__ELEMENT_TYPE_NONE, 0,NULL, 0, 0, 0, 0, {0,NULL}, CLUSCA__PHASE__PHASE_NONE, 0, CLUSCA__OUTCOME__OUTCOME_NONE }
+    , 0, 0, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, CLUSCA__ROLE__ROLE_NONE, (char *)protobuf_c_empty_string, 0, {0,NULL}, 0, 0, 0,NULL, (char *)protobuf_c_empty_string, 0, CLUSCA__REASON__REASON_NONE, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0,NULL}, CLUSCA__PRECISION__PRECISION_NONE, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, CLUSCA__STEP__STEP_NONE, 0, 0, 0,NULL, 0,NULL, 0,NULL, 0, 0, CLUSCA__STREAM__STREAM_NONE, CLUSCA__ELEMENT_TYPE__ELEMENT_TYPE_NONE, 0,NULL, 0, 0, 0, 0, {0,NULL}, CLUSCA__PHASE__PHASE_NONE, 0, CLUSCA__OUTCOME__OUTCOME_NONE, 0, 0 }
 
 
 /* Clusca__Header methods */

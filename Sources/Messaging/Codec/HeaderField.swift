@@ -10,6 +10,7 @@ enum HeaderField: Int, CaseIterable {
   case stepKind, distance, timestep, labelStreams, labelCounts, labelClusters, microseconds
   case transfer, stream, dtype, dims, offset, totalBytes, checksum, window
   case request, phase, total, outcome
+  case operationsPerSecond, clockMicroseconds
 
   /// How a field is laid out.
   enum Layout {
@@ -29,7 +30,7 @@ enum HeaderField: Int, CaseIterable {
   var layout: Layout {
     switch self {
     case .epoch, .job, .sequence, .memoryBytes, .acknowledged, .progress, .residentBytes, .cacheBytes, .heard,
-      .microseconds, .transfer, .offset, .totalBytes, .window:
+      .microseconds, .transfer, .offset, .totalBytes, .window, .operationsPerSecond, .clockMicroseconds:
       .varint64
     case .guidance, .timestep: .fixed32
     case .incarnation, .seed, .checksum: .fixed64

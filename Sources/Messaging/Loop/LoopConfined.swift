@@ -22,6 +22,11 @@ final class LoopConfined<Value>: @unchecked Sendable {
     }
   }
 
+  /// Does something with the value, on its thread, some time; nothing if it is gone.
+  func post(_ body: @escaping @Sendable (Value) -> Void) {
+    loop.post { [self] _ in if let value { body(value) } }
+  }
+
   /// Lets go of the value and ends the thread.
   func end() async {
     loop.post { [self] _ in value = nil }

@@ -22,10 +22,12 @@ public struct Hello: Sendable, Hashable {
   public var models: [Digest]
   /// Where it takes chunks of tensors; empty if nowhere.
   public var address: String
+  /// Floating-point operations a second with all of its threads, as measured.
+  public var operationsPerSecond: UInt64
 
   public init(
     build: String, role: Role, name: String, incarnation: UInt64, numerics: Digest? = nil, threads: UInt32 = 0,
-    memoryBytes: UInt64 = 0, models: [Digest] = [], address: String = ""
+    memoryBytes: UInt64 = 0, models: [Digest] = [], address: String = "", operationsPerSecond: UInt64 = 0
   ) {
     protocolVersion = Self.protocolVersion
     self.build = build
@@ -37,6 +39,7 @@ public struct Hello: Sendable, Hashable {
     self.memoryBytes = memoryBytes
     self.models = models
     self.address = address
+    self.operationsPerSecond = operationsPerSecond
   }
 }
 
@@ -44,6 +47,7 @@ extension Hello: MessageFields {
   static let kind = MessageKind.hello
   static let fields: FieldSet = [
     .protocol, .build, .role, .name, .incarnation, .numerics, .threads, .memoryBytes, .models, .address,
+    .operationsPerSecond,
   ]
 
   init(reading header: HeaderReader) throws(MalformedMessage) {
@@ -58,6 +62,7 @@ extension Hello: MessageFields {
     memoryBytes = header[\.memory_bytes]
     models = try header.digests(\.models, count: header[\.n_models], .models, maximum: Self.maximumModels)
     address = try header.text(\.address, .address, maximumBytes: MessageText.addressBytes)
+    operationsPerSecond = header[\.operations_per_second]
   }
 
   func write(to header: HeaderWriter) {
@@ -71,6 +76,7 @@ extension Hello: MessageFields {
     header.message.memory_bytes = memoryBytes
     (header.message.models, header.message.n_models) = header.list(models.prefix(Self.maximumModels).map(\.bytes))
     header.message.address = header.text(address, maximumBytes: MessageText.addressBytes)
+    header.message.operations_per_second = operationsPerSecond
   }
 }
 

@@ -9,7 +9,7 @@ public struct Fence: Sendable, Hashable {
   public var attempt: UInt32
   public var stage: UInt32
   public var step: UInt32
-  /// Counts the messages of a peer within a connection, from 1; 0 for chunks, which are acknowledged by themselves.
+  /// Counts the messages of one process to another, from 1; 0 for what is acknowledged otherwise or never.
   public var sequence: UInt64
 
   public init(
@@ -37,7 +37,7 @@ public struct Fence: Sendable, Hashable {
     case unknown
   }
 
-  /// Judges the fence of a message by this one, which the receiver holds. Sequences play no part; see ``SequenceFilter``.
+  /// Judges the fence of a message by this one, which the receiver holds. Sequences play no part; see ``OrderedInbox``.
   public func judge(_ other: Fence) -> Verdict {
     guard other.job == job, other.row == row, other.stage == stage else { return .stale }
     guard other.epoch == epoch else { return other.epoch < epoch ? .stale : .unknown }

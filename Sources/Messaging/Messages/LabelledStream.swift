@@ -9,6 +9,7 @@ public enum WireStream: UInt32, Sendable, Hashable, CaseIterable {
   case latents = 5
   case output = 6
   case state = 7
+  case prompt = 8
 }
 
 /// The clusters of a stream's tokens. The labels themselves stand in the payload, those of all streams one after another,

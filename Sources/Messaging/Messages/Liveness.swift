@@ -10,21 +10,27 @@ public struct Heartbeat: Sendable, Hashable {
   public var cacheBytes: UInt64
   /// The sequence of the last heartbeat from the other side: each direction can be dead by itself.
   public var heard: UInt64
+  /// The sender's clock, that only goes forward.
+  public var clockMicroseconds: UInt64
 
   public init(
-    progress: UInt64 = 0, block: UInt32 = 0, residentBytes: UInt64 = 0, cacheBytes: UInt64 = 0, heard: UInt64 = 0
+    progress: UInt64 = 0, block: UInt32 = 0, residentBytes: UInt64 = 0, cacheBytes: UInt64 = 0, heard: UInt64 = 0,
+    clockMicroseconds: UInt64 = 0
   ) {
     self.progress = progress
     self.block = block
     self.residentBytes = residentBytes
     self.cacheBytes = cacheBytes
     self.heard = heard
+    self.clockMicroseconds = clockMicroseconds
   }
 }
 
 extension Heartbeat: MessageFields {
   static let kind = MessageKind.heartbeat
-  static let fields: FieldSet = [.progress, .block, .residentBytes, .cacheBytes, .heard]
+  static let fields: FieldSet = [
+    .progress, .block, .residentBytes, .cacheBytes, .heard, .clockMicroseconds,
+  ]
 
   init(reading header: HeaderReader) throws(MalformedMessage) {
     progress = header[\.progress]
@@ -32,6 +38,7 @@ extension Heartbeat: MessageFields {
     residentBytes = header[\.resident_bytes]
     cacheBytes = header[\.cache_bytes]
     heard = header[\.heard]
+    clockMicroseconds = header[\.clock_microseconds]
   }
 
   func write(to header: HeaderWriter) {
@@ -40,6 +47,7 @@ extension Heartbeat: MessageFields {
     header.message.resident_bytes = residentBytes
     header.message.cache_bytes = cacheBytes
     header.message.heard = heard
+    header.message.clock_microseconds = clockMicroseconds
   }
 }
 

@@ -28,7 +28,9 @@ public enum Role: UInt32, Sendable, Hashable, CaseIterable {
     case .hello, .heartbeat: true
     case .refused, .current, .received: self != .observer
     case .ready, .failed, .stepDone: self == .worker
-    case .chunk, .ack, .resend, .credit: self == .worker || self == .coordinator
+    case .chunk: self == .worker || self == .coordinator
+    // A client takes its pictures in chunks.
+    case .ack, .resend, .credit: self != .observer
     case .status: self == .client || self == .admin || self == .observer || self == .coordinator
     case .submit, .cancel: self == .client || self == .admin
     case .welcome, .assign, .release, .openSample, .closeSample, .stepBegin, .accepted, .event, .done:

@@ -1,4 +1,4 @@
-/// Opens a sample on a stage. Its policy travels as JSON in the payload, the encoded prompt in chunks behind it.
+/// Opens a sample on a stage. Its subject and caching travel as JSON in the payload, an encoded prompt in chunks behind it.
 public struct SampleOpening: Sendable, Hashable {
   public var guidance: Float
   /// The grid of tokens.
@@ -8,7 +8,7 @@ public struct SampleOpening: Sendable, Hashable {
   public var seed: UInt64
   /// Denoising steps of the run.
   public var steps: UInt32
-  /// Tokens of the encoded prompt.
+  /// Tokens of the encoded prompt; 0 for a class.
   public var textTokens: UInt32
 
   public init(
@@ -105,25 +105,30 @@ extension StepOrder: MessageFields {
 public struct StepReport: Sendable, Hashable {
   /// Time of computing.
   public var microseconds: UInt64
+  /// When it began, by the worker's clock.
+  public var clockMicroseconds: UInt64
   public var labels: [LabelledStream]
 
-  public init(microseconds: UInt64, labels: [LabelledStream] = []) {
+  public init(microseconds: UInt64, clockMicroseconds: UInt64 = 0, labels: [LabelledStream] = []) {
     self.microseconds = microseconds
+    self.clockMicroseconds = clockMicroseconds
     self.labels = labels
   }
 }
 
 extension StepReport: MessageFields {
   static let kind = MessageKind.stepDone
-  static let fields: FieldSet = [.microseconds, .labelStreams, .labelCounts, .labelClusters]
+  static let fields: FieldSet = [.microseconds, .clockMicroseconds, .labelStreams, .labelCounts, .labelClusters]
 
   init(reading header: HeaderReader) throws(MalformedMessage) {
     microseconds = header[\.microseconds]
+    clockMicroseconds = header[\.clock_microseconds]
     labels = try header.labels()
   }
 
   func write(to header: HeaderWriter) {
     header.message.microseconds = microseconds
+    header.message.clock_microseconds = clockMicroseconds
     header.write(labels)
   }
 

@@ -100,6 +100,9 @@ public final class MessageClient: Sendable {
     try await withPort { $0.send(message, payload) }
   }
 
+  /// Does something with the port, on its thread, without waiting for it; nothing if it is closed.
+  public func post(_ body: @escaping @Sendable (ClientPort) -> Void) { port.post(body) }
+
   /// Does something with the port, on its thread.
   public func withPort<Value: Sendable>(_ body: @escaping @Sendable (ClientPort) throws -> Value) async throws -> Value
   {

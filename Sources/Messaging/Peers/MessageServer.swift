@@ -118,6 +118,9 @@ public final class MessageServer: Sendable {
     try await withPort { $0.send(message, payload, to: peer) }
   }
 
+  /// Does something with the port, on its thread, without waiting for it; nothing if it is closed.
+  public func post(_ body: @escaping @Sendable (ServerPort) -> Void) { port.post(body) }
+
   /// Does something with the port, on its thread.
   public func withPort<Value: Sendable>(_ body: @escaping @Sendable (ServerPort) throws -> Value) async throws -> Value
   {

@@ -32,7 +32,12 @@ public enum KeyFiles {
   ///
   /// - Throws: ``KeyFileError`` if the file belongs to another user (root's may), others may read it, or it is no such
   ///   file.
-  public static func read(secret path: String) throws -> KeyPair {
+  public static func read(secret path: String) throws -> KeyPair { try readNamed(secret: path).keys }
+
+  /// The keys of a secret file and the name that they were made for.
+  ///
+  /// - Throws: as ``read(secret:)``.
+  public static func readNamed(secret path: String) throws -> (name: String, keys: KeyPair) {
     var status = stat()
     // Looked at by its name, then read by it: whoever could change the file in between owns the folder.
     guard stat(path, &status) == 0 else { throw FileError(path: path, .reading, .noSuchFile) }
@@ -43,10 +48,9 @@ public enum KeyFiles {
       throw KeyFileError(path: path, "may be read by others; it needs the permissions 0600")
     }
     let words = try words(path)
-    guard words.count == 3, words[0] == secretMark, let secret = SecretKey(words[2]) else {
-      throw KeyFileError(path: path, "is no secret key of clusca")
-    }
-    return try KeyPair(secret)
+    guard words.count == 3, words[0] == secretMark, MessageText.isName(words[1]), let secret = SecretKey(words[2])
+    else { throw KeyFileError(path: path, "is no secret key of clusca") }
+    return (words[1], try KeyPair(secret))
   }
 
   /// Name and key of a public file.

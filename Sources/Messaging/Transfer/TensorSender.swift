@@ -65,6 +65,11 @@ public struct TensorSender: Sendable {
     probed = now
   }
 
+  /// Begins again with what has not arrived: the connection was lost, and chunks on their way with it.
+  public mutating func startAgain() {
+    for index in states.indices { if case .sent = states[index] { states[index] = .waiting } }
+  }
+
   public mutating func handle(_ receipt: ChunkReceipt) {
     guard receipt.transfer == transfer else { return }
     window = receipt.window

@@ -137,20 +137,38 @@ public struct Denoiser: AsyncSequence, Sendable {
       let start = ContinuousClock.now
       let kind = task.policy.kind(ofStep: index)
       let timestep = task.schedule.timestep(index)
-      var outputs: [Tensor] = []
-      for row in rows {
-        let context = StepContext(
-          sample: SampleID(job: task.job, row: row), index: index, kind: kind, timestep: timestep,
-          clusters: kind.isFull ? [:] : clusters[row] ?? [:])
-        let result = try await transport.step(context, latents: latents, probe: probe(index, row))
-        if kind.isFull { clusters[row] = result.clusters }
-        outputs.append(result.output)
-      }
+      let results = try await results(index, kind, timestep)
+      if kind.isFull { for (row, result) in zip(rows, results) { clusters[row] = result.clusters } }
+      let outputs = results.map(\.output)
       let guided = task.guidance.map { $0.guide(outputs[0], awayFrom: outputs[1]) } ?? outputs[0]
       let denoised = run.advance(&latents, predicted: guided)
       return DenoisedStep(
         index: index, kind: kind, timestep: timestep, output: outputs[0], guided: guided, latents: latents,
         denoised: denoised, duration: start.duration(to: .now))
+    }
+
+    /// What the stages give for each row; both rows are on their way at once, so that several stages have work.
+    private func results(_ index: Int, _ kind: StepKind, _ timestep: Float) async throws -> [StepResult] {
+      let contexts = rows.map { row in
+        StepContext(
+          sample: SampleID(job: task.job, row: row), index: index, kind: kind, timestep: timestep,
+          clusters: kind.isFull ? [:] : clusters[row] ?? [:])
+      }
+      let (latents, transport, probe) = (latents, transport, probe)
+      guard contexts.count > 1 else {
+        return [try await transport.step(contexts[0], latents: latents, probe: probe(index, 0))]
+      }
+      return try await withThrowingTaskGroup(of: (UInt16, StepResult).self) { group in
+        for context in contexts {
+          group.addTask {
+            let row = context.sample.row
+            return (row, try await transport.step(context, latents: latents, probe: probe(index, row)))
+          }
+        }
+        var results: [(UInt16, StepResult)] = []
+        for try await result in group { results.append(result) }
+        return results.sorted { $0.0 < $1.0 }.map(\.1)
+      }
     }
   }
 }

@@ -15,7 +15,8 @@ import Transformers
 public struct RenderSession: Sendable {
   public let model: any RenderModel
   private let subjects: [EncodingKey: EncodedSubject]
-  private let transport: any StageTransport
+  /// Nil if each run brings its own.
+  private let transport: (any StageTransport)?
   private let decoder: any LatentDecoder
 
   /// What is being done before the first step.
@@ -41,17 +42,28 @@ public struct RenderSession: Sendable {
     onPhase(.encodingPrompts)
     // Encoding takes minutes with large encoders; what is wrong with the rest is said before.
     try model.checkTensors()
-    subjects = try Self.encode(requests, model, precision)
+    subjects = try Self.encode(requests, model.loadEncoder(precision))
     onPhase(.loadingTransformer)
     try Task.checkCancellation()
     transport = LocalTransport([Stage(try model.loadTransformer(precision, blocks: nil))])
     decoder = try model.loadDecoder(precision)
   }
 
+  /// A session whose stages are elsewhere, with parts that are loaded already. Each run brings its transport.
+  ///
+  /// - Throws: `SampleError` for a subject that the model does not take, or `CancellationError`.
+  public init(
+    _ model: any RenderModel, _ requests: [RenderRequest], encoder: any SubjectEncoder, decoder: any LatentDecoder
+  ) throws {
+    self.model = model
+    self.decoder = decoder
+    subjects = try Self.encode(requests, encoder)
+    transport = nil
+  }
+
   private static func encode(
-    _ requests: [RenderRequest], _ model: any RenderModel, _ precision: Precision
+    _ requests: [RenderRequest], _ encoder: any SubjectEncoder
   ) throws -> [EncodingKey: EncodedSubject] {
-    let encoder = try model.loadEncoder(precision)
     var encoded: [EncodingKey: EncodedSubject] = [:]
     for request in requests {
       for subject in [request.subject] + (request.isGuided ? [request.negative] : []) {
@@ -77,7 +89,9 @@ public struct RenderSession: Sendable {
   /// - Parameters:
   ///   - request: one of those that the session was made for, of a size that the model takes.
   ///   - job: tells apart pictures that are rendered at the same time.
-  public func run(_ request: RenderRequest, job: Int = 0) -> Run {
+  ///   - transport: to the stages; the session's own unless given.
+  public func run(_ request: RenderRequest, job: Int = 0, over transport: (any StageTransport)? = nil) -> Run {
+    guard let transport = transport ?? self.transport else { preconditionFailure("the run has no stages") }
     let grid = model.grid(width: request.width, height: request.height)
     var generator = TorchGenerator(seed: request.seed, noise: request.noise)
     let latents = model.noise(grid, rows: 1, &generator, request.noiseFormat)
@@ -118,6 +132,6 @@ public struct RenderSession: Sendable {
 
   /// The bytes that feature caches hold now.
   public var cacheBytes: Int {
-    get async { await transport.cacheBytes }
+    get async { await transport?.cacheBytes ?? 0 }
   }
 }

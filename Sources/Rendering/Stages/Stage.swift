@@ -47,11 +47,13 @@ public actor Stage {
 
   /// Runs the stage's blocks for one step of a sample.
   ///
+  /// - Parameter betweenBlocks: is called before each block; it may run steps of other samples meanwhile.
   /// - Returns: what goes on to the next stage, and the clusters found at this stage.
   /// - Throws: ``StageError`` for a sample that was not opened; `CancellationError` between two blocks if the task is
   ///   cancelled. The sample must then be closed: its cache has seen half a step.
   public func run(
-    _ context: StepContext, _ input: Input, probe: Probe? = nil
+    _ context: StepContext, _ input: Input, probe: Probe? = nil,
+    betweenBlocks: (isolated Stage) throws -> Void = { _ in }
   ) throws -> (output: Output, clusters: [TokenStream: TokenClusters]) {
     guard let running = samples[context.sample] else { throw StageError.unknownSample(context.sample) }
     let (sample, cache) = (running.sample, running.cache)
@@ -62,7 +64,10 @@ public actor Stage {
       case .latents(let latents): sample.embed(latents, probe: probe)
       case .state(let state): state
       }
-    try sample.run(&state, conditioning: vec, cache: cache, probe: probe) { try Task.checkCancellation() }
+    try sample.run(&state, conditioning: vec, cache: cache, probe: probe) {
+      try Task.checkCancellation()
+      try betweenBlocks(self)
+    }
     if let probe { cache.show(probe.module("cache")) }
     let output: Output =
       isLast ? .output(sample.project(state, conditioning: vec, probe: probe)) : .state(state)

@@ -80,6 +80,8 @@ public struct DiTTransformer: DiffusionTransformer {
     return ends + embedders.reduce(0) { $0 + $1.weightBytes } + loadedBlocks.reduce(0) { $0 + $1.weightBytes }
   }
 
+  public func promptShapes(textTokens: Int) -> (text: [Int], pooled: [Int])? { nil }
+
   public var latentChannels: Int { configuration.patchSize * configuration.patchSize * configuration.inputChannels }
   /// As many: what a model estimates of its noise's variance is left away.
   public var outputChannels: Int { latentChannels }

@@ -77,6 +77,10 @@ public struct FluxTransformer: DiffusionTransformer {
       + singleBlocks.reduce(0) { $0 + $1.weightBytes }
   }
 
+  public func promptShapes(textTokens: Int) -> (text: [Int], pooled: [Int])? {
+    ([textTokens, configuration.textWidth], [configuration.pooledWidth])
+  }
+
   public var latentChannels: Int { configuration.inputChannels }
   public var outputChannels: Int { configuration.outputChannels }
 

@@ -88,34 +88,6 @@ struct Check: AsyncParsableCommand {
   }
 }
 
-/// A command without options, for pictures whose settings are all known.
-private struct RepeatedCommand: PictureCommand {
-  let negativePrompt: String? = nil
-  let secondPrompt: String? = nil
-  let pictureOptions: PictureOptions
-  let modelOptions: ModelOptions
-  let cacheOptions: CacheOptions
-
-  init() throws {
-    pictureOptions = try PictureOptions.parse([])
-    modelOptions = try ModelOptions.parse([])
-    cacheOptions = try CacheOptions.parse([])
-  }
-
-  func settings(_ repeated: RepeatedPicture, model: any RenderModel) throws -> PictureSettings {
-    var entry = PromptEntry()
-    if repeated.isOfClass {
-      entry.classLabel = try repeated.integer("class_label", in: 0...Int.max).map { "\($0)" }
-    } else {
-      entry.prompt = try repeated.string("prompt") ?? ""
-    }
-    let base = try BaseSettings(
-      self, model: model, modelName: repeated.string("model") ?? DefaultModel.name, repeated: repeated)
-    var notes: [String] = []
-    return try base.settings(entry, seed: try repeated.seed() ?? 0, notes: &notes)
-  }
-}
-
 extension PictureSettings {
   /// Whether these are all of the settings of a picture, with the same values.
   fileprivate func isMade(of recorded: JSONObject) -> Bool {

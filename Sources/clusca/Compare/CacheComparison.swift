@@ -16,7 +16,7 @@ struct CacheComparison {
     var method: String {
       let cache = report.settings.cache
       let options = CacheOption.allCases.filter { $0.methods.contains(cache.method) }.map { option in
-        let value = cache.json(option)
+        let value = cache.value(of: option)
         return "\(option.rawValue)=\(value.string ?? value.text())"
       }
       return ([cache.method.rawValue] + (options.isEmpty ? [] : [options.joined(separator: ",")]))

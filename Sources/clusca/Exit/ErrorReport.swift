@@ -28,8 +28,12 @@ struct ErrorReport: Equatable {
     case let error as SampleError: (status, described) = (.input, error.description)
     case let error as HuggingFaceCacheError: (status, described) = (.input, error.description)
     case let error as StagePlanFailure: (status, described) = (.memory, error.description)
-    case let error as KeyFileError: (status, described) = (.input, error.description)
     case let error as JSONError: (status, described) = (.input, error.description)
+    case let error as JobError: (status, described) = (Self.status(of: error), error.description)
+    case let error as SecurityError: (status, described) = (.insecure, error.description)
+    case let error as EndpointError: (status, described) = (.usage, error.description)
+    case let error as KeyFileError: (status, described) = (.input, error.description)
+    case let error as SocketError: (status, described) = (.unavailable, error.description)
     case is CancellationError: (status, described) = (.interrupted, "interrupted")
     default:
       // ArgumentParser's own errors have types that it does not show.
@@ -49,6 +53,18 @@ struct ErrorReport: Equatable {
     case .unreadablePNG, .unsuitablePicture: .input
     case .unwritablePNG, .unsuitableText: .output
     case .unsuitablePattern: .usage
+    }
+  }
+
+  private static func status(of error: JobError) -> ExitStatus {
+    switch error.reason {
+    case .memory: .memory
+    case .request: .usage
+    case .numeric, .model, .storage: .input
+    case .denied, .version, .build, .numerics, .replaced: .refused
+    case .busy, .quota: .unavailable
+    case .cancelled: .interrupted
+    default: .failure
     }
   }
 

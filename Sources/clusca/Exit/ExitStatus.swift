@@ -12,10 +12,16 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
   case differences = 3
   /// A file, a checkpoint or a model that is missing, damaged or not supported.
   case input = 66
+  /// The coordinator cannot be reached, or has no workers for the work.
+  case unavailable = 69
   /// The work would not fit into the memory; said before it starts.
   case memory = 71
   /// A picture or another result cannot be written.
   case output = 73
+  /// The other side does not let this one in: its key, its role, its build or its processor.
+  case refused = 77
+  /// Keys or addresses would let strangers in.
+  case insecure = 78
   case hungUp = 129
   /// SIGINT, mostly Ctrl-C.
   case interrupted = 130
@@ -34,6 +40,9 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
     case .input: "a file or model is missing, damaged or not supported"
     case .memory: "not enough memory"
     case .output: "a result cannot be written"
+    case .unavailable: "no coordinator or no workers"
+    case .refused: "refused by the coordinator"
+    case .insecure: "strangers would get in"
     case .hungUp: "the terminal went away (SIGHUP)"
     case .interrupted: "interrupted (SIGINT, Ctrl-C)"
     case .terminated: "terminated (SIGTERM)"

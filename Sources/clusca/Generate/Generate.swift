@@ -28,6 +28,9 @@ struct Generate: AsyncParsableCommand {
   @OptionGroup(title: "Output")
   var outputOptions: OutputOptions
 
+  @OptionGroup(title: "Workers")
+  var workersOptions: WorkersOptions
+
   func run() async throws {
     let repeated = try promptOptions.from.map { try RepeatedPicture($0) }
     let modelName = try modelOptions.model ?? repeated?.string("model")
@@ -36,9 +39,13 @@ struct Generate: AsyncParsableCommand {
       modelOptions.open(modelName == DefaultModel.name ? nil : modelName), repeated)
     let plan = try PicturePlan(
       entries, of: self, model: model, modelName: modelName ?? DefaultModel.name, repeated: repeated)
-    try await PictureRenderer(
-      model: model, plan: plan, options: outputOptions, parts: modelOptions.partPaths
-    ).run()
+    try await workersOptions.run(
+      model, modelName ?? DefaultModel.name, modelOptions, isQuiet: outputOptions.quiet
+    ) { cluster in
+      try await PictureRenderer(
+        model: model, plan: plan, options: outputOptions, parts: modelOptions.partPaths, cluster: cluster
+      ).run()
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 import Autoencoders
 import Media
+import RenderCluster
 import Rendering
 import Tensors
 
@@ -9,6 +10,10 @@ struct PictureMaker {
   /// How many there will be.
   let count: Int
   let isQuiet: Bool
+  /// Where the transformer is, if not in this process.
+  var cluster: ClusterStages?
+  /// The line of several pictures that are made at the same time; each has its own unless given.
+  var sharedProgress: ProgressLine?
 
   /// A picture that is done.
   struct Made {
@@ -40,9 +45,14 @@ struct PictureMaker {
   func session(_ pictures: [PictureSettings]) async throws -> RenderSession {
     let progress = ProgressLine(steps: pictures[0].steps, isShown: !isQuiet)
     defer { progress.clear() }
-    return try await RenderSession(
-      model, pictures.map(\.request), precision: pictures[0].precision
-    ) { progress.phase($0.rawValue) }
+    let (requests, precision) = (pictures.map(\.request), pictures[0].precision)
+    guard cluster != nil else {
+      return try await RenderSession(model, requests, precision: precision) { progress.phase($0.rawValue) }
+    }
+    progress.phase(RenderSession.Phase.encodingPrompts.rawValue)
+    try model.checkTensors()
+    return try RenderSession(
+      model, requests, encoder: model.loadEncoder(precision), decoder: model.loadDecoder(precision))
   }
 
   /// - Parameters:
@@ -52,15 +62,32 @@ struct PictureMaker {
     _ settings: PictureSettings, number: Int, _ session: RenderSession,
     onStep: (DenoisedStep, RenderSession.Run) throws -> Void = { _, _ in }
   ) async throws -> Made {
+    guard let cluster else { return try await make(settings, number: number, session, over: nil, onStep) }
+    let transport = try await cluster.admit(settings, model)
+    do {
+      let made = try await make(settings, number: number, session, over: transport, onStep)
+      await cluster.coordinator.leave(transport)
+      return made
+    } catch {
+      await cluster.coordinator.leave(transport)
+      throw error
+    }
+  }
+
+  private func make(
+    _ settings: PictureSettings, number: Int, _ session: RenderSession, over transport: RemoteTransport?,
+    _ onStep: (DenoisedStep, RenderSession.Run) throws -> Void
+  ) async throws -> Made {
     let start = ContinuousClock.now
-    let run = session.run(settings.request)
+    let run = session.run(settings.request, over: transport)
     if run.cutTokens > 0, !isQuiet {
       StandardError.write(
         "clusca: The last \(run.cutTokens) tokens of a prompt have no effect: only \(settings.textTokens) are seen "
           + "(--max-sequence-length).")
     }
-    let progress = ProgressLine(picture: number, of: count, steps: settings.steps, isShown: !isQuiet)
-    defer { progress.clear() }
+    let progress =
+      sharedProgress ?? ProgressLine(picture: number, of: count, steps: settings.steps, isShown: !isQuiet)
+    defer { if sharedProgress == nil { progress.clear() } }
     var last: DenoisedStep?
     for try await step in run.steps {
       progress.finishedStep(kind: step.kind.isFull ? "full" : "cached")
@@ -70,7 +97,7 @@ struct PictureMaker {
     }
     guard let last else { preconditionFailure("a run has at least one step") }
     let denoising = start.duration(to: .now)
-    progress.phase("decoding")
+    if sharedProgress == nil { progress.phase("decoding") }
     let pixels = try session.decode(last.latents, of: run)
     try checkNumbers(pixels, "its decoder gave them")
     try Task.checkCancellation()

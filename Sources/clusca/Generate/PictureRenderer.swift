@@ -11,6 +11,8 @@ struct PictureRenderer {
   let options: OutputOptions
   /// Files that belong to a single file of a transformer.
   let parts: [String]
+  /// Where the transformer is, if not in this process.
+  var cluster: ClusterStages?
 
   /// So many pictures' prompts are encoded together, before the encoders give their memory to the transformer.
   private static let picturesPerSession = 128
@@ -42,21 +44,45 @@ struct PictureRenderer {
     for start in stride(from: 0, to: plan.pictures.count, by: Self.picturesPerSession) {
       let group = plan.pictures[start..<min(start + Self.picturesPerSession, plan.pictures.count)]
       let session = try await maker.session(group.map(\.settings))
+      if let cluster {
+        let places = min(group.count, cluster.picturesAtOnce)
+        try await renderTogether(Array(group), from: number, session, places: places, record)
+        number += group.count
+        continue
+      }
       for picture in group {
         number += 1
-        try await render(picture, number: number, session, record)
+        if let made = try await render(picture, number: number, session, maker) { record(made) }
       }
     }
   }
 
-  private var maker: PictureMaker {
-    PictureMaker(model: model, count: plan.pictures.count, isQuiet: options.quiet)
-  }
-
-  private func render(
-    _ picture: PicturePlan.Picture, number: Int, _ session: RenderSession,
+  /// Several pictures at a time, so that all workers have work.
+  private func renderTogether(
+    _ pictures: [PicturePlan.Picture], from first: Int, _ session: RenderSession, places: Int,
     _ record: (RenderManifest.Picture) -> Void
   ) async throws {
+    var maker = maker
+    let progress = ProgressLine(steps: pictures.reduce(0) { $0 + $1.settings.steps }, isShown: !options.quiet)
+    defer { progress.clear() }
+    maker.sharedProgress = progress
+    try await withThrowingTaskGroup(of: RenderManifest.Picture?.self) { [maker] group in
+      for (index, picture) in pictures.enumerated() {
+        if index >= places, let made = try await group.next() ?? nil { record(made) }
+        group.addTask { try await render(picture, number: first + index + 1, session, maker) }
+      }
+      for try await made in group { if let made { record(made) } }
+    }
+  }
+
+  private var maker: PictureMaker {
+    PictureMaker(model: model, count: plan.pictures.count, isQuiet: options.quiet, cluster: cluster)
+  }
+
+  /// - Returns: what a manifest says of it, if there is one.
+  private func render(
+    _ picture: PicturePlan.Picture, number: Int, _ session: RenderSession, _ maker: PictureMaker
+  ) async throws -> RenderManifest.Picture? {
     let start = ContinuousClock.now
     var preview = options.preview
     var latents: [SHA256.Digest] = []
@@ -76,18 +102,16 @@ struct PictureRenderer {
     let file = try png(made.pixels, texts: texts)
     let path = try FinishedPicture(png: file).write(
       to: picture.path, ifExists: options.force ? .overwrite : .number)
-    if options.manifest != nil {
-      record(
-        RenderManifest.Picture(
-          file: path.split(separator: "/").last.map(String.init) ?? path, settings: picture.settings.json,
-          hasMetadata: !options.noMetadata, latents: latents, pixels: SHA256.digest(of: made.pixels),
-          png: SHA256.digest(of: file)))
-    }
     let report = PictureRunReport(
       path: path, settings: picture.settings, summary: made.summary, denoising: made.denoising,
       total: start.duration(to: .now))
     if !options.quiet { StandardError.write(report.line) }
     try StandardOutput.write(options.json ? JSONValue.object(report.json).text() : path)
+    guard options.manifest != nil else { return nil }
+    return RenderManifest.Picture(
+      file: path.split(separator: "/").last.map(String.init) ?? path, settings: picture.settings.json,
+      hasMetadata: !options.noMetadata, latents: latents, pixels: SHA256.digest(of: made.pixels),
+      png: SHA256.digest(of: file))
   }
 
   private func png(_ pixels: Tensor, texts: [PNGText] = []) throws -> [UInt8] {

@@ -45,7 +45,7 @@ struct PictureSettings: Sendable, Equatable {
     var json = subjectJSON
     let common: JSONObject = [
       "seed": Self.json(seed), "width": .integer(width), "height": .integer(height), "steps": .integer(steps),
-      "cfg_scale": .number(cfgScale), "cache": .object(cacheJSON),
+      "cfg_scale": .number(cfgScale), "cache": .object(cache.json),
       "dtype": .string(precision == .float32 ? "float32" : "bf16"),
       "noise_dtype": .string(noiseFormat == .float32 ? "float32" : "bf16"),
       "noise_compat": .string(noise == .current ? "torch" : "torch-legacy"), "vae_tiling": .string(tiling.rawValue),
@@ -69,14 +69,6 @@ struct PictureSettings: Sendable, Equatable {
       "max_sequence_length": .integer(textTokens),
     ]
     if let secondPrompt { json["prompt_2"] = .string(secondPrompt) }
-    return json
-  }
-
-  private var cacheJSON: JSONObject {
-    var json: JSONObject = ["method": .string(cache.method.rawValue)]
-    for option in CacheOption.allCases where option.methods.contains(cache.method) {
-      json[option.rawValue] = cache.json(option)
-    }
     return json
   }
 
@@ -126,21 +118,6 @@ enum VAETiling: String, Sendable, CaseIterable {
     case .auto: .automatic
     case .on: .always
     case .off: .never
-    }
-  }
-}
-
-extension CacheSettings {
-  /// The value of an option, as the picture keeps it.
-  func json(_ option: CacheOption) -> JSONValue {
-    switch option {
-    case .interval: .integer(interval)
-    case .firstEnhance: .integer(enhancedSteps)
-    case .maxOrder: .integer(maximumOrder)
-    case .clusterNum: .integer(clusters)
-    case .propagationRatio: .number(propagation)
-    case .kMeansIterations: .integer(kMeansIterations)
-    case .quirks: .string(quirks == .authorsCode ? "authors" : "none")
     }
   }
 }

@@ -54,19 +54,11 @@ struct RepeatedPicture: Sendable {
   /// The caching, beginning with the settings of the family.
   func cache(_ base: CacheSettings) throws -> CacheSettings {
     guard let cache = json["cache"]?.object else { return base }
-    var settings = base
-    guard let method = cache["method"]?.string.flatMap(CacheSettings.Method.init(rawValue:)) else {
-      throw failure("cache", "a known caching method")
-    }
-    settings.method = method
     do {
-      for (name, value) in cache where name != "method" {
-        try settings.apply("\(name)=\(value.string ?? value.text())")
-      }
+      return try base.with(cache, family: base)
     } catch let error as CacheOptionError {
       throw CommandFailure(.input, "\(path) holds settings that cannot be used: \(error).")
     }
-    return settings
   }
 
   private func value<Value>(_ key: String, _ expected: String, _ convert: (JSONValue) -> Value?) throws -> Value? {

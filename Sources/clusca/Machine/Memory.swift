@@ -32,11 +32,14 @@ struct Memory: Sendable, Equatable {
   /// The bytes that work may take now; nil if the system does not tell.
   static var available: Int? { Memory()?.available }
 
+  /// The bytes of memory that this process has in use; nil if the system does not tell.
+  static var resident: Int? { SystemFile.text("/proc/self/status").flatMap { kilobytes($0)["VmRSS"] } }
+
   /// Values of lines such as `MemTotal:  1234 kB`, in bytes.
   private static func kilobytes(_ text: String) -> [String: Int] {
     var values: [String: Int] = [:]
     for line in text.split(separator: "\n") {
-      let parts = line.split(whereSeparator: { $0 == " " || $0 == ":" })
+      let parts = line.split(whereSeparator: { $0 == " " || $0 == ":" || $0 == "\t" })
       guard parts.count >= 2, let number = Int(parts[1]) else { continue }
       values[String(parts[0])] = number.multipliedReportingOverflow(by: 1024).partialValue
     }

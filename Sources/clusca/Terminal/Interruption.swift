@@ -13,6 +13,7 @@ enum Interruption {
   private struct State {
     var task: Task<Void, any Error>?
     var received: Int32?
+    var drain: (@Sendable () -> Void)?
   }
 
   private static let state = Mutex(State())
@@ -32,6 +33,14 @@ enum Interruption {
     if wasReceived { task.cancel() }
     defer { state.withLock { $0.task = nil } }
     try await task.value
+  }
+
+  /// Runs `body`; the first signal calls `drain`, upon which `body` comes to its end when nothing depends on it any more,
+  /// and a second one ends the process.
+  static func draining(_ drain: @escaping @Sendable () -> Void, _ body: () async throws -> Void) async throws {
+    state.withLock { $0.drain = drain }
+    defer { state.withLock { $0.drain = nil } }
+    try await body()
   }
 
   /// Runs `body`, which cannot be cancelled, so that the first signal ends the process.
@@ -78,11 +87,13 @@ enum Interruption {
   }
 
   private static func receive(_ signal: Int32) {
-    let task = state.withLock { state -> Task<Void, any Error>? in
+    let (task, drain) = state.withLock { state -> (Task<Void, any Error>?, (@Sendable () -> Void)?) in
       defer { state.received = state.received ?? signal }
-      return state.received == nil ? state.task : nil
+      return state.received == nil ? (state.task, state.drain) : (nil, nil)
     }
-    if let task {
+    if let drain {
+      drain()
+    } else if let task {
       task.cancel()
       endWhenPatienceEnds(signal)
     } else {

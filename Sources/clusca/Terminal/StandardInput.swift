@@ -2,6 +2,20 @@ import Glibc
 
 /// The standard input, read to its end.
 enum StandardInput {
+  /// Ends the process when the standard input ends, as it does when whoever started the process is gone.
+  static func endProcessWithIt() {
+    var thread = pthread_t()
+    pthread_create(
+      &thread, nil,
+      { _ in
+        var byte: UInt8 = 0
+        while true {
+          let count = Glibc.read(STDIN_FILENO, &byte, 1)
+          if count == 0 || (count < 0 && errno != EINTR) { _exit(ExitStatus.terminated.rawValue) }
+        }
+      }, nil)
+  }
+
   /// At most `maximumBytes`. Waits in short turns, so that a task that is cancelled does not wait for a terminal.
   static func read(maximumBytes: Int) throws -> [UInt8] {
     var bytes: [UInt8] = []

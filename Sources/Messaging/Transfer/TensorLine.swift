@@ -1,0 +1,152 @@
+import Synchronization
+
+/// The sending end of a line for tensors, to one receiver: each tensor goes on until all of it has arrived, over as many
+/// connections as it takes.
+public final class TensorLine: Sendable {
+  /// What a line tells, on the thread of its socket.
+  public enum Event: Sendable {
+    /// All of a tensor has arrived.
+    case delivered(Fence, WireStream)
+    /// The receiver does not take tensors of this fence, and says why; they are dropped.
+    case refused(Fence, Refusal)
+    /// The receiver did not let this process in, or its socket failed; the line goes on trying.
+    case unreachable(String)
+  }
+
+  fileprivate struct State: Sendable {
+    var transfers: [Transfer] = []
+    var lastTransfer: UInt64 = 0
+    var sentBytes = 0
+  }
+
+  fileprivate struct Transfer: Sendable {
+    let fence: Fence
+    var sender: TensorSender
+  }
+
+  /// The transfers, and what is done with them on the thread of the socket.
+  fileprivate final class Queue: Sendable {
+    let hello: Hello
+    let limits: Limits
+    let state = Mutex(State())
+    let report: @Sendable (Event) -> Void
+
+    init(hello: Hello, limits: Limits, report: @escaping @Sendable (Event) -> Void) {
+      self.hello = hello
+      self.limits = limits
+      self.report = report
+    }
+  }
+
+  private static let tickMilliseconds = 200
+
+  private let client: MessageClient
+  private let queue: Queue
+
+  private init(_ client: MessageClient, _ queue: Queue) {
+    self.client = client
+    self.queue = queue
+  }
+
+  /// Begins to connect.
+  ///
+  /// - Parameter hello: who sends; its incarnation tells a line from an older one of the same process.
+  public static func open(
+    to endpoint: Endpoint, security: ClientSecurity, hello: Hello, limits: Limits = Limits(),
+    report: @escaping @Sendable (Event) -> Void = { _ in }
+  ) async throws -> TensorLine {
+    let queue = Queue(hello: hello, limits: limits, report: report)
+    let configuration = ClientConfiguration(
+      endpoint: endpoint, security: security, settings: .tensors, limits: limits, tickMilliseconds: tickMilliseconds)
+    let client = try await MessageClient.start(configuration) { event, port in queue.take(event, port) }
+    return TensorLine(client, queue)
+  }
+
+  /// Sends a tensor, now or later.
+  public func send(_ plan: TensorPlan, _ payload: Payload, fence: Fence) {
+    var fence = fence
+    fence.sequence = 0
+    queue.state.withLock { state in
+      state.lastTransfer += 1
+      let sender = TensorSender(transfer: state.lastTransfer, plan, payload, limits: queue.limits)
+      state.transfers.append(Transfer(fence: fence, sender: sender))
+    }
+    client.post { [queue] port in queue.pump(port) }
+  }
+
+  /// Lets go of tensors that nobody waits for any more.
+  public func drop(where isPointless: (Fence) -> Bool) {
+    queue.state.withLock { $0.transfers.removeAll { isPointless($0.fence) } }
+  }
+
+  /// The bytes of tensors that were handed to the socket, those sent again included.
+  public var sentBytes: Int { queue.state.withLock(\.sentBytes) }
+
+  public func close() async { await client.stop() }
+}
+
+extension TensorLine.Queue {
+  fileprivate func take(_ event: ClientEvent, _ port: ClientPort) {
+    switch event {
+    case .ready:
+      port.send(Message(.hello(hello)))
+      state.withLock { state in for index in state.transfers.indices { state.transfers[index].sender.startAgain() } }
+      pump(port)
+    case .message(let message, _): take(message, port)
+    case .tick: pump(port)
+    case .refused: report(.unreachable("\(hello.name) is not let in"))
+    case .failed(let reason): report(.unreachable(reason))
+    case .disconnected, .malformed: break
+    }
+  }
+
+  private func take(_ message: Message, _ port: ClientPort) {
+    switch message.body {
+    case .ack(let receipt): update(receipt.transfer) { $0.handle(receipt) }
+    case .resend(let request): update(request.transfer) { $0.handle(request) }
+    case .credit(let change): update(change.transfer) { $0.handle(change) }
+    case .current: drop(below: message.fence)
+    case .refused(let refusal) where refusal.reason == .unexpected: port.send(Message(.hello(hello)))
+    case .refused(let refusal):
+      let fence = message.fence
+      state.withLock { $0.transfers.removeAll { $0.fence == fence } }
+      report(.refused(fence, refusal))
+    default: break
+    }
+    pump(port)
+  }
+
+  private func update(_ transfer: UInt64, _ change: (inout TensorSender) -> Void) {
+    let delivered: (Fence, WireStream)? = state.withLock { state in
+      guard let index = state.transfers.firstIndex(where: { $0.sender.transfer == transfer }) else { return nil }
+      change(&state.transfers[index].sender)
+      guard state.transfers[index].sender.isDone else { return nil }
+      let done = state.transfers.remove(at: index)
+      return (done.fence, done.sender.plan.stream)
+    }
+    if let delivered { report(.delivered(delivered.0, delivered.1)) }
+  }
+
+  /// The receiver is further than these.
+  private func drop(below fence: Fence) {
+    state.withLock { state in
+      state.transfers.removeAll { ($0.fence.epoch, $0.fence.attempt) < (fence.epoch, fence.attempt) }
+    }
+  }
+
+  /// Hands to the socket what windows and the socket allow.
+  fileprivate func pump(_ port: ClientPort) {
+    guard port.isReady else { return }
+    let now = MonotonicClock.milliseconds
+    state.withLock { state in
+      for index in state.transfers.indices {
+        let fence = state.transfers[index].fence
+        while let (chunk, bytes) = state.transfers[index].sender.next(now: now) {
+          guard port.send(Message(.chunk(chunk), fence: fence), bytes) == .sent else { return }
+          state.transfers[index].sender.sent(chunk, now: now)
+          state.sentBytes += bytes.count
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,367 @@
+import FeatureCaching
+import Messaging
+import Rendering
+import Tensors
+import Transformers
+
+/// A coordinator: gives jobs to workers that connect to it. ``CoordinatorCore`` decides; this exchanges values between it,
+/// the sockets and the denoisers.
+public actor Coordinator {
+  private enum Incoming: Sendable {
+    case control(ServerEvent)
+    case output(TensorServer.Event)
+    case core(CoordinatorEvent)
+  }
+
+  /// A message of a client, which is not the core's affair.
+  public struct ClientMessage: Sendable {
+    public let message: Message
+    public let payload: Payload
+    public let peer: Peer
+  }
+
+  private let configuration: CoordinatorConfiguration
+  private let events: AsyncStream<Incoming>
+  private let post: AsyncStream<Incoming>.Continuation
+  private let clients: AsyncStream<ClientMessage>.Continuation
+  /// What clients send.
+  public nonisolated let clientMessages: AsyncStream<ClientMessage>
+  private let outputAccess: AccessControl
+  private var core: CoordinatorCore
+  private let control: MessageServer
+  private let outputs: TensorServer
+  private var lines: [TensorLine] = []
+  private var jobs: [UInt64: RunningJob] = [:]
+  private var samples: [SampleKey: RemoteSample] = [:]
+  private var lastJob: UInt64 = 0
+
+  private static let tickMilliseconds = 250
+
+  /// Begins to listen.
+  ///
+  /// - Throws: what is wrong with addresses and keys; see ``MessageServer/start(_:handler:)``.
+  public static func start(_ configuration: CoordinatorConfiguration) async throws -> Coordinator {
+    let (events, post) = AsyncStream.makeStream(of: Incoming.self)
+    let access = AccessControl(AllowList())
+    let outputs = try await TensorServer.start(at: configuration.outputs, security: configuration.server(access)) {
+      post.yield(.output($0))
+    }
+    let server = ServerConfiguration(
+      endpoints: configuration.endpoints, security: configuration.controlServer, tickMilliseconds: tickMilliseconds)
+    let control = try await MessageServer.start(server) { event, _ in post.yield(.control(event)) }
+    let coordinator = Coordinator(configuration, events, post, control, outputs, access)
+    Task { await coordinator.serve() }
+    return coordinator
+  }
+
+  private init(
+    _ configuration: CoordinatorConfiguration, _ events: AsyncStream<Incoming>,
+    _ post: AsyncStream<Incoming>.Continuation, _ control: MessageServer, _ outputs: TensorServer,
+    _ access: AccessControl
+  ) {
+    self.configuration = configuration
+    self.events = events
+    self.post = post
+    self.control = control
+    self.outputs = outputs
+    outputAccess = access
+    (clientMessages, clients) = AsyncStream.makeStream(of: ClientMessage.self)
+    let key: PublicKey? = if case .curve(let keys, _) = configuration.security { keys.publicKey } else { nil }
+    let identity = CoordinatorIdentity(
+      epoch: configuration.epoch, build: configuration.build, numerics: configuration.numerics,
+      outputs: .init(address: outputs.endpoint.description, key: key),
+      waitsForWorkers: configuration.waitsForWorkers)
+    core = CoordinatorCore(identity, planning: configuration.planning)
+  }
+
+  /// Where it listens.
+  public nonisolated var endpoints: [Endpoint] { control.endpoints }
+
+  public var status: ClusterStatus { core.status(now: Clock.microseconds) }
+
+  /// Closes its sockets; jobs that run fail.
+  public func stop() async {
+    for job in jobs.keys.sorted() { end(job, JobError(.cancelled, "The coordinator stops.")) }
+    post.finish()
+    clients.finish()
+    await disconnect()
+    await control.stop()
+    await outputs.stop()
+  }
+
+  /// To a client, or whoever else is connected.
+  public nonisolated func send(_ message: Message, _ payload: Payload = .empty, to peer: Peer) {
+    control.post { $0.send(message, payload, to: peer) }
+  }
+
+  /// Tells for certain that a worker is gone, as who started its process may know.
+  public nonisolated func workerIsGone(_ name: String) { post.yield(.core(.gone(worker: name))) }
+
+  // MARK: - Jobs
+
+  /// Waits until there is room for a job. Whoever was let in says so with ``leave(_:)`` when it has ended.
+  ///
+  /// - Parameters:
+  ///   - facts: what the workers will need for it.
+  ///   - cache: the caching of all its samples.
+  ///   - seed: of the random choices of its caches.
+  ///   - accepted: is told the job's number before it waits.
+  /// - Returns: the way to the stages, for the job's denoiser.
+  /// - Throws: ``JobError`` or `CancellationError`.
+  public func admit(
+    _ facts: JobFacts, cache: CacheSettings, seed: UInt64, accepted: @Sendable (UInt64) -> Void = { _ in }
+  ) async throws -> RemoteTransport {
+    lastJob += 1
+    let job = lastJob
+    accepted(job)
+    do {
+      try await withTaskCancellationHandler {
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+          guard !Task.isCancelled else { return continuation.resume(throwing: CancellationError()) }
+          jobs[job] = RunningJob(start: continuation)
+          post.yield(.core(.submitted(job: job, facts)))
+        }
+      } onCancel: {
+        cancel(job)
+      }
+    } catch {
+      jobs[job] = nil
+      throw error
+    }
+    return RemoteTransport(coordinator: self, job: job, cache: cache, seed: seed, steps: facts.steps)
+  }
+
+  /// A job that was let in has ended, one way or another.
+  public func leave(_ transport: RemoteTransport) {
+    jobs[transport.job] = nil
+    for key in samples.keys.filter({ $0.job == transport.job }).sorted() { close(key) }
+    post.yield(.core(.finished(job: transport.job)))
+  }
+
+  /// Ends a job, whether it waits or runs.
+  public nonisolated func cancel(_ job: UInt64) { post.yield(.core(.cancelled(job: job))) }
+
+  private func end(_ job: UInt64, _ error: any Error) {
+    guard var running = jobs[job] else { return }
+    let start = running.start
+    running.start = nil
+    running.failure = error
+    jobs[job] = running
+    start?.resume(throwing: error)
+    for key in samples.keys.sorted() where key.job == job { fail(key, error) }
+  }
+
+  // MARK: - Samples
+
+  func open(_ key: SampleKey, _ setup: SampleSetup, _ opening: SampleOpening, _ settings: SampleSettings) throws {
+    if let failure = jobs[key.job]?.failure { throw failure }
+    samples[key] = RemoteSample(condition: setup.inputs.condition)
+    post.yield(.core(.opened(key, opening, settings: settings.payload)))
+  }
+
+  func step(_ key: SampleKey, _ context: StepContext, _ latents: Tensor) async throws -> StepResult {
+    if let failure = jobs[key.job]?.failure { throw failure }
+    guard samples[key] != nil else { throw StageError.unknownSample(context.sample) }
+    let clusters = WireClusters.pack(context.clusters)
+    var distance: UInt32?
+    if case .cached(let steps) = context.kind { distance = UInt32(steps) }
+    let order = StepOrder(distance: distance, timestep: context.timestep, labels: clusters.labels)
+    return try await withTaskCancellationHandler {
+      try await withCheckedThrowingContinuation { continuation in
+        guard !Task.isCancelled else { return continuation.resume(throwing: CancellationError()) }
+        samples[key]?.latents.append(latents)
+        samples[key]?.waiting = continuation
+        post.yield(.core(.wanted(key, StepRequest(order: order, labels: clusters.payload))))
+      }
+    } onCancel: {
+      Task { await fail(key, CancellationError()) }
+    }
+  }
+
+  func close(_ key: SampleKey) {
+    guard let sample = samples.removeValue(forKey: key) else { return }
+    sample.waiting?.resume(throwing: CancellationError())
+    post.yield(.core(.closed(key)))
+  }
+
+  private func fail(_ key: SampleKey, _ error: any Error) {
+    let waiting = samples[key]?.waiting
+    samples[key]?.waiting = nil
+    waiting?.resume(throwing: error)
+  }
+
+  // MARK: - Events and effects
+
+  /// One after the other: an effect is done before the next event is looked at.
+  private func serve() async {
+    for await event in events { await take(event) }
+  }
+
+  private func take(_ event: Incoming) async {
+    switch event {
+    case .core(let event): await apply(event)
+    case .control(let event): await take(event)
+    case .output(.arrived(let arrival)): await take(arrival)
+    case .output(.lost(let fence, let reason)):
+      await apply(.cancelled(job: fence.job))
+      end(fence.job, JobError(.tensor, "An output was lost: \(reason)."))
+    case .output(.failed(let reason)): configuration.note("The socket for outputs failed: \(reason).")
+    }
+  }
+
+  private func take(_ event: ServerEvent) async {
+    switch event {
+    case .message(let message, let payload, let peer): await take(message, payload, peer)
+    case .replaced(let peer): configuration.note("\(peer.name) is here on another connection.")
+    case .malformed(let error, let name): configuration.note("A message of \(name) is malformed: \(error.reason).")
+    case .quarantined(let name): configuration.note("\(name) is not heard for ten minutes.")
+    case .tick: await apply(.tick)
+    case .insecure: configuration.note("Messages are not protected: anybody on the network may read and forge them.")
+    case .authenticatorStalled: configuration.note("Handshakes are not answered; nobody new gets in.")
+    case .opened(let error): configuration.note("\(error).")
+    case .failed(let reason): configuration.note("The socket for workers and clients failed: \(reason).")
+    case .connection: break
+    }
+  }
+
+  private func take(_ message: Message, _ payload: Payload, _ peer: Peer) async {
+    guard peer.role == .worker else {
+      clients.yield(ClientMessage(message: message, payload: payload, peer: peer))
+      return
+    }
+    if case .hello(let hello) = message.body { return await apply(.hello(hello, from: peer)) }
+    await apply(.message(message, payload, from: peer))
+  }
+
+  private func take(_ arrival: TensorInbox.Arrival) async {
+    let fence = arrival.fence
+    guard let output = Tensor(arrival), samples[fence.sample] != nil else { return }
+    samples[fence.sample]?.output = output
+    await apply(.output(fence.sample, attempt: fence.attempt, step: fence.step))
+  }
+
+  private func apply(_ event: CoordinatorEvent) async {
+    for effect in core.handle(event, now: Clock.microseconds) { await perform(effect) }
+  }
+
+  private func perform(_ effect: CoordinatorEffect) async {
+    switch effect {
+    case .send(let message, let payload, let peer): send(message, payload, to: peer)
+    case .start(let job):
+      let start = jobs[job]?.start
+      jobs[job]?.start = nil
+      start?.resume()
+    case .end(let job, let ending):
+      let error: any Error =
+        ending.outcome == .cancelled ? CancellationError() : JobError(ending.reason ?? .internal, ending.text)
+      end(job, error)
+    case .connect(let attempt, let stages): await connect(attempt, stages)
+    case .disconnect: await disconnect()
+    case .sendCondition(let key, let attempt): sendCondition(key, attempt)
+    case .sendLatents(let key, let attempt, let step): sendLatents(key, attempt, step)
+    case .forget(let key, let attempt):
+      let isOver: @Sendable (Fence) -> Bool = { $0.sample == key && $0.attempt == attempt }
+      outputs.cancel(where: isOver)
+      for line in lines { line.drop(where: isOver) }
+    case .stepDone(let key, let step, let labels, let payload): finishStep(key, step, labels, payload)
+    case .fail(let key, let reason, let text): fail(key, JobError(reason, text))
+    case .computed(let span): configuration.trace?(span)
+    case .note(let text): configuration.note(text)
+    }
+  }
+
+  private func connect(_ attempt: UInt32, _ stages: [Assignment.Neighbour]) async {
+    await disconnect()
+    if let last = stages.last, let key = last.key {
+      let entry = AllowList.Entry(name: LineName.stage(UInt32(stages.count - 1)), role: .worker, key: key)
+      outputAccess.list = AllowList([entry]) ?? AllowList()
+    }
+    outputs.raiseFloor(epoch: configuration.epoch, attempt: attempt)
+    let hello = Hello(
+      build: configuration.build, role: .coordinator, name: LineName.coordinator, incarnation: Clock.date)
+    for (number, stage) in stages.enumerated() {
+      do {
+        let note = configuration.note
+        lines.append(
+          try await TensorLine.open(
+            to: Endpoint(stage.address), security: configuration.client(stage.key), hello: hello
+          ) { event in
+            if case .unreachable(let reason) = event { note("Stage \(number) cannot be reached: \(reason).") }
+          })
+      } catch {
+        configuration.note("Stage \(number) cannot be reached at \(stage.address): \(error).")
+      }
+    }
+  }
+
+  private func disconnect() async {
+    let old = lines
+    lines = []
+    for line in old { await line.close() }
+  }
+
+  // MARK: - Tensors
+
+  private func fence(_ key: SampleKey, _ attempt: UInt32, stage: Int, step: UInt32) -> Fence {
+    Fence(
+      epoch: configuration.epoch, job: key.job, row: key.row, attempt: attempt, stage: UInt32(stage), step: step)
+  }
+
+  private func sendCondition(_ key: SampleKey, _ attempt: UInt32) {
+    guard case .text(let text, let pooled)? = samples[key]?.condition else { return }
+    for (stream, tensor) in [(WireStream.prompt, text), (.pooled, pooled)] {
+      guard let plan = TensorPlan(stream, .float32, shape: tensor.shape) else { continue }
+      let payload = tensor.payload()
+      for (stage, line) in lines.enumerated() {
+        line.send(plan, payload, fence: fence(key, attempt, stage: stage, step: 0))
+      }
+    }
+  }
+
+  private func sendLatents(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32) {
+    guard let sample = samples[key], sample.latents.indices.contains(Int(step)), let first = lines.first else { return }
+    let latents = sample.latents[Int(step)]
+    guard let plan = TensorPlan(.latents, .float32, shape: latents.shape),
+      // The model's output has the shape of its latents.
+      let output = TensorPlan(.output, .float32, shape: latents.shape)
+    else { return fail(key, JobError(.tensor, "Latents of shape \(latents.shape) do not travel.")) }
+    do {
+      let expected = fence(key, attempt, stage: lines.count, step: step)
+      try outputs.expect(.init(output, fence: expected, sender: core.lastStageKey))
+    } catch {
+      return fail(key, JobError(.memory, "The outputs of all steps in flight are too large: \(error)."))
+    }
+    first.send(plan, latents.payload(), fence: fence(key, attempt, stage: 0, step: step))
+  }
+
+  private func finishStep(_ key: SampleKey, _ step: UInt32, _ labels: [LabelledStream], _ payload: Payload) {
+    guard let output = samples[key]?.output, let waiting = samples[key]?.waiting else { return }
+    samples[key]?.output = nil
+    samples[key]?.waiting = nil
+    do {
+      waiting.resume(
+        returning: StepResult(output: output, clusters: try WireClusters.unpack(labels, payload)))
+    } catch {
+      waiting.resume(throwing: JobError(.malformed, "The labels of step \(step + 1) make no sense: \(error)."))
+    }
+  }
+}
+
+/// A job as the runtime knows it.
+private struct RunningJob {
+  /// Until there is room for it.
+  var start: CheckedContinuation<Void, any Error>?
+  /// Why it was ended.
+  var failure: (any Error)?
+}
+
+/// A sample as the runtime knows it: its numbers.
+private struct RemoteSample {
+  let condition: Condition
+  /// By step, so that another pipeline can do them again.
+  var latents: [Tensor] = []
+  /// Of the step in hand.
+  var output: Tensor?
+  /// The denoiser that waits for the step in hand.
+  var waiting: CheckedContinuation<StepResult, any Error>?
+}

@@ -1,0 +1,89 @@
+import Messaging
+
+/// What a coordinator is from its start on.
+public struct CoordinatorConfiguration: Sendable {
+  /// Where workers and clients connect.
+  public var endpoints: [Endpoint]
+  /// Where the last stage sends its output.
+  public var outputs: Endpoint
+  /// Nil: none, on this machine only.
+  public var security: Security
+  /// Raised at each start.
+  public var epoch: UInt64
+  public var build: String
+  public var numerics: Digest
+  /// Whether jobs that no set of workers can do wait for more of them.
+  public var waitsForWorkers: Bool
+  public var planning: Planning
+  /// Told what people should know.
+  public var note: @Sendable (String) -> Void
+  /// Told of each step that a stage has computed.
+  public var trace: (@Sendable (StageSpan) -> Void)?
+
+  public enum Security: Sendable {
+    case curve(KeyPair, AccessControl)
+    case plaintext
+    case insecurePlaintext
+  }
+
+  public init(
+    endpoints: [Endpoint], outputs: Endpoint, security: Security, epoch: UInt64, build: String, numerics: Digest,
+    waitsForWorkers: Bool = true, planning: @escaping Planning = StagePlanner.planning,
+    note: @escaping @Sendable (String) -> Void = { _ in }, trace: (@Sendable (StageSpan) -> Void)? = nil
+  ) {
+    self.endpoints = endpoints
+    self.outputs = outputs
+    self.security = security
+    self.epoch = epoch
+    self.build = build
+    self.numerics = numerics
+    self.waitsForWorkers = waitsForWorkers
+    self.planning = planning
+    self.note = note
+    self.trace = trace
+  }
+}
+
+extension CoordinatorConfiguration {
+  var controlServer: ServerSecurity {
+    switch security {
+    case .curve(let keys, let access): .curve(keys, access)
+    case .plaintext: .plaintext
+    case .insecurePlaintext: .insecurePlaintext
+    }
+  }
+
+  /// The same keys, for those on another list.
+  func server(_ access: AccessControl) -> ServerSecurity {
+    if case .curve(let keys, _) = security { .curve(keys, access) } else { controlServer }
+  }
+
+  /// To reach a worker of this key.
+  func client(_ key: PublicKey?) -> ClientSecurity {
+    switch security {
+    case .curve(let keys, _): .curve(keys, server: key ?? keys.publicKey)
+    case .plaintext: .plaintext
+    case .insecurePlaintext: .insecurePlaintext
+    }
+  }
+}
+
+extension StagePlanner {
+  /// The planner as ``CoordinatorCore`` takes it.
+  public static let planning: Planning = { blocks, workers, samples, activationBytes in
+    Result { () throws(StagePlanFailure) in
+      try plan(blocks: blocks, workers: workers, samplesInFlight: samples, activationBytes: activationBytes)
+    }
+  }
+}
+
+/// Why a job could not be done.
+public struct JobError: Error, Sendable, Hashable, CustomStringConvertible {
+  public let reason: Reason
+  public let description: String
+
+  public init(_ reason: Reason, _ description: String) {
+    self.reason = reason
+    self.description = description
+  }
+}

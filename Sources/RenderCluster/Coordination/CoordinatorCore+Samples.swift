@@ -1,0 +1,166 @@
+import Messaging
+
+/// Jobs and their samples, step by step.
+extension CoordinatorCore {
+  // MARK: - Jobs
+
+  mutating func submit(_ job: UInt64, _ facts: JobFacts) {
+    guard index(of: job) == nil else { return }
+    jobs.append(JobRecord(id: job, facts: facts))
+  }
+
+  /// Ends a job before its time.
+  mutating func end(_ job: UInt64, _ ending: JobEnding) {
+    guard index(of: job) != nil else { return }
+    emit(.end(job: job, ending))
+    remove(job)
+  }
+
+  mutating func remove(_ job: UInt64) {
+    guard let index = index(of: job) else { return }
+    for sample in jobs[index].samples { close(sample.key) }
+    jobs.removeAll { $0.id == job }
+    for worker in workers.indices { releaseIfDrained(worker) }
+  }
+
+  private func place(of key: SampleKey) -> (job: Int, sample: Int)? {
+    guard let job = index(of: key.job), let sample = jobs[job].samples.firstIndex(where: { $0.key == key }) else {
+      return nil
+    }
+    return (job, sample)
+  }
+
+  // MARK: - Opening and closing
+
+  mutating func open(_ key: SampleKey, _ opening: SampleOpening, _ settings: Payload) {
+    guard let job = index(of: key.job), place(of: key) == nil else { return }
+    jobs[job].samples.append(SampleRecord(key: key, opening: opening, settings: settings))
+    jobs[job].samples.sort { $0.key < $1.key }
+  }
+
+  /// A sample enters the pipeline.
+  mutating func enter(_ job: Int, _ sample: Int) {
+    guard let pipeline, pipeline.isReady else { return }
+    let record = jobs[job].samples[sample]
+    let attempt = nextAttempt()
+    var openings: [SampleRecord.Opening] = []
+    for (stage, planned) in pipeline.plan.stages.enumerated() {
+      guard let worker = index(of: planned.worker) else { continue }
+      let fence = Fence(job: record.key.job, row: record.key.row, attempt: attempt, stage: UInt32(stage))
+      let sequence = post(.openSample(record.opening), record.settings, fence: fence, to: worker)
+      openings.append(.init(worker: planned.worker, sequence: sequence))
+    }
+    jobs[job].samples[sample].attempt = attempt
+    jobs[job].samples[sample].state = .opening(openings)
+  }
+
+  mutating func openingArrived(at worker: String, sequence: UInt64) {
+    for job in jobs.indices {
+      for sample in jobs[job].samples.indices {
+        guard case .opening(var openings) = jobs[job].samples[sample].state else { continue }
+        openings.removeAll { $0.worker == worker && $0.sequence == sequence }
+        guard openings.isEmpty else {
+          jobs[job].samples[sample].state = .opening(openings)
+          continue
+        }
+        jobs[job].samples[sample].state = .open
+        emit(.sendCondition(jobs[job].samples[sample].key, attempt: jobs[job].samples[sample].attempt))
+      }
+    }
+  }
+
+  mutating func close(_ key: SampleKey) {
+    guard let (job, sample) = place(of: key) else { return }
+    let record = jobs[job].samples.remove(at: sample)
+    guard record.state != .outside, let pipeline else { return }
+    emit(.forget(key, attempt: record.attempt))
+    for (stage, planned) in pipeline.plan.stages.enumerated() {
+      guard let worker = index(of: planned.worker) else { continue }
+      let fence = Fence(job: key.job, row: key.row, attempt: record.attempt, stage: UInt32(stage))
+      post(.closeSample, fence: fence, to: worker)
+    }
+  }
+
+  mutating func fail(_ key: SampleKey, _ reason: Reason, _ text: String) { emit(.fail(key, reason, text)) }
+
+  // MARK: - Steps
+
+  mutating func want(_ key: SampleKey, _ request: StepRequest) {
+    guard let (job, sample) = place(of: key) else { return }
+    jobs[job].samples[sample].steps.append(request)
+  }
+
+  /// Begins the next step of a sample, if it can be.
+  mutating func beginStep(_ job: Int, _ sample: Int) {
+    guard let pipeline, pipeline.isReady, let step = jobs[job].samples[sample].next else { return }
+    let record = jobs[job].samples[sample]
+    let request = record.steps[step]
+    for (stage, planned) in pipeline.plan.stages.enumerated() {
+      guard let worker = index(of: planned.worker) else { continue }
+      let fence = Fence(
+        job: record.key.job, row: record.key.row, attempt: record.attempt, stage: UInt32(stage), step: UInt32(step))
+      post(.stepBegin(request.order), request.labels, fence: fence, to: worker)
+    }
+    jobs[job].samples[sample].inFlight = StepInFlight(
+      step: step, stages: Set(0..<UInt32(pipeline.plan.stages.count)))
+    emit(.sendLatents(record.key, attempt: record.attempt, step: UInt32(step)))
+  }
+
+  mutating func take(_ report: StepReport, _ payload: Payload, _ fence: Fence, _ worker: Int) {
+    guard let pipeline, pipeline.stage(of: workers[worker].name) == fence.stage,
+      let (job, sample) = place(of: fence.sample), jobs[job].samples[sample].attempt == fence.attempt,
+      let inFlight = jobs[job].samples[sample].inFlight, inFlight.step == Int(fence.step),
+      inFlight.stages.contains(fence.stage)
+    else { return }
+    let isFull = jobs[job].samples[sample].steps[inFlight.step].order.distance == nil
+    if isFull {
+      let blocks = pipeline.plan.stages[Int(fence.stage)].blocks
+      let operations = blocks.reduce(0) { $0 + jobs[job].facts.blocks[$1].operations }
+      workers[worker].speed.add(operations: operations, microseconds: report.microseconds)
+    }
+    jobs[job].samples[sample].inFlight?.stages.remove(fence.stage)
+    jobs[job].samples[sample].inFlight?.labels += report.labels
+    jobs[job].samples[sample].inFlight?.labelBytes += payload.bytes
+    let start = Int64(clamping: report.clockMicroseconds) - (workers[worker].clock.microseconds ?? 0)
+    emit(
+      .computed(
+        StageSpan(
+          worker: workers[worker].name, stage: fence.stage, sample: fence.sample, step: fence.step, isFull: isFull,
+          start: start, microseconds: Int64(clamping: report.microseconds))))
+    finishStep(job, sample)
+  }
+
+  mutating func take(outputOf key: SampleKey, attempt: UInt32, step: UInt32) {
+    guard let (job, sample) = place(of: key), jobs[job].samples[sample].attempt == attempt,
+      jobs[job].samples[sample].inFlight?.step == Int(step)
+    else { return }
+    jobs[job].samples[sample].inFlight?.hasOutput = true
+    finishStep(job, sample)
+  }
+
+  private mutating func finishStep(_ job: Int, _ sample: Int) {
+    let record = jobs[job].samples[sample]
+    guard let inFlight = record.inFlight, inFlight.isDone else { return }
+    jobs[job].samples[sample].inFlight = nil
+    jobs[job].samples[sample].position += 1
+    guard inFlight.step >= record.delivered else { return }
+    jobs[job].samples[sample].delivered = inFlight.step + 1
+    jobs[job].samples[sample].lostPipelines = 0
+    emit(
+      .stepDone(
+        record.key, step: UInt32(inFlight.step), inFlight.labels, labels: Payload(inFlight.labelBytes)))
+  }
+
+  /// A worker could not load its blocks, or not compute a step.
+  mutating func take(_ failure: StageFailure, _ fence: Fence, _ worker: Int) {
+    guard let pipeline, pipeline.stage(of: workers[worker].name) == fence.stage else { return }
+    if fence.job == 0 {
+      if fence.attempt == pipeline.attempt { failed(toLoad: failure, worker) }
+      return
+    }
+    guard let (job, sample) = place(of: fence.sample), jobs[job].samples[sample].attempt == fence.attempt else {
+      return
+    }
+    fail(fence.sample, failure.reason, "The worker \(workers[worker].name) says: \(failure.text)")
+  }
+}

@@ -1,0 +1,172 @@
+import Messaging
+import Tensors
+
+/// What a coordinator is from its start on.
+public struct CoordinatorIdentity: Sendable, Hashable {
+  /// Raised at each start; see `Proto/clusca.proto`.
+  public var epoch: UInt64
+  /// The program; workers must be of the same.
+  public var build: String
+  /// The class of numerics; workers must be of the same, for pictures to be.
+  public var numerics: Digest
+  /// Where the last stage sends its output.
+  public var outputs: Assignment.Neighbour
+  /// Whether jobs that no set of workers can do wait for more of them; otherwise they fail.
+  public var waitsForWorkers: Bool
+
+  public init(
+    epoch: UInt64, build: String, numerics: Digest, outputs: Assignment.Neighbour, waitsForWorkers: Bool = true
+  ) {
+    self.waitsForWorkers = waitsForWorkers
+    self.epoch = epoch
+    self.build = build
+    self.numerics = numerics
+    self.outputs = outputs
+  }
+}
+
+/// Makes a plan of stages; ``StagePlanner`` unless a test wants certain cuts.
+public typealias Planning =
+  @Sendable (_ blocks: [BlockCost], _ workers: [WorkerCapacity], _ samples: Int, _ activationBytes: Int)
+  -> Result<StagePlan, StagePlanFailure>
+
+/// The coordinator's decisions: who is a worker, who has which blocks, which job goes on when, and what follows when a worker
+/// is lost. A value that is told what happens and when, and says what to do: it has no clock, no sockets, no files, no
+/// random numbers, and the order in which a dictionary lies decides about nothing. The same events give the same effects.
+public struct CoordinatorCore: Sendable {
+  public let identity: CoordinatorIdentity
+  let planning: Planning
+  /// By name.
+  var workers: [WorkerRecord] = []
+  /// By number.
+  var jobs: [JobRecord] = []
+  var pipeline: Pipeline?
+  /// Counts assignments and openings: a number never means two things.
+  private var lastAttempt: UInt32 = 0
+  private var lastHeartbeat: UInt64 = 0
+  private var lastHeartbeatTime = Int64.min
+  /// Why there is no pipeline although jobs wait; said once.
+  var obstacle: String?
+  /// In microseconds; the time of the event in hand.
+  private(set) var now: Int64 = 0
+  private var effects: [CoordinatorEffect] = []
+
+  private static let heartbeatMicroseconds: Int64 = 1_000_000
+
+  public init(_ identity: CoordinatorIdentity, planning: @escaping Planning) {
+    self.identity = identity
+    self.planning = planning
+  }
+
+  /// - Parameter now: microseconds of a clock that only goes forward.
+  /// - Returns: what is to be done, in its order.
+  public mutating func handle(_ event: CoordinatorEvent, now: Int64) -> [CoordinatorEffect] {
+    self.now = now
+    effects = []
+    switch event {
+    case .hello(let hello, let peer): greet(peer, hello)
+    case .message(let message, let payload, let peer): take(message, payload, from: peer)
+    case .gone(let worker): if let index = index(of: worker) { lose(index, "its process has ended") }
+    case .submitted(let job, let facts): submit(job, facts)
+    case .cancelled(let job): end(job, JobEnding(.cancelled))
+    case .finished(let job): remove(job)
+    case .opened(let key, let opening, let settings): open(key, opening, settings)
+    case .wanted(let key, let request): want(key, request)
+    case .closed(let key): close(key)
+    case .output(let key, let attempt, let step): take(outputOf: key, attempt: attempt, step: step)
+    case .tick: tick()
+    }
+    proceed()
+    return effects
+  }
+
+  mutating func emit(_ effect: CoordinatorEffect) { effects.append(effect) }
+
+  mutating func nextAttempt() -> UInt32 {
+    lastAttempt += 1
+    return lastAttempt
+  }
+
+  var milliseconds: Int64 { now / 1000 }
+
+  func index(of worker: String) -> Int? { workers.firstIndex { $0.name == worker } }
+  func index(of job: UInt64) -> Int? { jobs.firstIndex { $0.id == job } }
+
+  /// Sends a message that must arrive.
+  ///
+  /// - Returns: its number.
+  @discardableResult
+  mutating func post(_ body: MessageBody, _ payload: Payload = .empty, fence: Fence, to worker: Int) -> UInt64 {
+    var fence = fence
+    fence.epoch = identity.epoch
+    let message = workers[worker].outbox.add(Message(body, fence: fence), payload, now: milliseconds)
+    emit(.send(message, payload, to: workers[worker].peer))
+    return message.fence.sequence
+  }
+
+  private mutating func tick() {
+    for index in workers.indices.reversed() where !workers[index].isAlive(now: milliseconds) {
+      lose(index, "it has been silent for \(WorkerRecord.leaseMilliseconds / 1000) seconds")
+    }
+    for index in workers.indices {
+      for (message, payload) in workers[index].outbox.overdue(now: milliseconds) {
+        emit(.send(message, payload, to: workers[index].peer))
+      }
+    }
+    guard lastHeartbeatTime == .min || now - lastHeartbeatTime >= Self.heartbeatMicroseconds else { return }
+    lastHeartbeatTime = now
+    lastHeartbeat += 1
+    for index in workers.indices {
+      workers[index].clock.sent(lastHeartbeat, now: now)
+      let heartbeat = Message(
+        .heartbeat(Heartbeat(progress: lastHeartbeat)), fence: Fence(epoch: identity.epoch))
+      emit(.send(heartbeat, .empty, to: workers[index].peer))
+    }
+  }
+
+  // MARK: - Messages of workers
+
+  private mutating func take(_ message: Message, _ payload: Payload, from peer: Peer) {
+    guard let index = index(of: peer.name), workers[index].peer == peer else { return }
+    workers[index].heard = milliseconds
+    switch message.body {
+    case .heartbeat(let heartbeat): take(heartbeat, index)
+    case .received(let receipt): take(receipt, index)
+    default: break
+    }
+    // Of another coordinator's time, or not in need of an order.
+    guard message.fence.epoch == identity.epoch, message.fence.sequence > 0 else { return }
+    let (acknowledges, ready) = workers[index].inbox.take(message, payload)
+    if acknowledges {
+      let receipt = Receipt(acknowledged: message.fence.sequence)
+      emit(.send(Message(.received(receipt), fence: Fence(epoch: identity.epoch)), .empty, to: peer))
+    }
+    for (message, payload) in ready {
+      // What the message before led to may have cost the worker its place.
+      guard let index = self.index(of: peer.name), workers[index].peer == peer else { return }
+      act(on: message, payload, index)
+    }
+  }
+
+  private mutating func act(on message: Message, _ payload: Payload, _ worker: Int) {
+    switch message.body {
+    case .ready(let readiness): take(readiness, message.fence, worker)
+    case .failed(let failure): take(failure, message.fence, worker)
+    case .stepDone(let report): take(report, payload, message.fence, worker)
+    case .release: drain(worker)
+    default: break
+    }
+  }
+
+  private mutating func take(_ heartbeat: Heartbeat, _ worker: Int) {
+    workers[worker].residentBytes = heartbeat.residentBytes
+    workers[worker].cacheBytes = heartbeat.cacheBytes
+    workers[worker].progress = heartbeat.progress
+    workers[worker].clock.heard(heartbeat.heard, clock: heartbeat.clockMicroseconds, now: now)
+  }
+
+  private mutating func take(_ receipt: Receipt, _ worker: Int) {
+    workers[worker].outbox.acknowledge(receipt.acknowledged)
+    openingArrived(at: workers[worker].name, sequence: receipt.acknowledged)
+  }
+}

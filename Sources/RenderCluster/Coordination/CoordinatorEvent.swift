@@ -1,0 +1,67 @@
+import Messaging
+
+/// What happens to a coordinator; ``CoordinatorCore`` makes effects of it.
+public enum CoordinatorEvent: Sendable {
+  /// A worker said hello, on a new connection or again on an old one.
+  case hello(Hello, from: Peer)
+  /// Any other message of a worker.
+  case message(Message, Payload, from: Peer)
+  /// A worker is gone for certain: its process has ended.
+  case gone(worker: String)
+  /// Somebody wants a job done; it gets the number `job`, which is new.
+  case submitted(job: UInt64, JobFacts)
+  /// Somebody wants a job ended.
+  case cancelled(job: UInt64)
+  /// A job that was started has come to its end outside of the stages.
+  case finished(job: UInt64)
+  /// The denoiser opens a sample.
+  case opened(SampleKey, SampleOpening, settings: Payload)
+  /// The denoiser wants the next step of a sample.
+  case wanted(SampleKey, StepRequest)
+  /// The denoiser closes a sample.
+  case closed(SampleKey)
+  /// The last stage's output of a step is here.
+  case output(SampleKey, attempt: UInt32, step: UInt32)
+  /// Time has passed.
+  case tick
+}
+
+/// What a coordinator is to do. In their order.
+public enum CoordinatorEffect: Sendable, Equatable {
+  /// To the worker's connection.
+  case send(Message, Payload, to: Peer)
+  /// Starts to denoise a job.
+  case start(job: UInt64)
+  /// Ends a job that waits or runs.
+  case end(job: UInt64, JobEnding)
+  /// Lines to the stages of a pipeline, and no others.
+  case connect(attempt: UInt32, [Assignment.Neighbour])
+  /// No pipeline: the lines are closed.
+  case disconnect
+  /// The sample is open at all stages: they are sent what it shall show.
+  case sendCondition(SampleKey, attempt: UInt32)
+  /// The latents of a step go to the first stage, and its output is expected.
+  case sendLatents(SampleKey, attempt: UInt32, step: UInt32)
+  /// What was sent of a sample or is expected has no point any more.
+  case forget(SampleKey, attempt: UInt32)
+  /// The step that the denoiser wanted is done.
+  case stepDone(SampleKey, step: UInt32, [LabelledStream], labels: Payload)
+  /// The sample cannot go on.
+  case fail(SampleKey, Reason, String)
+  /// A stage has computed, for whoever draws it; microseconds by the coordinator's clock.
+  case computed(StageSpan)
+  /// Something that people should know.
+  case note(String)
+}
+
+/// A stage's work on one step.
+public struct StageSpan: Sendable, Hashable {
+  public var worker: String
+  public var stage: UInt32
+  public var sample: SampleKey
+  public var step: UInt32
+  public var isFull: Bool
+  /// By the coordinator's clock, in microseconds.
+  public var start: Int64
+  public var microseconds: Int64
+}

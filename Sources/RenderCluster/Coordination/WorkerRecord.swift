@@ -1,0 +1,75 @@
+import Messaging
+
+/// A worker as the coordinator knows it.
+struct WorkerRecord: Sendable, Equatable {
+  /// How long after its last message it counts as alive, in milliseconds.
+  static let leaseMilliseconds: Int64 = 6_000
+
+  var peer: Peer
+  var hello: Hello
+  /// Raised when both sides begin anew; see `welcome`.
+  var session: UInt32
+  var outbox = Outbox()
+  var inbox = OrderedInbox()
+  var heard: Int64
+  var isDraining = false
+  var residentBytes: UInt64 = 0
+  var cacheBytes: UInt64 = 0
+  /// Raised by its thread that computes.
+  var progress: UInt64 = 0
+  var clock = ClockOffset()
+  var speed: MeasuredSpeed
+
+  var name: String { peer.name }
+
+  init(peer: Peer, hello: Hello, session: UInt32, now: Int64) {
+    self.peer = peer
+    self.hello = hello
+    self.session = session
+    heard = now
+    speed = MeasuredSpeed(initial: Double(hello.operationsPerSecond))
+  }
+
+  func isAlive(now: Int64) -> Bool { now - heard <= Self.leaseMilliseconds }
+}
+
+/// How far a worker's clock is from the coordinator's, by the exchange of heartbeats that took the least time.
+struct ClockOffset: Sendable, Equatable {
+  private var sent: [(number: UInt64, time: Int64)] = []
+  private var shortest = Int64.max
+  /// Worker's minus coordinator's, in microseconds; nil before the first exchange.
+  private(set) var microseconds: Int64?
+
+  static func == (left: ClockOffset, right: ClockOffset) -> Bool { left.microseconds == right.microseconds }
+
+  /// A heartbeat goes out at `now`, microseconds.
+  mutating func sent(_ number: UInt64, now: Int64) {
+    sent.append((number, now))
+    if sent.count > 8 { sent.removeFirst() }
+  }
+
+  /// The answer to heartbeat `number` says what the worker's clock was.
+  mutating func heard(_ number: UInt64, clock: UInt64, now: Int64) {
+    guard let index = sent.firstIndex(where: { $0.number == number }) else { return }
+    let trip = now - sent[index].time
+    guard trip <= shortest else { return }
+    shortest = trip
+    microseconds = Int64(clamping: clock) - (sent[index].time + trip / 2)
+  }
+}
+
+/// Floating-point operations a second: a worker's own word at first, then what its full steps took.
+struct MeasuredSpeed: Sendable, Equatable {
+  private(set) var operationsPerSecond: Double
+  private var steps = 0
+
+  init(initial: Double) { operationsPerSecond = max(1, initial) }
+
+  /// A full step has been computed. Later ones count for a fifth: machines are noisy, and warm up.
+  mutating func add(operations: Int, microseconds: UInt64) {
+    guard microseconds > 0, operations > 0 else { return }
+    let measured = Double(operations) / (Double(microseconds) / 1e6)
+    steps += 1
+    operationsPerSecond += (measured - operationsPerSecond) * (steps == 1 ? 1 : 0.2)
+  }
+}

@@ -1,0 +1,341 @@
+import Messaging
+import Rendering
+import Tensors
+import Transformers
+
+/// A worker: holds some blocks of a model and computes the steps of many samples with them. ``WorkerCore`` decides; this
+/// exchanges values between it, the sockets and the stage.
+public actor Worker {
+  /// Why a worker ends before it was let go.
+  public struct Failure: Error, Sendable, CustomStringConvertible {
+    public let description: String
+  }
+
+  private enum Incoming: Sendable {
+    case control(ClientEvent)
+    case tensor(TensorServer.Event)
+    case loaded(attempt: UInt32, Result<LoadedStage, any Error>)
+    case opened(SampleKey, attempt: UInt32, failure: String?)
+    case computed(StageOutcome)
+    case drain
+  }
+
+  private let configuration: WorkerConfiguration
+  private let incarnation = Clock.date
+  private let access = AccessControl(AllowList())
+  private let events: AsyncStream<Incoming>
+  private let post: AsyncStream<Incoming>.Continuation
+  private var core = WorkerCore()
+  private var tensors: TensorServer?
+  private var control: MessageClient?
+  private var stage: LoadedStage?
+  private var cacheBytes = 0
+  private var loading: Task<Void, Never>?
+  private var samples: [SampleKey: WorkerSample] = [:]
+  private var helloSent: Int64?
+  private var hasLeft = false
+  private var failure: Failure?
+
+  private static let tickMilliseconds = 250
+  private static let helloPatienceMicroseconds: Int64 = 2_000_000
+
+  public init(_ configuration: WorkerConfiguration) {
+    self.configuration = configuration
+    (events, post) = AsyncStream.makeStream(of: Incoming.self)
+  }
+
+  /// Lets the coordinator know that this worker wants to go; ``run()`` returns when nothing depends on it any more.
+  public nonisolated func drain() { post.yield(.drain) }
+
+  /// Works until the coordinator lets the worker go, or the task is cancelled.
+  ///
+  /// - Throws: ``Failure`` if the coordinator refuses it; `CancellationError`; what is wrong with addresses and keys.
+  public func run() async throws {
+    do {
+      let post = post
+      tensors = try await TensorServer.start(at: configuration.address, security: configuration.security.server(access))
+      {
+        post.yield(.tensor($0))
+      }
+      let client = ClientConfiguration(
+        endpoint: configuration.coordinator, security: configuration.security.client(nil),
+        tickMilliseconds: Self.tickMilliseconds)
+      control = try await MessageClient.start(client) { event, _ in post.yield(.control(event)) }
+      await withTaskCancellationHandler {
+        for await event in events {
+          await take(event)
+          if hasLeft || failure != nil { break }
+        }
+      } onCancel: {
+        post.finish()
+      }
+    } catch {
+      await stop()
+      throw error
+    }
+    await stop()
+    if let failure { throw failure }
+    try Task.checkCancellation()
+  }
+
+  private func stop() async {
+    loading?.cancel()
+    await unload()
+    await control?.stop()
+    await tensors?.stop()
+  }
+
+  private func take(_ event: Incoming) async {
+    switch event {
+    case .control(let event): await take(event)
+    case .tensor(.arrived(let arrival)): await take(arrival)
+    case .tensor(.lost(let fence, let reason)):
+      await fail(fence, StageFailure(.tensor, "a tensor was lost: \(reason)"))
+    case .tensor(.failed(let reason)): failure = Failure(description: "The socket for tensors failed: \(reason).")
+    case .loaded(let attempt, let result): await finishLoading(attempt, result)
+    case .opened(let key, let attempt, nil): await apply(.conditionArrived(key, attempt: attempt))
+    case .opened(let key, let attempt, let failure?):
+      await apply(.failed(key, attempt: attempt, step: 0, StageFailure(.request, failure)))
+    case .computed(let outcome): await finish(outcome)
+    case .drain: await apply(.drain)
+    }
+  }
+
+  /// Tells the core, and does what it says.
+  private func apply(_ event: WorkerEvent) async {
+    for effect in core.handle(event, now: Clock.microseconds) { await perform(effect) }
+  }
+
+  // MARK: - The coordinator
+
+  private func take(_ event: ClientEvent) async {
+    switch event {
+    case .ready: sayHello()
+    case .message(let message, let payload): await take(message, payload)
+    case .tick:
+      if let helloSent, Clock.microseconds - helloSent > Self.helloPatienceMicroseconds { sayHello() }
+      await apply(.tick)
+    case .failed(let reason): failure = Failure(description: "The connection to the coordinator failed: \(reason).")
+    case .refused:
+      configuration.note("The coordinator at \(configuration.coordinator) does not let this worker's key in.")
+    case .disconnected, .malformed: break
+    }
+  }
+
+  private func sayHello() {
+    helloSent = Clock.microseconds
+    let hello = Hello(
+      build: configuration.build, role: .worker, name: configuration.name, incarnation: incarnation,
+      numerics: configuration.numerics, threads: UInt32(configuration.threads),
+      memoryBytes: UInt64(configuration.memoryBytes), models: configuration.models.map(\.digest),
+      address: tensors?.endpoint.description ?? "", operationsPerSecond: UInt64(configuration.operationsPerSecond))
+    send(Message(.hello(hello)), .empty)
+  }
+
+  private func send(_ message: Message, _ payload: Payload) {
+    control?.post { $0.send(message, payload) }
+  }
+
+  private func take(_ message: Message, _ payload: Payload) async {
+    switch message.body {
+    case .welcome:
+      helloSent = nil
+      await apply(.message(message, payload))
+    case .refused(let refusal): refused(refusal)
+    case .heartbeat(let heartbeat): await answer(heartbeat)
+    default: await apply(.message(message, payload))
+    }
+  }
+
+  private func refused(_ refusal: Refusal) {
+    switch refusal.reason {
+    case .unexpected: sayHello()
+    case .denied, .version, .build, .numerics, .replaced:
+      failure = Failure(description: "The coordinator does not take this worker: \(refusal.text)")
+    default: configuration.note("The coordinator refused a message: \(refusal.text)")
+    }
+  }
+
+  private func answer(_ heartbeat: Heartbeat) async {
+    let answer = Heartbeat(
+      progress: stage?.runner.progress ?? 0, residentBytes: UInt64(max(0, configuration.residentBytes())),
+      cacheBytes: UInt64(cacheBytes), heard: heartbeat.progress,
+      clockMicroseconds: UInt64(Clock.microseconds))
+    send(Message(.heartbeat(answer), fence: core.fence), .empty)
+  }
+
+  private func perform(_ effect: WorkerEffect) async {
+    switch effect {
+    case .send(let message, let payload): send(message, payload)
+    case .load(let assignment, let attempt, let number): await load(assignment, attempt, number)
+    case .unload: await unload()
+    case .open(let key, let attempt, let opening, let settings): await open(key, attempt, opening, settings)
+    case .expectInput(let key, let attempt, let step): await expectInput(key, attempt, step)
+    case .compute(let key, let attempt, let step, let order, let labels):
+      await compute(key, attempt, step, order, labels)
+    case .close(let key, let attempt): await close(key, attempt)
+    case .leave: hasLeft = true
+    case .note(let text): configuration.note(text)
+    }
+  }
+
+  // MARK: - The stage
+
+  private func load(_ assignment: Assignment, _ attempt: UInt32, _ number: UInt32) async {
+    await unload()
+    var entries: [AllowList.Entry] = []
+    if let key = configuration.security.coordinatorKey {
+      entries.append(.init(name: LineName.coordinator, role: .coordinator, key: key))
+    }
+    if let key = assignment.previousKey, number > 0 {
+      entries.append(.init(name: LineName.stage(number - 1), role: .worker, key: key))
+    }
+    access.list = AllowList(entries) ?? AllowList()
+    tensors?.raiseFloor(epoch: core.fence.epoch, attempt: attempt)
+    let blocks = Int(assignment.blocks.lowerBound)..<Int(assignment.blocks.upperBound)
+    configuration.note("Loading blocks \(blocks.lowerBound)-\(blocks.upperBound - 1).")
+    let (configuration, incarnation, post, epoch) = (configuration, incarnation, post, core.fence.epoch)
+    loading = Task.detached {
+      do {
+        let stage = try await LoadedStage.load(
+          assignment, epoch: epoch, number, configuration, incarnation: incarnation
+        ) { post.yield(.computed($0)) }
+        post.yield(.loaded(attempt: attempt, .success(stage)))
+      } catch {
+        post.yield(.loaded(attempt: attempt, .failure(error)))
+      }
+    }
+  }
+
+  private func finishLoading(_ attempt: UInt32, _ result: Result<LoadedStage, any Error>) async {
+    switch result {
+    case .success(let stage):
+      guard !(loading?.isCancelled ?? true) else { return await stage.line.close() }
+      self.stage = stage
+      await apply(.loaded(attempt: attempt, residentBytes: UInt64(max(0, configuration.residentBytes()))))
+    case .failure(let error):
+      await apply(.failedToLoad(attempt: attempt, StageFailure(.storage, "\(error)")))
+    }
+  }
+
+  private func unload() async {
+    loading?.cancel()
+    loading = nil
+    for (key, sample) in samples { await close(key, sample.attempt) }
+    let line = stage?.line
+    stage = nil
+    await line?.close()
+  }
+
+  // MARK: - Samples
+
+  private func open(_ key: SampleKey, _ attempt: UInt32, _ opening: SampleOpening, _ settings: Payload) async {
+    guard let stage, let tensors else { return }
+    do {
+      let sample = try WorkerSample(key, attempt, opening, SampleSettings(settings))
+      samples[key] = sample
+      for plan in try sample.conditionPlans(stage) {
+        try tensors.expect(sample.expectation(plan, step: 0, stage, from: configuration.security.coordinatorKey))
+      }
+      await expectInput(key, attempt, 0)
+      if opening.textTokens == 0 { begin(sample, .label(sample.settings.classLabel), stage) }
+    } catch {
+      await apply(.failed(key, attempt: attempt, step: 0, StageFailure(.request, "\(error)")))
+    }
+  }
+
+  /// The stage takes a sample whose condition is known, between two blocks of what it computes.
+  private func begin(_ sample: WorkerSample, _ condition: Condition, _ stage: LoadedStage) {
+    let (setup, key, attempt, post) = (sample.setup(condition), sample.key, sample.attempt, post)
+    stage.runner.add { stage in
+      do {
+        try stage.open(setup)
+        post.yield(.opened(key, attempt: attempt, failure: nil))
+      } catch {
+        post.yield(.opened(key, attempt: attempt, failure: "\(error)"))
+      }
+    }
+  }
+
+  private func expectInput(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32) async {
+    guard let stage, let tensors, let sample = samples[key], sample.attempt == attempt else { return }
+    do {
+      let sender = stage.number == 0 ? configuration.security.coordinatorKey : stage.assignment.previousKey
+      for plan in try sample.inputPlans(stage) {
+        try tensors.expect(sample.expectation(plan, step: step, stage, from: sender))
+      }
+    } catch {
+      await apply(.failed(key, attempt: attempt, step: step, StageFailure(.memory, "\(error)")))
+    }
+  }
+
+  private func take(_ arrival: TensorInbox.Arrival) async {
+    let key = arrival.fence.sample
+    guard let stage, var sample = samples[key], sample.attempt == arrival.fence.attempt,
+      let tensor = Tensor(arrival)
+    else { return }
+    switch arrival.plan.stream {
+    case .prompt, .pooled:
+      sample.keepCondition(arrival.plan.stream, tensor)
+      samples[key] = sample
+      if let condition = sample.condition { begin(sample, condition, stage) }
+    default:
+      sample.keepInput(arrival.plan.stream, tensor)
+      samples[key] = sample
+      if sample.hasInput(stage) { await apply(.inputArrived(key, attempt: sample.attempt, step: arrival.fence.step)) }
+    }
+  }
+
+  private func compute(
+    _ key: SampleKey, _ attempt: UInt32, _ step: UInt32, _ order: StepOrder, _ labels: Payload
+  ) async {
+    guard let stage, var sample = samples[key], sample.attempt == attempt else { return }
+    do {
+      let task = try sample.task(step, order, labels, stage)
+      samples[key] = sample
+      stage.runner.add(task)
+    } catch {
+      await apply(.failed(key, attempt: attempt, step: step, StageFailure(.request, "\(error)")))
+    }
+  }
+
+  /// Hands on what a step gave, then reports it.
+  private func finish(_ outcome: StageOutcome) async {
+    let (key, attempt) = (outcome.task.key, outcome.task.attempt)
+    let step = UInt32(outcome.task.context.index)
+    cacheBytes = outcome.cacheBytes
+    guard let stage, let sample = samples[key], sample.attempt == attempt else { return }
+    switch outcome.result {
+    case .success(let output):
+      for (stream, tensor) in output.tensors {
+        guard let plan = TensorPlan(stream, .float32, shape: tensor.shape) else { continue }
+        var fence = sample.fence(step: step, stage)
+        fence.stage += 1
+        stage.line.send(plan, tensor.payload(), fence: fence)
+      }
+      let report = StepReport(
+        microseconds: UInt64(outcome.microseconds), clockMicroseconds: UInt64(outcome.startMicroseconds),
+        labels: outcome.clusters.labels)
+      await apply(.computed(key, attempt: attempt, step: step, report, labels: outcome.clusters.payload))
+    case .failure(let error):
+      let reason: Reason = error is NotANumber ? .numeric : .internal
+      await apply(.failed(key, attempt: attempt, step: step, StageFailure(reason, "\(error)")))
+    }
+  }
+
+  private func fail(_ fence: Fence, _ failure: StageFailure) async {
+    guard let sample = samples[fence.sample], sample.attempt == fence.attempt else { return }
+    await apply(.failed(fence.sample, attempt: fence.attempt, step: fence.step, failure))
+  }
+
+  private func close(_ key: SampleKey, _ attempt: UInt32) async {
+    guard let sample = samples[key], sample.attempt == attempt else { return }
+    samples[key] = nil
+    let isOver: @Sendable (Fence) -> Bool = { $0.sample == key && $0.attempt == attempt }
+    tensors?.cancel(where: isOver)
+    stage?.line.drop(where: isOver)
+    guard let runner = stage?.runner else { return }
+    runner.drop(key, attempt: attempt)
+    runner.add { $0.close(sample.id) }
+  }
+}

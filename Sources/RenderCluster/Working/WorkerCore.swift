@@ -1,0 +1,226 @@
+import Messaging
+
+/// What happens to a worker.
+public enum WorkerEvent: Sendable {
+  /// A message of the coordinator.
+  case message(Message, Payload)
+  /// The blocks of an assignment are loaded.
+  case loaded(attempt: UInt32, residentBytes: UInt64)
+  case failedToLoad(attempt: UInt32, StageFailure)
+  /// What a sample shall show is here, and the stage has taken it.
+  case conditionArrived(SampleKey, attempt: UInt32)
+  /// What a step begins with is here: latents, or all streams of hidden states.
+  case inputArrived(SampleKey, attempt: UInt32, step: UInt32)
+  case computed(SampleKey, attempt: UInt32, step: UInt32, StepReport, labels: Payload)
+  /// A sample cannot be opened, or a step not be computed.
+  case failed(SampleKey, attempt: UInt32, step: UInt32, StageFailure)
+  /// The worker shall go as soon as nothing depends on it.
+  case drain
+  /// Time has passed.
+  case tick
+}
+
+/// What a worker is to do. In their order.
+public enum WorkerEffect: Sendable, Equatable {
+  case send(Message, Payload)
+  /// Loads blocks, and lets go of those before.
+  case load(Assignment, attempt: UInt32, stage: UInt32)
+  case unload
+  /// Opens a sample: expects what it shall show, and the input of its first step.
+  case open(SampleKey, attempt: UInt32, SampleOpening, settings: Payload)
+  /// Expects the input of a step.
+  case expectInput(SampleKey, attempt: UInt32, step: UInt32)
+  case compute(SampleKey, attempt: UInt32, step: UInt32, StepOrder, labels: Payload)
+  case close(SampleKey, attempt: UInt32)
+  /// The worker is let go and may end.
+  case leave
+  case note(String)
+}
+
+/// A worker's decisions. Like ``CoordinatorCore`` a value without clock, sockets or numbers; its stage computes elsewhere.
+public struct WorkerCore: Sendable {
+  private struct Stage: Sendable, Equatable {
+    let attempt: UInt32
+    let number: UInt32
+    var isReady = false
+  }
+
+  private struct Sample: Sendable, Equatable {
+    let key: SampleKey
+    let attempt: UInt32
+    let stage: UInt32
+    var hasCondition = false
+    /// The step that is next, or computed now.
+    var step: UInt32 = 0
+    var order: Order?
+    var hasInput = false
+    var isComputing = false
+  }
+
+  private struct Order: Sendable, Equatable {
+    let step: UInt32
+    let order: StepOrder
+    let labels: Payload
+  }
+
+  /// The coordinator's epoch and the number of what began with the last welcome; another one makes all void.
+  private var epoch: UInt64 = 0
+  private var session: UInt32 = 0
+  private var outbox = Outbox()
+  private var inbox = OrderedInbox()
+  private var stage: Stage?
+  /// In the order of their opening.
+  private var samples: [Sample] = []
+  private var isDraining = false
+  private var now: Int64 = 0
+  private var effects: [WorkerEffect] = []
+
+  public init() {}
+
+  /// Whether the coordinator has let this worker in.
+  public var isAdmitted: Bool { session > 0 }
+
+  /// The fence of a heartbeat.
+  public var fence: Fence { Fence(epoch: epoch) }
+
+  /// - Parameter now: microseconds of a clock that only goes forward.
+  public mutating func handle(_ event: WorkerEvent, now: Int64) -> [WorkerEffect] {
+    self.now = now
+    effects = []
+    switch event {
+    case .message(let message, let payload): take(message, payload)
+    case .loaded(let attempt, let residentBytes):
+      guard stage?.attempt == attempt, let number = stage?.number else { break }
+      stage?.isReady = true
+      post(.ready(Readiness(residentBytes: residentBytes)), fence: Fence(attempt: attempt, stage: number))
+    case .failedToLoad(let attempt, let failure):
+      guard stage?.attempt == attempt, let number = stage?.number else { break }
+      stage = nil
+      post(.failed(failure), fence: Fence(attempt: attempt, stage: number))
+    case .conditionArrived(let key, let attempt):
+      change(key, attempt) { $0.hasCondition = true }
+    case .inputArrived(let key, let attempt, let step):
+      guard index(key, attempt).map({ samples[$0].step == step }) ?? false else { break }
+      change(key, attempt) { $0.hasInput = true }
+      effects.append(.expectInput(key, attempt: attempt, step: step + 1))
+    case .computed(let key, let attempt, let step, let report, let labels):
+      finish(key, attempt, step, .stepDone(report), labels)
+    case .failed(let key, let attempt, let step, let failure):
+      finish(key, attempt, step, .failed(failure), .empty)
+    case .drain: drain()
+    case .tick:
+      effects += outbox.overdue(now: now / 1000).map { .send($0.message, $0.payload) }
+    }
+    for sample in samples.indices { begin(sample) }
+    return effects
+  }
+
+  private mutating func post(_ body: MessageBody, _ payload: Payload = .empty, fence: Fence) {
+    var fence = fence
+    fence.epoch = epoch
+    effects.append(.send(outbox.add(Message(body, fence: fence), payload, now: now / 1000), payload))
+  }
+
+  private func index(_ key: SampleKey, _ attempt: UInt32) -> Int? {
+    samples.firstIndex { $0.key == key && $0.attempt == attempt }
+  }
+
+  private mutating func change(_ key: SampleKey, _ attempt: UInt32, _ change: (inout Sample) -> Void) {
+    if let index = index(key, attempt) { change(&samples[index]) }
+  }
+
+  // MARK: - Messages
+
+  private mutating func take(_ message: Message, _ payload: Payload) {
+    switch message.body {
+    case .welcome: return begin(epoch: message.fence.epoch, session: message.fence.attempt)
+    case .received(let receipt): return outbox.acknowledge(receipt.acknowledged)
+    default: break
+    }
+    guard session > 0, message.fence.epoch == epoch, message.fence.sequence > 0 else { return }
+    let (acknowledges, ready) = inbox.take(message, payload)
+    for (message, payload) in ready { act(on: message, payload) }
+    // Behind what it led to: the coordinator takes the receipt of an opening for leave to send the prompt.
+    guard acknowledges else { return }
+    let receipt = Receipt(acknowledged: message.fence.sequence)
+    effects.append(.send(Message(.received(receipt), fence: Fence(epoch: epoch)), .empty))
+  }
+
+  /// A welcome of the same session is one after a lost connection: all stays. Otherwise the coordinator knows of nothing.
+  private mutating func begin(epoch: UInt64, session: UInt32) {
+    guard epoch >= self.epoch else { return }
+    guard epoch != self.epoch || session != self.session else { return }
+    (self.epoch, self.session) = (epoch, session)
+    outbox = Outbox()
+    inbox = OrderedInbox()
+    letGo()
+    if isDraining { post(.release, fence: Fence()) }
+  }
+
+  private mutating func letGo() {
+    for sample in samples { effects.append(.close(sample.key, attempt: sample.attempt)) }
+    samples = []
+    if stage != nil { effects.append(.unload) }
+    stage = nil
+  }
+
+  private mutating func act(on message: Message, _ payload: Payload) {
+    let fence = message.fence
+    switch message.body {
+    case .assign(let assignment):
+      letGo()
+      stage = Stage(attempt: fence.attempt, number: fence.stage)
+      effects.append(.load(assignment, attempt: fence.attempt, stage: fence.stage))
+    case .release:
+      if stage?.attempt == fence.attempt { letGo() }
+      if isDraining, stage == nil { effects.append(.leave) }
+    case .openSample(let opening):
+      guard let stage, stage.isReady, stage.number == fence.stage else { return }
+      close(fence.sample)
+      samples.append(Sample(key: fence.sample, attempt: fence.attempt, stage: fence.stage))
+      effects.append(.open(fence.sample, attempt: fence.attempt, opening, settings: payload))
+    case .closeSample:
+      if index(fence.sample, fence.attempt) != nil { close(fence.sample) }
+    case .stepBegin(let order):
+      let kept = Order(step: fence.step, order: order, labels: payload)
+      change(fence.sample, fence.attempt) { $0.order = kept }
+    default: break
+    }
+  }
+
+  private mutating func close(_ key: SampleKey) {
+    guard let index = samples.firstIndex(where: { $0.key == key }) else { return }
+    effects.append(.close(key, attempt: samples.remove(at: index).attempt))
+  }
+
+  private mutating func drain() {
+    guard !isDraining else { return }
+    isDraining = true
+    if session > 0 { post(.release, fence: Fence()) } else { effects.append(.leave) }
+  }
+
+  // MARK: - Steps
+
+  /// Has a step computed for which everything is there.
+  private mutating func begin(_ index: Int) {
+    let sample = samples[index]
+    guard sample.hasCondition, sample.hasInput, !sample.isComputing, let order = sample.order,
+      order.step == sample.step
+    else { return }
+    samples[index].isComputing = true
+    samples[index].order = nil
+    effects.append(
+      .compute(sample.key, attempt: sample.attempt, step: order.step, order.order, labels: order.labels))
+  }
+
+  private mutating func finish(
+    _ key: SampleKey, _ attempt: UInt32, _ step: UInt32, _ body: MessageBody, _ payload: Payload
+  ) {
+    guard let index = index(key, attempt) else { return }
+    samples[index].isComputing = false
+    samples[index].hasInput = false
+    samples[index].step = step + 1
+    let fence = Fence(job: key.job, row: key.row, attempt: attempt, stage: samples[index].stage, step: step)
+    post(body, payload, fence: fence)
+  }
+}

@@ -1,0 +1,119 @@
+import FeatureCaching
+import Messaging
+import Rendering
+import Tensors
+import Transformers
+
+/// A sample on a worker: what it is, and what of its next step has arrived.
+struct WorkerSample: Sendable {
+  let key: SampleKey
+  let attempt: UInt32
+  let opening: SampleOpening
+  let settings: SampleSettings
+  /// What a prompt needs; a class is in the settings.
+  private var prompt: Tensor?
+  private var pooled: Tensor?
+  private var input: [WireStream: Tensor] = [:]
+
+  init(_ key: SampleKey, _ attempt: UInt32, _ opening: SampleOpening, _ settings: SampleSettings) {
+    self.key = key
+    self.attempt = attempt
+    self.opening = opening
+    self.settings = settings
+  }
+
+  /// Its name on the stage: another one after each opening, since a closing may come later than the next opening.
+  var id: SampleID { SampleID(job: Int(attempt), row: UInt16(truncatingIfNeeded: key.row)) }
+
+  private var grid: TokenGrid {
+    TokenGrid(frames: Int(opening.frames), rows: Int(opening.rows), columns: Int(opening.columns))
+  }
+
+  func setup(_ condition: Condition) -> SampleSetup {
+    SampleSetup(
+      id: id, inputs: SampleInputs(grid: grid, condition: condition, guidance: guidance),
+      policy: settings.cache.policy,
+      choices: KeyedChoices(seed: opening.seed, row: UInt16(truncatingIfNeeded: key.row)))
+  }
+
+  /// Models that embed guidance take none below zero.
+  private var guidance: Float? { opening.guidance < 0 ? nil : opening.guidance }
+
+  // MARK: - Plans
+
+  func fence(step: UInt32, _ stage: LoadedStage) -> Fence {
+    Fence(epoch: stage.epoch, job: key.job, row: key.row, attempt: attempt, stage: stage.number, step: step)
+  }
+
+  func expectation(
+    _ plan: TensorPlan, step: UInt32, _ stage: LoadedStage, from sender: PublicKey?
+  ) -> TensorInbox.Expectation {
+    TensorInbox.Expectation(plan, fence: fence(step: step, stage), sender: sender)
+  }
+
+  /// The encoded prompt.
+  func conditionPlans(_ stage: LoadedStage) throws -> [TensorPlan] {
+    let shapes = stage.model.promptShapes(textTokens: Int(opening.textTokens))
+    guard (shapes != nil) == (opening.textTokens > 0) else {
+      throw WireError("The sample has \(opening.textTokens) text tokens, which does not suit the model")
+    }
+    guard let shapes else { return [] }
+    return [try plan(.prompt, shapes.text), try plan(.pooled, shapes.pooled)]
+  }
+
+  /// Latents, or hidden states.
+  func inputPlans(_ stage: LoadedStage) throws -> [TensorPlan] {
+    guard stage.number > 0 else { return [try plan(.latents, [grid.tokens, stage.model.latentChannels])] }
+    let shapes = stage.model.stateShapes(before: stage.model.blocks.lowerBound, of: shapeInputs)
+    return try TokenStream.allCases.compactMap { stream in try shapes[stream].map { try plan(stream.wire, $0) } }
+  }
+
+  private var shapeInputs: SampleInputs {
+    let condition: Condition =
+      opening.textTokens > 0
+      ? .text(Tensor(zeros: [Int(opening.textTokens), 1]), pooled: Tensor(zeros: [1])) : .label(nil)
+    return SampleInputs(grid: grid, condition: condition)
+  }
+
+  private func plan(_ stream: WireStream, _ shape: [Int]) throws -> TensorPlan {
+    guard let plan = TensorPlan(stream, .float32, shape: shape) else {
+      throw WireError("A tensor of shape \(shape) does not travel")
+    }
+    return plan
+  }
+
+  // MARK: - What arrives
+
+  mutating func keepCondition(_ stream: WireStream, _ tensor: Tensor) {
+    if stream == .prompt { prompt = tensor } else { pooled = tensor }
+  }
+
+  var condition: Condition? {
+    guard let prompt, let pooled else { return nil }
+    return .text(prompt, pooled: pooled)
+  }
+
+  mutating func keepInput(_ stream: WireStream, _ tensor: Tensor) { input[stream] = tensor }
+
+  func hasInput(_ stage: LoadedStage) -> Bool {
+    guard let plans = try? inputPlans(stage) else { return false }
+    return plans.allSatisfy { input[$0.stream] != nil }
+  }
+
+  /// Takes the input out, for the stage to compute.
+  mutating func task(
+    _ step: UInt32, _ order: StepOrder, _ labels: Payload, _ stage: LoadedStage
+  ) throws -> StageTask {
+    let kind = order.distance.map { StepKind.cached(distance: Int($0)) } ?? .full
+    let context = StepContext(
+      sample: id, index: Int(step), kind: kind, timestep: order.timestep,
+      clusters: try WireClusters.unpack(order.labels, labels))
+    defer { input = [:] }
+    if let latents = input[.latents] {
+      return StageTask(key: key, attempt: attempt, context: context, input: .latents(latents))
+    }
+    var streams: [TokenStream: Tensor] = [:]
+    for (stream, tensor) in input { if let stream = stream.tokens { streams[stream] = tensor } }
+    return StageTask(key: key, attempt: attempt, context: context, input: .state(BlockState(streams)))
+  }
+}

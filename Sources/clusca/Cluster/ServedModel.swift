@@ -1,0 +1,39 @@
+import Messaging
+import RenderCluster
+import Rendering
+import Tensors
+
+/// A model that a coordinator or worker has, under the name by which requests call it.
+struct ServedModel: Sendable {
+  let name: String
+  let model: any RenderModel
+  /// Of the transformer.
+  let digest: Messaging.Digest
+
+  /// Opens models; the one that comes with clusca if none is given.
+  ///
+  /// - Throws: ``CommandFailure`` for two of one name, and what is wrong with a checkpoint.
+  static func open(_ names: [String]) throws -> [ServedModel] {
+    let cache = DigestCache(environment: Environment.variables)
+    var models: [ServedModel] = []
+    for name in names.isEmpty ? [DefaultModel.name] : names {
+      let isDefault = name == DefaultModel.name
+      let reference =
+        try isDefault ? DefaultModel.reference() : ModelReference(name, environment: Environment.variables)
+      let model = try RenderModels.open(reference)
+      let short = isDefault ? name : name.split(separator: "/").last.map(String.init) ?? name
+      guard !models.contains(where: { $0.name == short }) else {
+        throw CommandFailure(.usage, "Two models have the name \(short); a request could not tell them apart.")
+      }
+      let digest = try ModelDigest.transformer(of: model.path, remembering: cache)
+      models.append(ServedModel(name: short, model: model, digest: Messaging.Digest(digest)))
+    }
+    return models
+  }
+
+  var workerModel: WorkerModel {
+    WorkerModel(digest: digest, name: name) { [model] precision, blocks in
+      try model.loadTransformer(precision, blocks: blocks)
+    }
+  }
+}

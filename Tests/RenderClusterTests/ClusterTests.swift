@@ -1,0 +1,29 @@
+import FeatureCaching
+import Rendering
+import Tensors
+import Testing
+
+@testable import RenderCluster
+
+/// Coordinator and workers over sockets, in one process.
+@Suite(.timeLimit(.minutes(2))) struct ClusterTests {
+  @Test(arguments: [TinyModel.Family.flux, .dit])
+  func anyNumberOfWorkersGivesTheSameLatents(_ family: TinyModel.Family) async throws {
+    let model = try TinyModel(family)
+    let blocks = try model.blockCount
+    for cuts in [[], [1], [blocks / 2], [1, blocks - 1]] {
+      let cluster = try await TinyCluster(model, cuts: cuts)
+      for worker in 0...cuts.count { try cluster.start("w\(worker)") }
+      try await cluster.workersAreHere(cuts.count + 1)
+      for cache in TinyModel.caches(family) {
+        for isGuided in [false, true] {
+          let task = TinyModel.Task(cache: cache, isGuided: isGuided)
+          #expect(
+            try await cluster.latents(task) == model.latents(task),
+            "\(cache.method), stages begin at \(cuts), guided: \(isGuided)")
+        }
+      }
+      await cluster.stop()
+    }
+  }
+}

@@ -1,0 +1,221 @@
+import FeatureCaching
+import Files
+import Foundation
+import Messaging
+import Rendering
+import Synchronization
+import Tensors
+import Transformers
+
+@testable import RenderCluster
+
+/// A coordinator and workers in this process, over real sockets, with the small models of random weights among the fixtures.
+final class TinyCluster: Sendable {
+  static let build = "test"
+  static let numerics = digest(1)
+
+  let folder: String
+  let coordinator: Coordinator
+  let model: TinyModel
+  private let workers = Mutex<[String: (worker: Worker, task: Task<Void, any Error>)]>([:])
+
+  static func digest(_ number: UInt8) -> Messaging.Digest { Digest([UInt8](repeating: number, count: 32))! }
+
+  /// - Parameter cuts: the first block of each stage but the first, for as many workers in the order of their names; the
+  ///   planner's own unless given.
+  init(_ model: TinyModel, cuts: [Int]? = nil, waitsForWorkers: Bool = true) async throws {
+    self.model = model
+    // Paths of sockets are short.
+    folder = FileManager.default.temporaryDirectory.path + "/tc-\(UInt32.random(in: 0..<UInt32.max))"
+    try FileManager.default.createDirectory(
+      atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    let planning = cuts.map { Self.planning($0) } ?? StagePlanner.planning
+    let box = SpanBox()
+    coordinator = try await Coordinator.start(
+      CoordinatorConfiguration(
+        endpoints: [Endpoint("ipc://\(folder)/control")], outputs: Endpoint("ipc://\(folder)/outputs"),
+        security: .plaintext, epoch: 1, build: Self.build, numerics: Self.numerics, waitsForWorkers: waitsForWorkers,
+        planning: planning, trace: { box.add($0) }))
+    self.box = box
+  }
+
+  private let box: SpanBox
+  /// What the stages have computed.
+  var computed: [StageSpan] { box.spans }
+
+  private static func planning(_ cuts: [Int]) -> Planning {
+    { blocks, workers, _, _ in
+      let bounds = [0] + cuts + [blocks.count]
+      guard workers.count > cuts.count else { return .failure(StagePlanFailure("Workers are missing")) }
+      let stages = zip(workers, zip(bounds, bounds.dropFirst())).map { worker, range in
+        StagePlan.Stage(
+          worker: worker.name, blocks: range.0..<range.1, seconds: 1, weightBytes: 0, cacheBytes: 0, samples: 1)
+      }
+      return .success(StagePlan(stages: stages, leftOut: [], samples: 100, latency: 1, interval: 1))
+    }
+  }
+
+  func configuration(_ name: String) throws -> WorkerConfiguration {
+    let model = model
+    return WorkerConfiguration(
+      name: name, coordinator: coordinator.endpoints[0], address: try Endpoint("ipc://\(folder)/\(name)"),
+      security: .plaintext, build: Self.build, numerics: Self.numerics,
+      models: [WorkerModel(digest: model.digest, name: "tiny") { _, blocks in try model.transformer(blocks) }],
+      threads: 1,
+      memoryBytes: 1 << 34, operationsPerSecond: 1e9)
+  }
+
+  /// Starts a worker.
+  func start(_ name: String, _ change: (inout WorkerConfiguration) -> Void = { _ in }) throws {
+    var configuration = try configuration(name)
+    change(&configuration)
+    let worker = Worker(configuration)
+    let task = Task { try await worker.run() }
+    workers.withLock { $0[name] = (worker, task) }
+  }
+
+  func drain(_ name: String) { workers.withLock { $0[name]?.worker.drain() } }
+
+  /// Stops a worker without a word.
+  func kill(_ name: String) async {
+    let entry = workers.withLock { $0.removeValue(forKey: name) }
+    entry?.task.cancel()
+    _ = await entry?.task.result
+  }
+
+  /// How a worker ended.
+  func end(of name: String) async throws {
+    let task = workers.withLock { $0[name]?.task }
+    try await task?.value
+  }
+
+  /// Waits until so many workers are admitted.
+  func workersAreHere(_ count: Int) async throws {
+    while await coordinator.status.workers.count < count { try await Task.sleep(for: .milliseconds(5)) }
+  }
+
+  /// The latents of a task after each step, computed by the cluster.
+  func latents(
+    _ task: TinyModel.Task, onStep: @Sendable (Int) async -> Void = { _ in }
+  ) async throws -> [Tensor] {
+    let transport = try await coordinator.admit(model.facts(task), cache: task.cache, seed: task.seed)
+    var latents: [Tensor] = []
+    do {
+      for try await step in Denoiser(try model.denoising(task), over: transport) {
+        latents.append(step.latents)
+        await onStep(step.index)
+      }
+    } catch {
+      await coordinator.leave(transport)
+      throw error
+    }
+    await coordinator.leave(transport)
+    return latents
+  }
+
+  func stop() async {
+    for name in workers.withLock({ Array($0.keys) }) { await kill(name) }
+    await coordinator.stop()
+    try? FileManager.default.removeItem(atPath: folder)
+  }
+}
+
+final class SpanBox: Sendable {
+  private let list = Mutex<[StageSpan]>([])
+  var spans: [StageSpan] { list.withLock { $0 } }
+  func add(_ span: StageSpan) { list.withLock { $0.append(span) } }
+}
+
+/// A model of random weights among the fixtures, FLUX or DiT, and what is rendered with it.
+struct TinyModel: Sendable {
+  enum Family: String, Sendable {
+    case flux = "flux-dev-tiny"
+    case dit = "dit-tiny"
+  }
+
+  struct Task: Sendable {
+    var cache: CacheSettings
+    var seed: UInt64 = 7
+    var steps = 8
+    var isGuided = false
+  }
+
+  let family: Family
+  let model: any RenderModel
+  let digest: Messaging.Digest
+
+  init(_ family: Family) throws {
+    self.family = family
+    let root = #filePath.split(separator: "/").dropLast(2).reduce("") { "\($0)/\($1)" }
+    model = try RenderModels.open(.folder("\(root)/Fixtures/reference/checkpoints/\(family.rawValue)"))
+    digest = TinyCluster.digest(family == .flux ? 2 : 3)
+  }
+
+  func transformer(_ blocks: BlockRange?) throws -> any DiffusionTransformer {
+    try model.loadTransformer(.float32, blocks: blocks)
+  }
+
+  var blockCount: Int { get throws { try transformer(nil).blockCount } }
+
+  private var grid: TokenGrid {
+    family == .flux
+      ? TokenGrid(rows: 6, columns: 5) : model.grid(width: model.defaults.width, height: model.defaults.height)
+  }
+
+  private static let textTokens = 9
+
+  /// Random numbers around 0.
+  private static func random(_ rows: Int, _ columns: Int, _ place: UInt32, _ seed: UInt64) -> Tensor {
+    let numbers = RandomKey(seed: seed, purpose: .test, layer: place).uniforms(0..<rows * columns)
+    return Tensor(numbers.map { $0 * 4 - 2 }, shape: [rows, columns])
+  }
+
+  private func inputs(_ row: UInt32, _ task: Task) throws -> SampleInputs {
+    guard let shapes = try transformer(0..<1).promptShapes(textTokens: Self.textTokens) else {
+      return SampleInputs(grid: grid, condition: .label(row == 0 ? 3 : nil))
+    }
+    return SampleInputs(
+      grid: grid,
+      condition: .text(
+        Self.random(shapes.text[0], shapes.text[1], 2 * row + 1, task.seed),
+        pooled: Self.random(1, shapes.pooled[0], 2 * row + 2, task.seed).reshaped([shapes.pooled[0]])),
+      guidance: model.takesGuidance ? 3.5 : nil)
+  }
+
+  func facts(_ task: Task) throws -> JobFacts {
+    JobFacts(
+      model: ModelKey(digest: digest, precision: .float32), modelName: family.rawValue, rows: task.isGuided ? 2 : 1,
+      steps: task.steps,
+      blocks: try model.blockCosts(
+        grid: grid, textTokens: family == .flux ? Self.textTokens : 0, policy: task.cache.policy, precision: .float32),
+      activationBytes: 1 << 20)
+  }
+
+  func denoising(_ task: Task) throws -> DenoisingTask {
+    let channels = try transformer(0..<1).latentChannels
+    return DenoisingTask(
+      job: 0, latents: Self.random(grid.tokens, channels, 0, task.seed),
+      schedule: model.schedule(steps: task.steps, grid: grid), inputs: try inputs(0, task),
+      guidance: task.isGuided ? Guidance(inputs: try inputs(1, task), scale: 3) : nil, policy: task.cache.policy,
+      choices: { [seed = task.seed] in KeyedChoices(seed: seed, row: $0) })
+  }
+
+  /// The latents after each step, computed in one piece in this process.
+  func latents(_ task: Task) async throws -> [Tensor] {
+    let transport = LocalTransport([Stage(try transformer(nil))])
+    var latents: [Tensor] = []
+    for try await step in Denoiser(try denoising(task), over: transport) { latents.append(step.latents) }
+    return latents
+  }
+
+  /// Every caching method, with full and cached steps within eight.
+  static func caches(_ family: Family) -> [CacheSettings] {
+    CacheSettings.Method.allCases.map { method in
+      var cache = family == .flux ? CacheSettings.flux : .dit
+      cache.method = method
+      (cache.interval, cache.enhancedSteps, cache.clusters) = (3, 2, 5)
+      cache.propagation = 0.2
+      return cache
+    }
+  }
+}
