@@ -10,8 +10,8 @@ struct Clusca: AsyncParsableCommand {
     version: Version.current,
     subcommands: [
       Generate.self, CoordinatorCommand.self, WorkerCommand.self, Submit.self, ClusterStatusCommand.self,
-      CancelCommand.self, Check.self, Inspect.self, Compare.self, Convert.self, Verify.self, Doctor.self,
-      Completions.self,
+      CancelCommand.self, Plan.self, Keys.self, Check.self, Inspect.self, Compare.self, Convert.self, Verify.self,
+      Doctor.self, Completions.self,
     ])
 
   /// Replaces the main function of ArgumentParser, whose statuses and several lines of error are not ours.
