@@ -7,6 +7,24 @@ extension Folder {
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }
 
+  /// Makes a folder with these permissions, less what the user's mask takes away; those above it that are missing get the
+  /// usual ones. A folder that is there stays as it is.
+  ///
+  /// - Throws: `FileError` if it cannot be made or is something else.
+  public static func make(_ folder: String, permissions: UInt32) throws(FileError) {
+    guard !folder.isEmpty, !folder.utf8.contains(0) else { throw FileError(path: folder, .writing, .invalidPath) }
+    if isFolder(folder) { return }
+    do throws(FileFailure) {
+      try create(Folder.of(folder))
+      guard mkdir(folder, mode_t(permissions)) == 0 || errno == EEXIST && isFolder(folder) else {
+        throw errno == EEXIST ? .notAFolder(folder) : FileFailure(errno: errno, folder: Folder.of(folder))
+      }
+      try synchronise(Folder.of(folder))
+    } catch {
+      throw FileError(path: folder, .writing, error)
+    }
+  }
+
   /// Makes the folder and those above it that are missing.
   static func create(_ folder: String) throws(FileFailure) {
     // Iterates, because a path from outside may have thousands of parts.

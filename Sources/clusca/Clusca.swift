@@ -9,7 +9,9 @@ struct Clusca: AsyncParsableCommand {
     discussion: ExitStatus.discussion,
     version: Version.current,
     subcommands: [
-      Generate.self, WorkerCommand.self, Check.self, Inspect.self, Compare.self, Convert.self, Verify.self, Doctor.self, Completions.self,
+      Generate.self, CoordinatorCommand.self, WorkerCommand.self, Submit.self, ClusterStatusCommand.self,
+      CancelCommand.self, Plan.self, Keys.self, Check.self, Inspect.self, Compare.self, Convert.self, Verify.self,
+      Doctor.self, Completions.self,
     ])
 
   /// Replaces the main function of ArgumentParser, whose statuses and several lines of error are not ours.

@@ -145,6 +145,16 @@ import Testing
     }
   }
 
+  @Test func manyWorkersOfLittleMemoryAreCutQuickly() throws {
+    let workers = (0..<64).map {
+      Self.worker("w\($0 + 10)", speed: Double(10 + 7 * $0 % 23) * 1e5, memory: 300 + 61 * $0 % 700, link: 1e6)
+    }
+    let start = ContinuousClock.now
+    let plan = try plan(Self.blocks(64), workers, samples: 64)
+    let duration = start.duration(to: .now)
+    #expect(duration < .seconds(1) && plan.stages.count > 7)
+  }
+
   @Test func sixtyFourWorkersAreCutNearlyAsWellAsCanBe() throws {
     let workers = (0..<64).map { Self.worker("w\($0 + 10)", speed: Double(10 + 7 * $0 % 23) * 1e5, link: 1e6) }
     let start = ContinuousClock.now
@@ -171,6 +181,16 @@ import Testing
       #expect(throws: StagePlanFailure.self) { try plan(blocks, workers, activations: 50_000_000) }?.description
         == "No set of these workers can hold the model: its blocks need 3.0 GB with the features of one sample, and the "
         + "2 workers have 1.7 GB, of which every stage takes 50.0 MB for itself.")
+    #expect(
+      #expect(throws: StagePlanFailure.self) { try plan(blocks, [Self.worker("a", memory: 2_000_000_000)]) }?
+        .description
+        .contains("and the only worker has 2.0 GB, of which") == true)
+    // Enough for all blocks, but each worker has room for one only.
+    let halves = (0..<5).map { Self.worker("w\($0)", memory: 1_150_000_000) }
+    #expect(
+      #expect(throws: StagePlanFailure.self) {
+        try plan(Self.blocks(6, weights: 500_000_000, cache: 100_000_000), halves)
+      }?.description.hasSuffix("; that would do, but not for whole blocks that follow each other.") == true)
     #expect(
       #expect(throws: StagePlanFailure.self) { try plan(blocks, []) }?.description
         == "There are no workers to hold the model.")

@@ -27,6 +27,29 @@ import Testing
       hash.finalize().description == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
   }
 
+  @Test func theInstructionsOfTheCPUGiveTheSame() {
+    let message = (0..<2000).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 3) }
+    for length in Array(0..<200) + [1024, 1999, 2000] {
+      var (fast, plain) = (SHA256(), SHA256(usesInstructions: false))
+      fast.update(Array(message[..<length]))
+      plain.update(Array(message[..<length]))
+      #expect(fast.finalize() == plain.finalize())
+    }
+    var plain = SHA256(usesInstructions: false)
+    plain.update(Array("abc".utf8))
+    #expect(plain.finalize().description == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+  }
+
+  @Test func aDigestIsReadFromItsText() {
+    let digest = SHA256.digest(of: Array("abc".utf8))
+    #expect(SHA256.Digest(digest.description) == digest)
+    for text in [
+      "", "ba78", digest.description.uppercased(), digest.description + "0", "g" + digest.description.dropFirst(),
+    ] {
+      #expect(SHA256.Digest(text) == nil)
+    }
+  }
+
   @Test func aMessageInPiecesHasTheDigestOfTheWhole() {
     let message = (0..<300).map { UInt8(truncatingIfNeeded: $0 &* 7) }
     for length in [0, 1, 55, 56, 57, 63, 64, 65, 119, 120, 128, 300] {

@@ -119,6 +119,10 @@ const clusca_kernels *clusca_kernels_for_this_cpu(void);
 // The set of that name if this CPU runs it, else NULL.
 const clusca_kernels *clusca_kernels_named(const char *name);
 
+// SHA-256 (FIPS 180-4): takes `count` blocks of 64 bytes into the state of 8 words, with the 64 constants of its rounds.
+// Returns 0, and does nothing, where the CPU has no instructions for it.
+int clusca_sha256(uint32_t *state, const uint8_t *blocks, size_t count, const uint32_t *constants);
+
 #ifdef __cplusplus
 }
 #endif

@@ -20,6 +20,9 @@ public enum Role: UInt32, Sendable, Hashable, CaseIterable {
     }
   }
 
+  /// Whether it is one of those that ask for something.
+  var isClient: Bool { self == .client || self == .admin || self == .observer }
+
   public var word: String { "\(self)" }
 
   /// Whether a peer of this role may send messages of `kind` at all.

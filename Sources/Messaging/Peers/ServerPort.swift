@@ -101,11 +101,14 @@ public final class ServerPort {
   }
 
   private func greet(_ hello: Hello, _ message: Message, _ payload: Payload, _ sender: Sender, now: Int64) {
-    if let entry = sender.entry, entry.name != hello.name || entry.role != hello.role {
+    // A client need not know which kind of client the list has it as.
+    if let entry = sender.entry,
+      entry.name != hello.name || entry.role != hello.role && !(entry.role.isClient && hello.role == .client)
+    {
       return deny(sender.connection, "This key belongs to \(entry.name), \(entry.role.word)")
     }
     let peer = Peer(
-      name: hello.name, role: hello.role, key: sender.entry?.key, incarnation: hello.incarnation,
+      name: hello.name, role: sender.entry?.role ?? hello.role, key: sender.entry?.key, incarnation: hello.incarnation,
       connection: sender.connection)
     switch peers.greet(peer, now: now) {
     case .admitted: break

@@ -7,6 +7,10 @@ public enum KeyFiles {
   private static let publicMark = "clusca-public-key"
   private static let maximumBytes = 4096
 
+  /// Whether a node can be called so: letters, digits, dot, minus and underscore of ASCII, 64 at most, the first of them a
+  /// letter or digit.
+  public static func isName(_ text: String) -> Bool { MessageText.isName(text) }
+
   /// Makes keys and writes both files into `folder`.
   ///
   /// - Throws: ``KeyFileError`` for a name that is none (letters, digits, dot, minus, underscore; 64 at most), and a

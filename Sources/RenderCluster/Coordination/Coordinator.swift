@@ -105,15 +105,14 @@ public actor Coordinator {
   ///   - facts: what the workers will need for it.
   ///   - cache: the caching of all its samples.
   ///   - seed: of the random choices of its caches.
-  ///   - accepted: is told the job's number before it waits.
+  ///   - job: a number that has not been used; the next one unless given.
   /// - Returns: the way to the stages, for the job's denoiser.
   /// - Throws: ``JobError`` or `CancellationError`.
   public func admit(
-    _ facts: JobFacts, cache: CacheSettings, seed: UInt64, accepted: @Sendable (UInt64) -> Void = { _ in }
+    _ facts: JobFacts, cache: CacheSettings, seed: UInt64, job: UInt64? = nil
   ) async throws -> RemoteTransport {
-    lastJob += 1
+    lastJob = job ?? lastJob + 1
     let job = lastJob
-    accepted(job)
     do {
       try await withTaskCancellationHandler {
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in

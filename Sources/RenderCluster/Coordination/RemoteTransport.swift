@@ -17,15 +17,9 @@ public struct RemoteTransport: StageTransport {
 
   public func open(_ setup: SampleSetup) async throws {
     let grid = setup.inputs.grid
-    var textTokens = 0
-    var (label, validTokens): (Int?, Int?) = (nil, nil)
-    switch setup.inputs.condition {
-    case .text(let text, _, let valid): (textTokens, validTokens) = (text.rows, valid)
-    case .label(let number): label = number
-    }
     let opening = SampleOpening(
       guidance: setup.inputs.guidance ?? -1, frames: UInt32(grid.frames), rows: UInt32(grid.rows),
-      columns: UInt32(grid.columns), seed: seed, steps: UInt32(steps), textTokens: UInt32(textTokens))
+      columns: UInt32(grid.columns), seed: seed, steps: UInt32(steps), textTokens: UInt32(setup.inputs.condition.textTokens))
     try await coordinator.open(
       key(setup.id), setup, opening, SampleSettings(cache: cache, classLabel: label, validTokens: validTokens))
   }

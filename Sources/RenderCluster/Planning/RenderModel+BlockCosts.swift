@@ -19,24 +19,41 @@ extension RenderModel {
     let (count, inputs) = (shapes.blockCount, shapeInputs(grid, textTokens: textTokens))
     let weights = try ownWeights(precision, blocks: count).ofBlocks
     let step = cost(grid, textTokens: textTokens)
+    let operations = operations(step, shapes, grid: grid) { $0.operations }
     var costs = (0..<count).map { block in
       let state = block + 1 < count ? shapes.stateShapes(before: block + 1, of: inputs) : [:]
       let elements = state.values.reduce(0) { $0 + $1.reduce(1, *) }
       return BlockCost(
-        operations: 0, weightBytes: weights[block], cacheBytes: 0,
+        operations: operations[block], weightBytes: weights[block], cacheBytes: 0,
         stateBytes: (block + 1 < count ? elements : grid.tokens * shapes.outputChannels) * MemoryLayout<Float>.stride)
     }
-    for branch in step.branches {
-      costs[branch.branch.block].operations += branch.operations
-      costs[branch.branch.block].cacheBytes += policy.byteCount(branch)
+    for branch in step.branches { costs[branch.branch.block].cacheBytes += policy.byteCount(branch) }
+    return costs
+  }
+
+  /// The operations of each block at a cached step of one sample, as ``blockCosts(grid:textTokens:policy:precision:)`` has
+  /// those of a full step. Forecasts are not counted: they cost memory traffic, not operations.
+  public func cachedOperations(
+    grid: TokenGrid, textTokens: Int, policy: any FeatureCachePolicy, precision: Precision
+  ) throws -> [Int] {
+    let shapes = try transformerShapes(precision, blocks: nil)
+    return operations(cost(grid, textTokens: textTokens), shapes, grid: grid) { branch in
+      branch.tokens == 0 ? 0 : branch.operations / branch.tokens * policy.computedTokens(branch)
     }
+  }
+
+  private func operations(
+    _ step: StepCost, _ shapes: any DiffusionTransformer, grid: TokenGrid, of branch: (BranchShape) -> Int
+  ) -> [Int] {
+    let count = shapes.blockCount
     let perChannel = 2 * grid.tokens * (step.branches.first?.width ?? 0)
     let (embedding, projection) = (perChannel * shapes.latentChannels, perChannel * shapes.outputChannels)
     let rest = max(0, step.outsideOfBranches - embedding - projection)
-    for block in costs.indices { costs[block].operations += rest / count }
-    costs[0].operations += embedding + rest % count
-    costs[count - 1].operations += projection
-    return costs
+    var operations = [Int](repeating: rest / count, count: count)
+    operations[0] += embedding + rest % count
+    operations[count - 1] += projection
+    for shape in step.branches { operations[shape.branch.block] += branch(shape) }
+    return operations
   }
 
   /// The bytes that every stage takes beside its blocks' weights and caches: the weights that all of them hold, such as

@@ -11,6 +11,9 @@ struct StageCosts: Equatable {
   /// Nothing takes longer than 13 days, so that sums have room.
   private static let most = 1 << 50
 
+  /// No stages together take longer.
+  static func longest(blocks: Int) -> Int { most * blocks }
+
   /// - Parameters:
   ///   - samples: so many samples' caches must fit.
   ///   - overhead: the bytes that a stage takes beside weights and caches.
@@ -46,9 +49,9 @@ struct StageCosts: Equatable {
     }
   }
 
-  /// All costs that a stage can have, rising.
-  var distinct: [Int] {
-    var sorted = nanoseconds.filter { $0 < Self.never }.sorted()
+  /// All costs up to a bound that a stage can have, rising.
+  func distinct(upTo bound: Int) -> [Int] {
+    var sorted = nanoseconds.filter { $0 <= bound && $0 < Self.never }.sorted()
     var last = -1
     sorted.removeAll { cost in
       defer { last = cost }

@@ -19,8 +19,9 @@ public struct StagePlanFailure: Error, Sendable, Hashable, CustomStringConvertib
     }
     let (total, memory) = (needs.reduce(0, +), workers.reduce(0) { $0 + $1.memoryBytes })
     let room = workers.reduce(0) { $0 + max(0, $1.memoryBytes - overhead) }
+    let have = workers.count == 1 ? "the only worker has" : "the \(workers.count) workers have"
     let comparison =
-      "its blocks need \(bytes(total)) with the features of one sample, and the \(workers.count) workers have "
+      "its blocks need \(bytes(total)) with the features of one sample, and \(have) "
       + "\(bytes(memory)), of which every stage takes \(bytes(overhead)) for itself"
     return StagePlanFailure(
       start + comparison + (room < total ? "." : "; that would do, but not for whole blocks that follow each other."))

@@ -44,7 +44,7 @@ extension StageSearch {
     }
     // The smallest limit that suits: between two costs that a stage can have, only the latency can make a difference.
     let count = candidates.partitioningIndex { $0 > bound }
-    let index = candidates[..<count].partitioningIndex { isPossible(limit: $0, latency: Self.product($0, inFlight)) }
+    let index = candidates[..<count].partitioningIndex { isPossible(period: $0, inFlight: inFlight) }
     var period = index < count ? candidates[index] : bound
     if index > 0, let least = leastLatency(limit: candidates[index - 1]) {
       let between = (least + inFlight - 1) / inFlight
@@ -53,6 +53,22 @@ extension StageSearch {
       return nil
     }
     return period <= bound ? best(limit: period, latency: Self.product(period, inFlight)) : nil
+  }
+
+  /// A period that a cut keeps and that is at most a hundredth longer than the shortest, found quickly; nil if there is
+  /// no cut.
+  func nearlyShortestPeriod(inFlight: Int) -> Int? {
+    guard var period = leastLatency(limit: StageCosts.never - 1) else { return nil }
+    var tooShort = 0
+    while period - tooShort > period / 100 + 1 {
+      let middle = tooShort + (period - tooShort) / 2
+      if isPossible(period: middle, inFlight: inFlight) { period = middle } else { tooShort = middle }
+    }
+    return period
+  }
+
+  private func isPossible(period: Int, inFlight: Int) -> Bool {
+    isPossible(limit: period, latency: Self.product(period, inFlight))
   }
 
   private static func product(_ a: Int, _ b: Int) -> Int {

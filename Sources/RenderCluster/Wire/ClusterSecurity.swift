@@ -9,6 +9,9 @@ public enum ClusterSecurity: Sendable {
   /// None, on any address.
   case insecurePlaintext
 
+  /// To reach the coordinator.
+  public var towardsCoordinator: ClientSecurity { client(nil) }
+
   /// To reach a process of this key.
   func client(_ server: PublicKey?) -> ClientSecurity {
     switch self {

@@ -10,6 +10,7 @@ struct CheckpointPart {
   /// Sorted, without the weights and their index; the settings of a single file are called as those of a folder.
   private let otherFiles: [(name: String, path: String)]
 
+  private static let tensorsAtOnce = 64
   /// Larger files beside the weights are none that a model reads.
   private static let maximumFileBytes = 64 << 20
   /// What says where a part came from, not what it is.
@@ -69,17 +70,22 @@ struct CheckpointPart {
   private func tensorDigests() throws -> [(StoredTensor, SHA256.Digest)] {
     guard let weights else { return [] }
     let tensors = try weights.names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }.map(weights.tensor)
-    let digests = Mutex<[SHA256.Digest?]>(Array(repeating: nil, count: tensors.count))
-    let isCancelled = { Task.isCancelled }
-    ThreadPool.shared.forEach(tensors.count) { index in
-      guard !isCancelled() else { return }
-      let digest = tensors[index].withBytes { SHA256.digest(of: $0) }
-      tensors[index].advise(.done)
-      digests.withLock { $0[index] = digest }
+    var result: [(StoredTensor, SHA256.Digest)] = []
+    // A few at a time, so that hours of reading from a slow disk can be interrupted.
+    for start in stride(from: 0, to: tensors.count, by: Self.tensorsAtOnce) {
+      try Task.checkCancellation()
+      let group = tensors[start..<min(start + Self.tensorsAtOnce, tensors.count)]
+      let digests = Mutex<[Int: SHA256.Digest]>([:])
+      ThreadPool.shared.forEach(group.count) { place in
+        let tensor = group[start + place]
+        let digest = tensor.withBytes { SHA256.digest(of: $0) }
+        tensor.advise(.done)
+        digests.withLock { $0[place] = digest }
+      }
+      let found = digests.withLock { $0 }
+      result += group.enumerated().compactMap { place, tensor in found[place].map { (tensor, $0) } }
     }
-    try Task.checkCancellation()
-    let all = digests.withLock { $0 }
-    return zip(tensors, all).compactMap { tensor, digest in digest.map { (tensor, $0) } }
+    return result
   }
 
   /// JSON with sorted keys, without what makes no difference; anything else as it is.

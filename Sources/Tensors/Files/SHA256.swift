@@ -1,4 +1,7 @@
-/// The hash SHA-256 (FIPS 180-4), for digests of weights and files.
+import CKernels
+
+/// The hash SHA-256 (FIPS 180-4), for digests of weights and files: by the instructions that most CPUs have for it, else by
+/// what stands here.
 ///
 /// ```swift
 /// var hash = SHA256()
@@ -38,9 +41,14 @@ public struct SHA256: Sendable {
   /// Fewer than 64 bytes that wait for the rest of their block.
   private var waiting: [UInt8] = []
 
+  private let usesInstructions: Bool
+
   private typealias State = SIMD8<UInt32>
 
-  public init() {}
+  public init() { self.init(usesInstructions: true) }
+
+  /// - Parameter usesInstructions: false for what works on any CPU.
+  init(usesInstructions: Bool) { self.usesInstructions = usesInstructions }
 
   /// The digest of `bytes`.
   public static func digest(of bytes: UnsafeRawBufferPointer) -> Digest {
@@ -87,7 +95,19 @@ public struct SHA256: Sendable {
   }
 
   private mutating func compress(_ blocks: UnsafeRawBufferPointer) {
+    guard let bytes = blocks.baseAddress, !blocks.isEmpty else { return }
     var state = state
+    if usesInstructions {
+      let isDone = withUnsafeMutableBytes(of: &state) { state in
+        clusca_sha256(
+          state.baseAddress?.assumingMemoryBound(to: UInt32.self), bytes.assumingMemoryBound(to: UInt8.self),
+          blocks.count / 64, Self.constants)
+      }
+      if isDone != 0 {
+        self.state = state
+        return
+      }
+    }
     Self.constants.withUnsafeBufferPointer { constants in
       withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { schedule in
         for begin in stride(from: 0, to: blocks.count, by: 64) {

@@ -31,7 +31,7 @@ struct Check: AsyncParsableCommand {
     let recorded = try RenderManifest(path: manifest)
     var number = 0
     for group in try groups(recorded) {
-      let now = try RenderManifest(of: group.model, parts: modelOptions.partPaths)
+      let now = try RenderManifest(of: group.model, parts: modelOptions.partPaths, isQuiet: quiet)
       let others = now.differences(from: recorded)
       if number == 0, !others.isEmpty, !quiet {
         StandardError.write("clusca: Other than when \(manifest) was written: \(others.joined(separator: ", ")).")

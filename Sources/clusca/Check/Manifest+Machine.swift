@@ -6,9 +6,14 @@ import Tensors
 extension RenderManifest {
   /// A manifest without pictures for what this process renders with.
   ///
-  /// - Parameter parts: files that belong to a single file of a transformer.
+  /// - Parameters:
+  ///   - parts: files that belong to a single file of a transformer.
+  ///   - isQuiet: whether it is not said that a large checkpoint is being read.
   /// - Throws: what is wrong with the checkpoint.
-  init(of model: any RenderModel, parts: [String]) throws {
+  init(of model: any RenderModel, parts: [String], isQuiet: Bool) throws {
+    let progress = ProgressLine(steps: 1, isShown: !isQuiet)
+    defer { progress.clear() }
+    progress.phase("reading the model for its digest")
     self.init(
       version: Version.current, build: try Version.build(), numerics: try NumericsClass.current(),
       model: try ModelDigest.checkpoint(

@@ -11,14 +11,14 @@ struct ClusterStages: Sendable {
   let modelName: String
   /// So many pictures are worth being in flight together.
   let picturesAtOnce: Int
+  /// The number of the one job that is rendered with these; they are counted unless given.
+  var job: UInt64?
 
   /// Waits until there is room for a picture.
-  func admit(
-    _ settings: PictureSettings, _ model: any RenderModel, accepted: @Sendable (UInt64) -> Void = { _ in }
-  ) async throws -> RemoteTransport {
+  func admit(_ settings: PictureSettings, _ model: any RenderModel) async throws -> RemoteTransport {
     try await coordinator.admit(
       JobFacts(settings, model: model, digest: digest, modelName: modelName), cache: settings.cache,
-      seed: settings.seed, accepted: accepted)
+      seed: settings.seed, job: job)
   }
 }
 

@@ -15,7 +15,8 @@ struct WorkersOptions: ParsableArguments {
   var workers: Int?
 
   @Option(
-    help: ArgumentHelp("Write a Chrome trace of each worker's work to this file, to be seen with Perfetto.", valueName: "file"))
+    help: ArgumentHelp(
+      "Write a Chrome trace of each worker's work to this file, to be seen with Perfetto.", valueName: "file"))
   var trace: String?
 
   func validate() throws {
@@ -48,7 +49,8 @@ struct WorkersOptions: ParsableArguments {
     do {
       try await body(
         ClusterStages(
-          coordinator: local.coordinator, digest: Messaging.Digest(digest), modelName: modelName, picturesAtOnce: 4 * workers))
+          coordinator: local.coordinator, digest: Messaging.Digest(digest), modelName: modelName,
+          picturesAtOnce: 4 * workers))
     } catch {
       await local.stop()
       throw error

@@ -27,6 +27,7 @@ struct ErrorReport: Equatable {
     case let error as TokenizerError: (status, described) = (.input, error.description)
     case let error as SampleError: (status, described) = (.input, error.description)
     case let error as HuggingFaceCacheError: (status, described) = (.input, error.description)
+    case let error as StagePlanFailure: (status, described) = (.memory, error.description)
     case let error as JSONError: (status, described) = (.input, error.description)
     case let error as JobError: (status, described) = (Self.status(of: error), error.description)
     case let error as SecurityError: (status, described) = (.insecure, error.description)

@@ -26,7 +26,7 @@ struct PictureRenderer {
     }
     try maker.checkMemory(plan.pictures.map(\.settings))
     guard let path = options.manifest else { return try await renderAll { _ in } }
-    var manifest = try RenderManifest(of: model, parts: parts)
+    var manifest = try RenderManifest(of: model, parts: parts, isQuiet: options.quiet)
     func write() throws { try manifest.write(to: path, ifExists: options.force ? .overwrite : .refuse) }
     do {
       try await renderAll { manifest.pictures.append($0) }

@@ -26,6 +26,15 @@ struct RepeatedPicture: Sendable {
   /// Whether it shows a class, or none of a model of classes.
   var isOfClass: Bool { json["class_label"] != nil }
 
+  /// The settings that a request to a coordinator may have; the model is named by the coordinator.
+  var settingsForRequest: JSONObject {
+    var settings = JSONObject()
+    for (key, value) in json where JobRequest.keys.contains(key) && key != "model" && !value.isNull {
+      settings[key] = value
+    }
+    return settings
+  }
+
   func string(_ key: String) throws -> String? { try value(key, "a text", \.string) }
 
   func integer(_ key: String, in range: ClosedRange<Int>) throws -> Int? {

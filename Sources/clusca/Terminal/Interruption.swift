@@ -14,6 +14,7 @@ enum Interruption {
     var task: Task<Void, any Error>?
     var received: Int32?
     var drain: (@Sendable () -> Void)?
+    var hungUp: (@Sendable () -> Void)?
   }
 
   private static let state = Mutex(State())
@@ -41,6 +42,11 @@ enum Interruption {
     state.withLock { $0.drain = drain }
     defer { state.withLock { $0.drain = nil } }
     try await body()
+  }
+
+  /// From now on SIGHUP calls `body`, as is the custom of daemons, and ends nothing.
+  static func whenHungUp(_ body: @escaping @Sendable () -> Void) {
+    state.withLock { $0.hungUp = body }
   }
 
   /// Runs `body`, which cannot be cancelled, so that the first signal ends the process.
@@ -87,6 +93,7 @@ enum Interruption {
   }
 
   private static func receive(_ signal: Int32) {
+    if signal == SIGHUP, let hungUp = state.withLock({ $0.hungUp }) { return hungUp() }
     let (task, drain) = state.withLock { state -> (Task<Void, any Error>?, (@Sendable () -> Void)?) in
       defer { state.received = state.received ?? signal }
       return state.received == nil ? (state.task, state.drain) : (nil, nil)

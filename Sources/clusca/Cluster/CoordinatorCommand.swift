@@ -1,0 +1,146 @@
+import ArgumentParser
+import Files
+import Glibc
+import Messaging
+import RenderCluster
+import Rendering
+import Tensors
+
+/// `clusca coordinator`: gives the work of clients to workers.
+struct CoordinatorCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "coordinator",
+    abstract: "Gives pictures that clients ask for to workers.",
+    discussion: """
+      Listens for workers (clusca worker) and clients (clusca submit, status, cancel) until it is told to stop. Prompts are \
+      encoded and pixels decoded here; the transformer's blocks are with the workers. Without keys it listens on this \
+      machine only. The allow-list is read again upon SIGHUP.
+      """)
+
+  @Option(
+    help: ArgumentHelp(
+      "Where it listens: tcp://HOST:PORT of one interface, or ipc://PATH. May be given several times. "
+        + "tcp://127.0.0.1:\(ConnectionOptions.defaultPort) unless given.", valueName: "address"))
+  var listen: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Where workers send results: a free port of the first --listen address unless given.", valueName: "address"))
+  var outputs: String?
+
+  @Option(help: ArgumentHelp("The coordinator's keys, made with clusca keys new.", valueName: "file.secret"))
+  var key: String?
+
+  @Option(help: ArgumentHelp("Who may connect: a line a key, name, role and key.", valueName: "file"))
+  var allowList: String?
+
+  @Flag(help: "Do without keys on any address: anybody on the network may read and forge everything.")
+  var insecurePlaintext = false
+
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp(
+      "A model to serve: a folder in the layout of diffusers, or the name of a repository in the local Hugging Face cache. "
+        + "May be given several times; requests that name none get the first. The small model that comes with clusca unless "
+        + "given.", valueName: "model"),
+    completion: .directory)
+  var model: [String] = []
+
+  @Option(name: .shortAndLong, help: ArgumentHelp("The folder for the pictures.", valueName: "folder"))
+  var output = "clusca-jobs"
+
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp(
+      "Threads for prompts and pixels; the processors that there are unless given.", valueName: "count"))
+  var threads: Int?
+
+  @Option(help: ArgumentHelp("Write a Chrome trace of all workers' work to this file at the end.", valueName: "file"))
+  var trace: String?
+
+  @Flag(name: .shortAndLong, help: "Say nothing but errors.")
+  var quiet = false
+
+  func validate() throws {
+    if let threads, !(1...1024).contains(threads) {
+      throw ValidationError("--threads \(threads) is not a number from 1 to 1024")
+    }
+    guard (key == nil) == (allowList == nil) else { throw ValidationError("--key and --allow-list go together") }
+    guard key == nil || !insecurePlaintext else {
+      throw ValidationError("--key and --insecure-plaintext exclude one another")
+    }
+  }
+
+  func run() async throws {
+    if let threads { ThreadPool.shared.setThreads(threads) }
+    let endpoints = try addresses()
+    let isQuiet = quiet
+    let note: @Sendable (String) -> Void = { if !isQuiet { StandardError.write("clusca: \($0)") } }
+    let security = try security()
+    let models = try ServedModel.open(model)
+    if let trace { try AtomicFile.check(trace, ifExists: .overwrite, createFolders: true) }
+    try AtomicFile.check("\(output)/job-1.png", ifExists: .number, createFolders: true)
+    let chromeTrace = trace == nil ? nil : ChromeTrace()
+    var record: (@Sendable (StageSpan) -> Void)?
+    if let chromeTrace { record = { chromeTrace.add($0) } }
+    let coordinator = try await Coordinator.start(
+      CoordinatorConfiguration(
+        endpoints: endpoints, outputs: try outputsAddress(endpoints[0]), security: security,
+        epoch: UInt64(time(nil)), build: try Version.build(), numerics: Messaging.Digest(try NumericsClass.current()),
+        note: note, trace: record))
+    for endpoint in coordinator.endpoints { note("Listening on \(endpoint).") }
+    note("Serving \(models.map(\.name).joined(separator: ", ")); pictures go to \(output).")
+    let desk = JobDesk(coordinator, models, folder: output, note: note)
+    let serving = Task { await desk.serve() }
+    await withTaskCancellationHandler {
+      await serving.value
+    } onCancel: {
+      Task { await coordinator.stop() }
+    }
+    if let trace, let chromeTrace {
+      try AtomicFile.write(Array(chromeTrace.json.text().utf8), to: trace, ifExists: .overwrite, createFolders: true)
+    }
+    try Task.checkCancellation()
+  }
+
+  private func addresses() throws -> [Endpoint] {
+    let texts = listen.isEmpty ? ["tcp://127.0.0.1:\(ConnectionOptions.defaultPort)"] : listen
+    return try texts.map { text in
+      do {
+        return try Endpoint(text)
+      } catch {
+        throw CommandFailure(.usage, "--listen: \(error).")
+      }
+    }
+  }
+
+  private func outputsAddress(_ first: Endpoint) throws -> Endpoint {
+    if let outputs {
+      do {
+        return try Endpoint(outputs)
+      } catch {
+        throw CommandFailure(.usage, "--outputs: \(error).")
+      }
+    }
+    switch first {
+    case .tcp(let host, _): return .tcp(host: host, port: 0)
+    case .ipc(let path): return .ipc(path: path + "-outputs")
+    }
+  }
+
+  private func security() throws -> CoordinatorConfiguration.Security {
+    guard let key, let allowList else { return insecurePlaintext ? .insecurePlaintext : .plaintext }
+    let keys = try KeyFiles.read(secret: key)
+    let file = AllowListFile(allowList)
+    let access = AccessControl(try file.read())
+    Interruption.whenHungUp {
+      do {
+        access.list = try file.read()
+        StandardError.write("clusca: The allow-list \(allowList) was read again.")
+      } catch {
+        StandardError.write("clusca: The allow-list in force stays: \(error).")
+      }
+    }
+    return .curve(keys, access)
+  }
+}

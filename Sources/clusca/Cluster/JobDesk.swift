@@ -1,0 +1,242 @@
+import Files
+import Media
+import Messaging
+import RenderCluster
+import Rendering
+import StrictJSON
+import Synchronization
+import Tensors
+
+/// Takes requests of clients, has them rendered and hands out the pictures: what stands between ``Coordinator`` and those who
+/// want something of it.
+actor JobDesk {
+  /// Jobs that have ended and can still be asked for.
+  private static let rememberedJobs = 1_000
+  private static let maximumJobsOfAClient = 10_000
+
+  private struct Job {
+    let id: UInt64
+    let key: [UInt8]
+    let client: String
+    /// Whom to tell; the connection from which it was last asked for.
+    var peer: Peer
+    let model: String
+    let steps: Int
+    var phase = JobEvent.Phase.queued
+    var stepsDone = 0
+    var task: Task<Void, Never>?
+    var ending: (ending: JobEnding, report: JSONObject, png: [UInt8])?
+  }
+
+  private let coordinator: Coordinator
+  private let models: [ServedModel]
+  private let hosts: [ModelHost]
+  private let folder: String
+  private let note: @Sendable (String) -> Void
+  private var jobs: [Job] = []
+  private var deliveries: [(peer: Peer, sender: TensorSender, fence: Fence)] = []
+  private var lastTransfer: UInt64 = 0
+  private var lastRequest: UInt64 = 0
+
+  /// - Parameters:
+  ///   - models: the first is that of requests which name none.
+  ///   - folder: where the pictures go.
+  init(
+    _ coordinator: Coordinator, _ models: [ServedModel], folder: String, note: @escaping @Sendable (String) -> Void
+  ) {
+    self.coordinator = coordinator
+    self.models = models
+    self.folder = folder
+    self.note = note
+    hosts = models.map { ModelHost($0.model) }
+  }
+
+  /// Serves until the coordinator stops or the task is cancelled.
+  func serve() async {
+    for await message in coordinator.clientMessages { await take(message) }
+    for job in jobs { job.task?.cancel() }
+    for job in jobs { await job.task?.value }
+  }
+
+  private func take(_ received: Coordinator.ClientMessage) async {
+    let (message, peer) = (received.message, received.peer)
+    let sequence = message.fence.sequence
+    switch message.body {
+    case .hello:
+      let welcome = Welcome(build: Version.current, leaseMilliseconds: 0)
+      coordinator.send(Message(.welcome(welcome)), to: peer)
+    case .submit(let submission): submit(submission, received.payload, peer, sequence)
+    case .status:
+      let json = JSONValue.object(await status()).text()
+      coordinator.send(Message(.status, fence: Fence(sequence: sequence)), Payload(json), to: peer)
+    case .cancel: cancel(message.fence.job, peer, sequence)
+    case .ack(let receipt): update(receipt.transfer) { $0.handle(receipt) }
+    case .resend(let request): update(request.transfer) { $0.handle(request) }
+    case .credit(let change): update(change.transfer) { $0.handle(change) }
+    case .heartbeat: pump()
+    default: break
+    }
+  }
+
+  private func status() async -> JSONObject {
+    var json = await coordinator.status.json
+    json["models"] = .array(models.map { .string($0.name) })
+    json["jobs"] = .array(
+      jobs.map { job in
+        var entry: JSONObject = [
+          "id": .integer(Int(clamping: job.id)), "client": .string(job.client), "model": .string(job.model),
+          "state": .string(job.ending.map { "\($0.ending.outcome)" } ?? "\(job.phase)"), "steps": .integer(job.steps),
+          "steps_done": .integer(job.stepsDone),
+        ]
+        if let ending = job.ending {
+          entry["text"] = .string(ending.ending.text)
+          entry["report"] = .object(ending.report)
+        }
+        return .object(entry)
+      })
+    return json
+  }
+
+  // MARK: - Submitting
+
+  private func submit(_ submission: Submission, _ payload: Payload, _ peer: Peer, _ sequence: UInt64) {
+    if let index = jobs.firstIndex(where: { $0.key == submission.key && $0.client == peer.name }) {
+      // The same request again, as after a lost connection.
+      jobs[index].peer = peer
+      accept(jobs[index].id, peer, sequence)
+      if jobs[index].ending != nil { deliver(index) }
+      return
+    }
+    do {
+      guard jobs.count(where: { $0.client == peer.name && $0.ending == nil }) < Self.maximumJobsOfAClient else {
+        throw JobError(.quota, "This client has \(Self.maximumJobsOfAClient) jobs already.")
+      }
+      let (settings, model) = try JobRequest(payload.bytes).resolved(models)
+      begin(settings, model, submission.key, peer, sequence)
+    } catch {
+      let reason: Reason = (error as? JobError)?.reason ?? .request
+      let refusal = Refusal(reason, ErrorReport(error).sentence ?? "", acknowledged: sequence)
+      coordinator.send(Message(.refused(refusal)), to: peer)
+    }
+  }
+
+  private func accept(_ job: UInt64, _ peer: Peer, _ sequence: UInt64) {
+    coordinator.send(Message(.accepted(Acceptance(acknowledged: sequence)), fence: Fence(job: job)), to: peer)
+  }
+
+  private func begin(
+    _ settings: PictureSettings, _ model: ServedModel, _ key: [UInt8], _ peer: Peer, _ sequence: UInt64
+  ) {
+    guard let place = models.firstIndex(where: { $0.name == model.name }) else { return }
+    let host = hosts[place]
+    lastRequest += 1
+    let request = lastRequest
+    jobs.append(Job(id: request, key: key, client: peer.name, peer: peer, model: model.name, steps: settings.steps))
+    accept(request, peer, sequence)
+    tell(request, .queued, 0)
+    let task = Task {
+      do {
+        let made = try await make(request, settings, model, host)
+        end(request, JobEnding(.done), made.report, made.png)
+      } catch is CancellationError {
+        end(request, JobEnding(.cancelled, text: "It was cancelled."), [:], [])
+      } catch {
+        let reason: Reason = (error as? JobError)?.reason ?? .internal
+        end(request, JobEnding(.failed, reason: reason, text: ErrorReport(error).sentence ?? ""), [:], [])
+      }
+    }
+    jobs[jobs.count - 1].task = task
+  }
+
+  /// Renders a picture and writes it into the folder.
+  private nonisolated func make(
+    _ request: UInt64, _ settings: PictureSettings, _ model: ServedModel, _ host: ModelHost
+  ) async throws -> (report: JSONObject, png: [UInt8]) {
+    let start = ContinuousClock.now
+    await tell(request, .conditioning, 0)
+    let session = try await host.session(settings, model.model)
+    let cluster = ClusterStages(
+      coordinator: coordinator, digest: model.digest, modelName: model.name, picturesAtOnce: 1, job: request)
+    let maker = PictureMaker(model: model.model, count: 1, isQuiet: true, cluster: cluster)
+    let made = try await maker.make(settings, number: 1, session) { step, _ in
+      Task { await self.tell(request, .denoising, step.index + 1) }
+    }
+    let png = try PNG.encode(Picture(pixels: made.pixels), texts: settings.metadata.texts())
+    let path = try FinishedPicture(png: png).write(
+      to: "\(folder)/job-\(request).png", ifExists: .number)
+    let report = PictureRunReport(
+      path: path, settings: settings, summary: made.summary, denoising: made.denoising,
+      total: start.duration(to: .now))
+    return (report.json, png)
+  }
+
+  private func tell(_ request: UInt64, _ phase: JobEvent.Phase, _ progress: Int) {
+    guard let index = jobs.firstIndex(where: { $0.id == request }), jobs[index].ending == nil else { return }
+    jobs[index].phase = phase
+    jobs[index].stepsDone = progress
+    let job = jobs[index]
+    let event = JobEvent(phase, progress: UInt64(progress), total: UInt32(job.steps))
+    coordinator.send(Message(.event(event), fence: Fence(job: request)), to: job.peer)
+  }
+
+  private func end(_ request: UInt64, _ ending: JobEnding, _ report: JSONObject, _ png: [UInt8]) {
+    guard let index = jobs.firstIndex(where: { $0.id == request }) else { return }
+    note("Job \(request) of \(jobs[index].client): \(ending.outcome)\(ending.text.isEmpty ? "." : ": \(ending.text)")")
+    jobs[index].ending = (ending, report, png)
+    deliver(index)
+    let ended = jobs.count { $0.ending != nil }
+    if ended > Self.rememberedJobs, let oldest = jobs.firstIndex(where: { $0.ending != nil }) {
+      jobs.remove(at: oldest)
+    }
+  }
+
+  private func cancel(_ request: UInt64, _ peer: Peer, _ sequence: UInt64) {
+    guard let job = jobs.first(where: { $0.id == request }) else {
+      return refuse(.request, "There is no job \(request).", peer, sequence)
+    }
+    guard job.client == peer.name || peer.role == .admin || peer.key == nil else {
+      return refuse(.denied, "Job \(request) is not yours.", peer, sequence)
+    }
+    job.task?.cancel()
+    coordinator.send(
+      Message(.received(Receipt(acknowledged: sequence)), fence: Fence(job: request)), to: peer)
+  }
+
+  private func refuse(_ reason: Reason, _ text: String, _ peer: Peer, _ sequence: UInt64) {
+    coordinator.send(Message(.refused(Refusal(reason, text, acknowledged: sequence))), to: peer)
+  }
+
+  // MARK: - Handing out
+
+  /// Tells the client how its job has ended; the picture follows in chunks.
+  private func deliver(_ index: Int) {
+    let job = jobs[index]
+    guard let (ending, report, png) = job.ending else { return }
+    var json = report
+    json["bytes"] = .integer(png.count)
+    let fence = Fence(job: job.id)
+    coordinator.send(Message(.done(ending), fence: fence), Payload(JSONValue.object(json).text()), to: job.peer)
+    deliveries.removeAll { $0.fence.job == job.id }
+    guard let plan = TensorPlan(.output, .uint8, shape: [png.count]) else { return }
+    lastTransfer += 1
+    deliveries.append((job.peer, TensorSender(transfer: lastTransfer, plan, Payload(png)), fence))
+    pump()
+  }
+
+  private func update(_ transfer: UInt64, _ change: (inout TensorSender) -> Void) {
+    guard let index = deliveries.firstIndex(where: { $0.sender.transfer == transfer }) else { return }
+    change(&deliveries[index].sender)
+    if deliveries[index].sender.isDone { deliveries.remove(at: index) }
+    pump()
+  }
+
+  private func pump() {
+    let now = MonotonicClock.milliseconds
+    for index in deliveries.indices {
+      while let (chunk, bytes) = deliveries[index].sender.next(now: now) {
+        coordinator.send(Message(.chunk(chunk), fence: deliveries[index].fence), bytes, to: deliveries[index].peer)
+        deliveries[index].sender.sent(chunk, now: now)
+      }
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import Rendering
+import StrictJSON
+
+/// A picture that a client asks a coordinator for: settings under the names that pictures keep them by, as JSON. What is
+/// left out is the model's default.
+struct JobRequest: Sendable {
+  /// The keys that a request may have; an unknown one is a mistake that would otherwise go unnoticed.
+  static let keys: Set<String> = [
+    "model", "prompt", "prompt_2", "negative_prompt", "class_label", "seed", "width", "height", "steps", "guidance",
+    "cfg_scale", "cfg_channels", "scheduler", "max_sequence_length", "cache", "dtype", "noise_dtype", "noise_compat",
+    "vae_tiling",
+  ]
+
+  let json: JSONObject
+
+  init(json: JSONObject) { self.json = json }
+
+  /// - Throws: ``CommandFailure`` for what is no request.
+  init(_ bytes: [UInt8]) throws {
+    let value: JSONValue
+    do {
+      value = try JSONValue(parsing: bytes)
+    } catch {
+      throw CommandFailure(.usage, "The request is no JSON: \(error).")
+    }
+    guard let json = value.object else { throw CommandFailure(.usage, "The request is no JSON object.") }
+    if let unknown = json.keys.first(where: { !Self.keys.contains($0) }) {
+      throw CommandFailure(.usage, "The request has an unknown setting, \"\(ErrorReport.oneLine(unknown))\".")
+    }
+    self.json = json
+  }
+
+  /// All settings of the picture, and the model that makes it.
+  ///
+  /// - Throws: ``CommandFailure`` for a model that is not served, and for settings that cannot be.
+  func resolved(_ models: [ServedModel]) throws -> (settings: PictureSettings, model: ServedModel) {
+    let repeated = RepeatedPicture(path: "The request", json: json)
+    let name = try repeated.string("model") ?? models[0].name
+    guard let served = models.first(where: { $0.name == name }) else {
+      throw CommandFailure(
+        .usage,
+        "The model \"\(ErrorReport.oneLine(name))\" is not served here; there is "
+          + models.map(\.name).joined(separator: ", ") + ".")
+    }
+    let scheduled = try PictureOptions.parse([]).scheduled(served.model, repeated)
+    let model = ServedModel(name: served.name, model: scheduled, digest: served.digest)
+    let settings = try RepeatedCommand().settings(repeated, model: scheduled, modelName: served.name)
+    let isBlank = !settings.prompt.unicodeScalars.contains { !$0.properties.isWhitespace }
+    guard scheduled.classLabels != nil || json["prompt"] != nil,
+      !isBlank || json["prompt"] == .string("")
+        || scheduled.classLabels != nil
+    else { throw CommandFailure(.usage, "The request has no prompt.") }
+    return (settings, model)
+  }
+}

@@ -1,0 +1,156 @@
+import Files
+import Messaging
+import RenderCluster
+import Rendering
+import StrictJSON
+
+/// The pictures of one `submit`, from the asking to the files.
+actor SubmittedPictures {
+  struct Request: Sendable {
+    let request: JobRequest
+    let path: String
+    /// By which the coordinator knows the request if it comes again.
+    let key: [UInt8]
+  }
+
+  private struct Open {
+    let request: Request
+    let job: UInt64
+    var progress = 0
+    var total = 0
+    var report: JSONObject = [:]
+    /// Whether its picture is on its way.
+    var isComing = false
+  }
+
+  private let client: CoordinatorClient
+  private let requests: [Request]
+  private let command: Submit
+  private var open: [Open] = []
+  private var inbox = PictureInbox()
+  private var failure: (any Error)?
+
+  init(_ client: CoordinatorClient, _ requests: [Request], _ command: Submit) {
+    self.client = client
+    self.requests = requests
+    self.command = command
+  }
+
+  /// - Throws: the first failure of a job, when all have ended.
+  func run() async throws {
+    for request in requests {
+      let job = try await submit(request)
+      if command.detach {
+        try StandardOutput.write("\(job)")
+      } else {
+        open.append(Open(request: request, job: job))
+      }
+    }
+    guard !command.detach else { return }
+    show()
+    for await push in client.pushes {
+      try Task.checkCancellation()
+      switch push {
+      case .message(let message, let payload): try await take(message, payload)
+      case .reconnected: for entry in open { _ = try await submit(entry.request) }
+      }
+      if open.isEmpty { break }
+    }
+    StandardError.clearProgress()
+    try Task.checkCancellation()
+    if let failure { throw failure }
+    guard open.isEmpty else { throw CommandFailure(.unavailable, "The connection to the coordinator was lost.") }
+  }
+
+  func cancelAll() async {
+    StandardError.clearProgress()
+    for entry in open { await client.send(Message(.cancel, fence: Fence(job: entry.job, sequence: .max))) }
+    // Time for what was handed over to leave.
+    try? await Task.sleep(for: .milliseconds(100))
+  }
+
+  private func submit(_ request: Request) async throws -> UInt64 {
+    let payload = Payload(JSONValue.object(request.request.json).text())
+    return try await client.ask(.submit(.init(key: request.key)), payload).0.fence.job
+  }
+
+  private func take(_ message: Message, _ payload: Payload) async throws {
+    guard let index = open.firstIndex(where: { $0.job == message.fence.job }) else { return }
+    switch message.body {
+    case .event(let event):
+      open[index].total = Int(event.total)
+      if event.phase == .denoising { open[index].progress = Int(clamping: event.progress) }
+      if event.phase == .decoding { open[index].progress = open[index].total }
+      show()
+    case .done(let ending): try end(index, ending, payload)
+    case .chunk(let chunk):
+      let (answer, png) = inbox.take(chunk, payload, job: message.fence.job)
+      if let answer { await client.send(Message(answer, fence: Fence(job: message.fence.job))) }
+      if let png { try write(png, index) }
+    default: break
+    }
+  }
+
+  private func end(_ index: Int, _ ending: JobEnding, _ payload: Payload) throws {
+    guard ending.outcome == .done else {
+      let entry = open.remove(at: index)
+      let reason: Reason = ending.outcome == .cancelled ? .cancelled : ending.reason ?? .internal
+      let error = JobError(
+        reason, "Job \(entry.job) has \(ending.outcome == .failed ? "failed" : "been cancelled"): \(ending.text)")
+      if failure == nil { failure = error }
+      return
+    }
+    guard !open[index].isComing else { return }
+    let json = try JSONValue(parsing: payload.bytes)
+    open[index].report = json.object ?? [:]
+    open[index].isComing = true
+    guard inbox.expect(job: open[index].job, bytes: json["bytes"]?.int ?? 0) else {
+      throw CommandFailure(.failure, "The coordinator announces a picture of an impossible size.")
+    }
+  }
+
+  private func write(_ png: [UInt8], _ index: Int) throws {
+    let entry = open.remove(at: index)
+    let path = try FinishedPicture(png: png).write(
+      to: entry.request.path, ifExists: command.force ? .overwrite : .number)
+    StandardError.clearProgress()
+    var report = entry.report
+    report["path"] = .string(path)
+    report["job"] = .integer(Int(clamping: entry.job))
+    try StandardOutput.write(command.json ? JSONValue.object(report).text() : path)
+    show()
+  }
+
+  private func show() {
+    guard !command.quiet, StandardError.isTerminal, !open.isEmpty else { return }
+    let (done, total) = open.reduce((0, 0)) { ($0.0 + $1.progress, $0.1 + $1.total) }
+    let line = "\(open.count) of \(requests.count) pictures open, \(done)/\(total) steps"
+    StandardError.show(progress: line, columns: line.count)
+  }
+}
+
+/// Takes pictures that come in chunks.
+private struct PictureInbox: ~Copyable {
+  private var inbox = TensorInbox()
+
+  /// Begins to take a job's picture; false if there cannot be one of that size.
+  mutating func expect(job: UInt64, bytes: Int) -> Bool {
+    guard let plan = TensorPlan(.output, .uint8, shape: [bytes]) else { return false }
+    do {
+      try inbox.expect(.init(plan, fence: Fence(job: job), sender: nil))
+      return true
+    } catch {
+      return error == .expectedAlready
+    }
+  }
+
+  /// - Returns: what to answer, and the picture when it is whole.
+  mutating func take(_ chunk: TensorChunk, _ payload: Payload, job: UInt64) -> (MessageBody?, [UInt8]?) {
+    switch inbox.handle(chunk, payload, fence: Fence(job: job), from: nil) {
+    case .acknowledge(let receipt): (.ack(receipt), nil)
+    case .complete(let arrival, let receipt): (.ack(receipt), arrival.payload.bytes)
+    case .request(let request): (.resend(request), nil)
+    case .giveUp, .refuse, .unexpected: (nil, nil)
+    }
+  }
+}

@@ -1,0 +1,109 @@
+import FeatureCaching
+import RenderCluster
+import Rendering
+import StrictJSON
+import Tensors
+
+/// A plan of stages for one kind of picture, and what it promises.
+struct PlanReport {
+  let settings: PictureSettings
+  let blocks: [BlockCost]
+  /// The bytes that every stage takes beside its blocks' weights and caches.
+  let stageBytes: Int
+  let plan: StagePlan
+  let forecast: PlanForecast
+
+  /// - Parameter samples: in flight at once.
+  /// - Throws: `StagePlanFailure`; what is wrong with the checkpoint.
+  init(_ model: any RenderModel, _ settings: PictureSettings, workers: [WorkerCapacity], samples: Int) throws {
+    let request = settings.request
+    let grid = model.grid(width: request.width, height: request.height)
+    let (policy, tokens) = (request.cache.policy, request.textTokens)
+    blocks = try model.blockCosts(grid: grid, textTokens: tokens, policy: policy, precision: settings.precision)
+    stageBytes = try model.stageBytes(grid: grid, textTokens: tokens, precision: settings.precision)
+    plan = try StagePlanner.plan(
+      blocks: blocks, workers: workers, samplesInFlight: samples, activationBytes: stageBytes)
+    let full = (0..<request.steps).count { policy.kind(ofStep: $0).isFull }
+    forecast = PlanForecast(
+      plan, blocks: blocks,
+      cachedOperations: try model.cachedOperations(
+        grid: grid, textTokens: tokens, policy: policy, precision: settings.precision),
+      workers: workers, fullSteps: full, cachedSteps: request.steps - full, rows: request.rows,
+      samplesInFlight: samples)
+    self.settings = settings
+  }
+
+  /// The bytes that go over the link behind a stage at each step of a sample.
+  private func traffic(_ stage: StagePlan.Stage) -> Int { blocks[stage.blocks.upperBound - 1].stateBytes }
+
+  // MARK: - Text
+
+  var lines: [String] {
+    let header = ["worker", "blocks", "weights", "cache", "samples", "hands over", "full step", "cached step"]
+    let rows = zip(plan.stages, forecast.stages).map { stage, seconds in
+      [
+        stage.worker.printable(), "\(stage.blocks.lowerBound)–\(stage.blocks.upperBound - 1)",
+        "\(ByteCount(stage.weightBytes))", "\(ByteCount(stage.cacheBytes))",
+        stage.samples == StagePlan.mostSamples ? "any" : "\(stage.samples)", "\(ByteCount(traffic(stage)))",
+        Self.text(seconds.full), forecast.cachedSteps > 0 ? Self.text(seconds.cached) : "",
+      ]
+    }
+    var lines = ColumnTable.lines([header] + rows, rightAligned: Set(1..<header.count))
+    lines.append("")
+    lines.append(
+      "cache and hand-over are those of one sample; every stage takes \(ByteCount(stageBytes)) beside weights and caches"
+    )
+    lines += plan.leftOut.map { "left out: \($0.worker.printable()), since \($0.reason)" }
+    lines.append("")
+    return lines + Table.lines(summary)
+  }
+
+  private var summary: [(label: String, value: String)] {
+    [
+      ("full step of a sample", "\(Self.text(plan.latency)), then one every \(Self.text(plan.interval))"),
+      (
+        "picture alone",
+        "\(Self.text(forecast.secondsAlone)) (\(forecast.fullSteps) full and \(forecast.cachedSteps) cached steps"
+          + (forecast.rows == 1 ? ")" : ", \(forecast.rows) samples each)")
+      ),
+      (
+        "pictures an hour",
+        "\(Self.digits(forecast.picturesPerHour)) with \(forecast.samplesInFlight) "
+          + (forecast.samplesInFlight == 1 ? "sample in flight" : "samples in flight")
+      ),
+    ]
+  }
+
+  /// With three digits that count.
+  private static func digits(_ value: Double) -> String {
+    DecimalText.fixed(value, digits: value >= 100 ? 0 : value >= 10 ? 1 : 2)
+  }
+
+  private static func text(_ seconds: Double) -> String {
+    if seconds >= 1 { return "\(digits(seconds)) s" }
+    return seconds >= 1e-3 ? "\(digits(seconds * 1e3)) ms" : "\(digits(seconds * 1e6)) µs"
+  }
+
+  // MARK: - JSON
+
+  var json: JSONObject {
+    [
+      "settings": .object(settings.json), "stage_bytes": .integer(stageBytes),
+      "stages": .array(
+        zip(plan.stages, forecast.stages).map { stage, seconds in
+          [
+            "worker": .string(stage.worker),
+            "blocks": [.integer(stage.blocks.lowerBound), .integer(stage.blocks.upperBound)],
+            "weight_bytes": .integer(stage.weightBytes), "cache_bytes": .integer(stage.cacheBytes),
+            "samples": .integer(stage.samples), "hand_over_bytes": .integer(traffic(stage)),
+            "full_step_seconds": .number(seconds.full), "cached_step_seconds": .number(seconds.cached),
+          ]
+        }),
+      "left_out": .array(plan.leftOut.map { ["worker": .string($0.worker), "reason": .string($0.reason)] }),
+      "full_steps": .integer(forecast.fullSteps), "cached_steps": .integer(forecast.cachedSteps),
+      "samples_per_picture": .integer(forecast.rows), "samples_in_flight": .integer(forecast.samplesInFlight),
+      "full_step_seconds": .number(plan.latency), "full_step_interval_seconds": .number(plan.interval),
+      "picture_seconds": .number(forecast.secondsAlone), "pictures_per_hour": .number(forecast.picturesPerHour),
+    ]
+  }
+}

@@ -1,0 +1,39 @@
+import RenderCluster
+import Testing
+
+/// What a plan promises for pictures.
+@Suite struct PlanForecastTests {
+  private static let blocks = [BlockCost](
+    repeating: BlockCost(operations: 1_000_000, weightBytes: 1, cacheBytes: 100, stateBytes: 0), count: 4)
+
+  private func forecast(samples: Int, memory: Int = 1_000_000, rows: Int = 1) throws -> PlanForecast {
+    let workers = ["a", "b"].map {
+      WorkerCapacity(name: $0, operationsPerSecond: 1e6, memoryBytes: memory, bytesPerSecond: 1e9)
+    }
+    let plan = try StagePlanner.plan(
+      blocks: Self.blocks, workers: workers, samplesInFlight: samples, activationBytes: 0)
+    return PlanForecast(
+      plan, blocks: Self.blocks, cachedOperations: [Int](repeating: 100_000, count: 4), workers: workers, fullSteps: 3,
+      cachedSteps: 10, rows: rows, samplesInFlight: samples)
+  }
+
+  @Test func aPictureAloneGoesThroughAllStagesAtEveryStep() throws {
+    let forecast = try forecast(samples: 8)
+    #expect(forecast.plan.stages.count == 2)
+    #expect(abs(forecast.secondsAlone - (3 * 4 + 10 * 0.4)) < 1e-9)
+  }
+
+  @Test func enoughSamplesKeepAllStagesBusy() throws {
+    let forecast = try forecast(samples: 8)
+    #expect(abs(forecast.secondsPerPicture - 8) < 1e-9 && abs(forecast.picturesPerHour - 450) < 1e-6)
+    let guided = try self.forecast(samples: 8, rows: 2)
+    #expect(abs(guided.picturesPerHour - 225) < 1e-6)
+  }
+
+  @Test func samplesThatHaveNoRoomAreNotCounted() throws {
+    // Two blocks and the features of one sample a worker.
+    let forecast = try forecast(samples: 8, memory: 250)
+    #expect(forecast.samplesInFlight == 1)
+    #expect(abs(forecast.secondsPerPicture - forecast.secondsAlone) < 1e-9)
+  }
+}
