@@ -17,12 +17,12 @@ import Transformers
   private static let policy = TaylorSeer(schedule: IntervalSchedule(interval: 4, enhancedSteps: 2), maximumOrder: 1)
 
   @Test(
-    arguments: ["flux-dev-tiny", "flux-schnell-tiny", "dit-tiny", "dit-tiny-untied"],
+    arguments: ["flux-dev-tiny", "flux-schnell-tiny", "dit-tiny", "dit-tiny-untied", "hunyuan-tiny"],
     [Precision.float32, .bfloat16])
   func weightsAddUpToWhatAStageLoads(name: String, precision: Precision) throws {
     let model = try Self.model(name)
     let side = model.hasFixedSize ? model.defaults.width : 8 * model.sizeMultiple
-    let grid = model.grid(width: side, height: side)
+    let grid = model.grid(width: side, height: side, frames: model.framesPerLatent == nil ? 1 : 9)
     let costs = try model.blockCosts(grid: grid, textTokens: 7, policy: Self.policy, precision: precision)
     let activations = MemoryEstimate.activationBytes(
       tokens: grid.tokens + 7, width: model.cost(grid, textTokens: 7).branches[0].width)
@@ -39,11 +39,11 @@ import Transformers
     }
   }
 
-  @Test(arguments: ["flux-dev-tiny", "dit-tiny"])
+  @Test(arguments: ["flux-dev-tiny", "dit-tiny", "hunyuan-tiny"])
   func operationsAndCachesAddUpToTheWholeModels(name: String) throws {
     let model = try Self.model(name)
     let side = model.hasFixedSize ? model.defaults.width : 8 * model.sizeMultiple
-    let grid = model.grid(width: side, height: side)
+    let grid = model.grid(width: side, height: side, frames: model.framesPerLatent == nil ? 1 : 9)
     let costs = try model.blockCosts(grid: grid, textTokens: 7, policy: Self.policy, precision: .float32)
     let whole = model.cost(grid, textTokens: 7)
     #expect(

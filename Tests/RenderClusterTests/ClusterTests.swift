@@ -7,7 +7,7 @@ import Testing
 
 /// Coordinator and workers over sockets, in one process.
 @Suite(.timeLimit(.minutes(2))) struct ClusterTests {
-  @Test(arguments: [TinyModel.Family.flux, .dit])
+  @Test(arguments: [TinyModel.Family.flux, .dit, .hunyuanVideo])
   func anyNumberOfWorkersGivesTheSameLatents(_ family: TinyModel.Family) async throws {
     let model = try TinyModel(family)
     let blocks = try model.blockCount

@@ -126,11 +126,12 @@ final class SpanBox: Sendable {
   func add(_ span: StageSpan) { list.withLock { $0.append(span) } }
 }
 
-/// A model of random weights among the fixtures, FLUX or DiT, and what is rendered with it.
+/// A model of random weights among the fixtures, FLUX, DiT or HunyuanVideo, and what is rendered with it.
 struct TinyModel: Sendable {
   enum Family: String, Sendable {
     case flux = "flux-dev-tiny"
     case dit = "dit-tiny"
+    case hunyuanVideo = "hunyuan-tiny"
   }
 
   struct Task: Sendable {
@@ -148,7 +149,7 @@ struct TinyModel: Sendable {
     self.family = family
     let root = #filePath.split(separator: "/").dropLast(2).reduce("") { "\($0)/\($1)" }
     model = try RenderModels.open(.folder("\(root)/Fixtures/reference/checkpoints/\(family.rawValue)"))
-    digest = TinyCluster.digest(family == .flux ? 2 : 3)
+    digest = TinyCluster.digest(family == .flux ? 2 : family == .dit ? 3 : 4)
   }
 
   func transformer(_ blocks: BlockRange?) throws -> any DiffusionTransformer {
@@ -158,8 +159,11 @@ struct TinyModel: Sendable {
   var blockCount: Int { get throws { try transformer(nil).blockCount } }
 
   private var grid: TokenGrid {
-    family == .flux
-      ? TokenGrid(rows: 6, columns: 5) : model.grid(width: model.defaults.width, height: model.defaults.height)
+    switch family {
+    case .flux: TokenGrid(rows: 6, columns: 5)
+    case .dit: model.grid(width: model.defaults.width, height: model.defaults.height, frames: 1)
+    case .hunyuanVideo: TokenGrid(frames: 3, rows: 3, columns: 4)
+    }
   }
 
   private static let textTokens = 9
@@ -178,7 +182,8 @@ struct TinyModel: Sendable {
       grid: grid,
       condition: .text(
         Self.random(shapes.text[0], shapes.text[1], 2 * row + 1, task.seed),
-        pooled: Self.random(1, shapes.pooled[0], 2 * row + 2, task.seed).reshaped([shapes.pooled[0]])),
+        pooled: Self.random(1, shapes.pooled[0], 2 * row + 2, task.seed).reshaped([shapes.pooled[0]]),
+        validTokens: family == .hunyuanVideo ? 4 : nil),
       guidance: model.takesGuidance ? 3.5 : nil)
   }
 
@@ -187,7 +192,7 @@ struct TinyModel: Sendable {
       model: ModelKey(digest: digest, precision: .float32), modelName: family.rawValue, rows: task.isGuided ? 2 : 1,
       steps: task.steps,
       blocks: try model.blockCosts(
-        grid: grid, textTokens: family == .flux ? Self.textTokens : 0, policy: task.cache.policy, precision: .float32),
+        grid: grid, textTokens: family == .dit ? 0 : Self.textTokens, policy: task.cache.policy, precision: .float32),
       activationBytes: 1 << 20)
   }
 
@@ -211,7 +216,7 @@ struct TinyModel: Sendable {
   /// Every caching method, with full and cached steps within eight.
   static func caches(_ family: Family) -> [CacheSettings] {
     CacheSettings.Method.allCases.map { method in
-      var cache = family == .flux ? CacheSettings.flux : .dit
+      var cache = family == .flux ? CacheSettings.flux : family == .dit ? .dit : .hunyuan
       cache.method = method
       (cache.interval, cache.enhancedSteps, cache.clusters) = (3, 2, 5)
       cache.propagation = 0.2

@@ -11,8 +11,8 @@ import Transformers
     let sample = try model.makeSample(task.inputs)
     let cache = NoCaching().makeCache(choices: task.choices(0))
     cache.begin(CacheStep(index: 0, kind: .full))
-    var state = sample.embed(task.latents, probe: nil)
     let vector = sample.conditioning(timestep: 500, probe: nil)
+    var state = sample.embed(task.latents, conditioning: vector, probe: nil)
     sample.run(&state, conditioning: vector, cache: cache, probe: nil, beforeBlock: {})
     return state
   }
@@ -28,6 +28,17 @@ import Transformers
       let expected = model.stateShapes(before: block, of: task.inputs)
       #expect(shapes(try state(before: block, model, task)) == expected, "in front of block \(block)")
       #expect(expected.keys.contains(.joint) == (block > flux.configuration.doubleBlocks))
+    }
+  }
+
+  @Test func hunyuanVideoHandsOverTwoStreamsUpToItsFirstSingleBlockAndOneBehind() throws {
+    let video = try TinyHunyuanVideo()
+    let (task, count) = (video.task(NoCaching()), video.configuration.blockCount)
+    for block in 0...count {
+      let model = try HunyuanVideoTransformer(video.configuration, video.parameters, blocks: 0..<block)
+      let expected = model.stateShapes(before: block, of: task.inputs)
+      #expect(shapes(try state(before: block, model, task)) == expected, "in front of block \(block)")
+      #expect(expected.keys.contains(.joint) == (block > video.configuration.doubleBlocks))
     }
   }
 
@@ -52,7 +63,7 @@ import Transformers
   }
 
   @Test func theChannelsAreThoseOfLatentsAndOutput() async throws {
-    let (flux, dit) = (try TinyFlux(), try TinyDiT())
+    let (flux, dit, video) = (try TinyFlux(), try TinyDiT(), try TinyHunyuanVideo())
     let ditModel = try DiTTransformer(dit.configuration, dit.parameters)
     let runs = [
       (
@@ -60,6 +71,9 @@ import Transformers
         flux.task(NoCaching(), steps: 1)
       ),
       (ditModel, dit.task(NoCaching(), steps: 1)),
+      (
+        try HunyuanVideoTransformer(video.configuration, video.parameters), video.task(NoCaching(), steps: 1)
+      ),
     ]
     for (model, task) in runs {
       #expect(task.latents.columns == model.latentChannels)

@@ -143,6 +143,30 @@ struct VideoTests {
     #expect(folder.names == ["bin"])
   }
 
+  @Test func workersMakeTheSameFrames() throws {
+    let folder = try TemporaryFolder()
+    let options = ["--frames", "5", "-n", "fog", "--cfg-scale", "2", "--steps", "7", "-q"]
+    for (name, workers) in [("a", []), ("b", ["--workers", "3"])] {
+      let outcome = try Program.run(
+        ["generate", "-m", TinyModels.hunyuan, "-p", "a cat"] + TinyModels.small + options + workers
+          + ["-o", "\(folder.path)/\(name)-%d.png"])
+      #expect(outcome.status == 0, "\(outcome.errors)")
+    }
+    for frame in 0..<5 {
+      let files = try ["a", "b"].map { try Data(contentsOf: URL(filePath: "\(folder.path)/\($0)-\(frame).png")) }
+      #expect(files[0] == files[1])
+    }
+  }
+
+  @Test func aManifestOfAVideoIsChecked() throws {
+    let folder = try TemporaryFolder()
+    let manifest = "\(folder.path)/m.json"
+    let made = try generate("--frames", "5", "--manifest", manifest, "-o", "\(folder.path)/f-%d.png")
+    #expect(made.status == 0, "\(made.errors)")
+    let checked = try Program.run("check", manifest, "-q")
+    #expect(checked.status == 0 && checked.output == "f-0.png: all 2 steps are equal\n", "\(checked.errors)")
+  }
+
   @Test func comparedVideosAreStripsOfTheirFrames() throws {
     let folder = try TemporaryFolder()
     let path = "\(folder.path)/x.png"

@@ -1,0 +1,31 @@
+import FeatureCaching
+import Messaging
+import Rendering
+import Testing
+
+@testable import RenderCluster
+
+/// What travels of a sample's setup beside numbers and tensors.
+@Suite struct SampleSettingsTests {
+  @Test func theCachingOfEveryFamilyArrivesAsItWasSent() throws {
+    for family in [CacheSettings.flux, .dit, .hunyuan] {
+      for method in CacheSettings.Method.allCases {
+        for quirks in [[], family.authorsQuirks] {
+          var cache = family
+          (cache.method, cache.quirks) = (method, quirks)
+          let arrived = try SampleSettings(SampleSettings(cache: cache, classLabel: nil).payload).cache
+          // What the method does not name has no meaning for it.
+          #expect(arrived.json == cache.json && arrived.authorsQuirks == cache.authorsQuirks)
+          #expect(arrived.propagatingStreams == cache.propagatingStreams)
+          if method == .clusca { #expect(arrived == cache) }
+        }
+      }
+    }
+  }
+
+  @Test(arguments: [(nil, 5), (207, nil), (nil, nil)] as [(Int?, Int?)])
+  func classAndPaddingArriveAsTheyWereSent(label: Int?, validTokens: Int?) throws {
+    let settings = SampleSettings(cache: .hunyuan, classLabel: label, validTokens: validTokens)
+    #expect(try SampleSettings(settings.payload) == settings)
+  }
+}
