@@ -9,8 +9,6 @@ struct SampleSettings: Sendable, Equatable {
   var cache: CacheSettings
   /// The class, for models of classes; nil for none in particular.
   var classLabel: Int?
-  /// The tokens of a prompt that are no padding, for models that have a mask.
-  var validTokens: Int?
   /// How many tokens of a prompt are no padding; nil for models without a mask.
   var validTokens: Int?
 
@@ -61,11 +59,10 @@ struct SampleSettings: Sendable, Equatable {
         return stream
       })
     classLabel = json["class_label"]?.int
-    validTokens = json["valid_tokens"]?.int
+    validTokens = json["valid_text_tokens"]?.int
     guard classLabel ?? 0 >= 0, validTokens ?? 0 >= 0 else {
       throw WireError("The settings of a sample hold a number below 0")
     }
-    validTokens = json["valid_text_tokens"]?.int
   }
 }
 

@@ -17,7 +17,7 @@ struct PlanReport {
   /// - Throws: `StagePlanFailure`; what is wrong with the checkpoint.
   init(_ model: any RenderModel, _ settings: PictureSettings, workers: [WorkerCapacity], samples: Int) throws {
     let request = settings.request
-    let grid = model.grid(width: request.width, height: request.height)
+    let grid = model.grid(request)
     let (policy, tokens) = (request.cache.policy, request.textTokens)
     blocks = try model.blockCosts(grid: grid, textTokens: tokens, policy: policy, precision: settings.precision)
     stageBytes = try model.stageBytes(grid: grid, textTokens: tokens, precision: settings.precision)
