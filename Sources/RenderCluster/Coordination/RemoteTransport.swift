@@ -16,15 +16,16 @@ public struct RemoteTransport: StageTransport {
   private func key(_ id: SampleID) -> SampleKey { SampleKey(job: job, row: UInt32(id.row)) }
 
   public func open(_ setup: SampleSetup) async throws {
-    let (grid, condition) = (setup.inputs.grid, setup.inputs.condition)
+    let grid = setup.inputs.grid
+    var textTokens = 0
     var (label, validTokens): (Int?, Int?) = (nil, nil)
-    switch condition {
-    case .text(_, _, let valid): validTokens = valid
+    switch setup.inputs.condition {
+    case .text(let text, _, let valid): (textTokens, validTokens) = (text.rows, valid)
     case .label(let number): label = number
     }
     let opening = SampleOpening(
       guidance: setup.inputs.guidance ?? -1, frames: UInt32(grid.frames), rows: UInt32(grid.rows),
-      columns: UInt32(grid.columns), seed: seed, steps: UInt32(steps), textTokens: UInt32(condition.textTokens))
+      columns: UInt32(grid.columns), seed: seed, steps: UInt32(steps), textTokens: UInt32(textTokens))
     try await coordinator.open(
       key(setup.id), setup, opening, SampleSettings(cache: cache, classLabel: label, validTokens: validTokens))
   }

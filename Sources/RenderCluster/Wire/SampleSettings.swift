@@ -12,6 +12,8 @@ struct SampleSettings: Sendable, Equatable {
   /// How many tokens of a prompt are no padding; nil for models without a mask.
   var validTokens: Int?
 
+  static let maximumBytes = 16 << 10
+
   init(cache: CacheSettings, classLabel: Int?, validTokens: Int? = nil) {
     self.cache = cache
     self.classLabel = classLabel
@@ -59,10 +61,8 @@ struct SampleSettings: Sendable, Equatable {
         return stream
       })
     classLabel = json["class_label"]?.int
+    guard classLabel.map({ $0 >= 0 }) ?? true else { throw WireError("The settings of a sample name no class") }
     validTokens = json["valid_text_tokens"]?.int
-    guard classLabel ?? 0 >= 0, validTokens ?? 0 >= 0 else {
-      throw WireError("The settings of a sample hold a number below 0")
-    }
   }
 }
 
