@@ -84,8 +84,9 @@ struct PromptOptions: ParsableArguments {
   var promptsFile: String?
 
   @Option(
-    help: ArgumentHelp("Render a picture of clusca again; other options change what they name.", valueName: "picture"),
-    completion: .file(extensions: ["png"]))
+    help: ArgumentHelp(
+      "Render a picture or an MP4 of clusca again; other options change what they name.", valueName: "picture"),
+    completion: .file(extensions: ["png", "mp4"]))
   var from: String?
 
   func validate() throws {
