@@ -26,12 +26,9 @@ typedef struct Clusca__Header Clusca__Header;
 typedef enum _Clusca__Kind {
   CLUSCA__KIND__KIND_NONE = 0,
   /*
-   * [protocol build role name incarnation numerics threads memory_bytes models address
+   * [protocol build role name incarnation numerics threads memory_bytes models address operations_per_second]
    */
   CLUSCA__KIND__KIND_HELLO = 1,
-  /*
-   *  operations_per_second]
-   */
   /*
    * [protocol build lease_milliseconds]
    */
