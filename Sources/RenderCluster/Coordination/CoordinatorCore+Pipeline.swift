@@ -52,8 +52,9 @@ extension CoordinatorCore {
           ? "There is no worker." : "No worker has the model \(facts.modelName) (\(facts.model.digest.shortText)).")
       return nil
     }
+    // As if there were a sample for every worker: others often follow the first, and a pipeline costs one alone little.
     let waiting = jobs.prefix(capacities.count * Self.samplesPerStage).reduce(0) { $0 + $1.facts.rows }
-    switch planning(facts.blocks, capacities, max(1, waiting), facts.activationBytes) {
+    switch planning(facts.blocks, capacities, max(capacities.count, waiting), facts.activationBytes) {
     case .success(let plan):
       obstacle = nil
       return plan

@@ -30,7 +30,8 @@ public actor Worker {
   private var control: MessageClient?
   private var stage: LoadedStage?
   private var cacheBytes = 0
-  private var loading: Task<Void, Never>?
+  /// The assignment that is being loaded.
+  private var loading: (attempt: UInt32, task: Task<Void, Never>)?
   private var samples: [SampleKey: WorkerSample] = [:]
   private var helloSent: Int64?
   private var hasLeft = false
@@ -79,7 +80,6 @@ public actor Worker {
   }
 
   private func stop() async {
-    loading?.cancel()
     await unload()
     await control?.stop()
     await tensors?.stop()
@@ -195,7 +195,7 @@ public actor Worker {
     let blocks = Int(assignment.blocks.lowerBound)..<Int(assignment.blocks.upperBound)
     configuration.note("Loading blocks \(blocks.lowerBound)-\(blocks.upperBound - 1).")
     let (configuration, incarnation, post, epoch) = (configuration, incarnation, post, core.fence.epoch)
-    loading = Task.detached {
+    let task = Task.detached {
       do {
         let stage = try await LoadedStage.load(
           assignment, epoch: epoch, number, configuration, incarnation: incarnation
@@ -205,12 +205,15 @@ public actor Worker {
         post.yield(.loaded(attempt: attempt, .failure(error)))
       }
     }
+    loading = (attempt, task)
   }
 
   private func finishLoading(_ attempt: UInt32, _ result: Result<LoadedStage, any Error>) async {
     switch result {
     case .success(let stage):
-      guard !(loading?.isCancelled ?? true) else { return await stage.line.close() }
+      // Of an assignment that has been replaced meanwhile; it may come later than the one that replaced it.
+      guard loading?.attempt == attempt else { return await stage.line.close() }
+      loading = nil
       self.stage = stage
       await apply(.loaded(attempt: attempt, residentBytes: UInt64(max(0, configuration.residentBytes()))))
     case .failure(let error):
@@ -219,7 +222,7 @@ public actor Worker {
   }
 
   private func unload() async {
-    loading?.cancel()
+    loading?.task.cancel()
     loading = nil
     for (key, sample) in samples { await close(key, sample.attempt) }
     let line = stage?.line
