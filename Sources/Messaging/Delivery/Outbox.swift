@@ -17,6 +17,7 @@ public struct Outbox: Sendable, Equatable {
   public init() {}
 
   public var isEmpty: Bool { entries.isEmpty }
+  public var count: Int { entries.count }
 
   /// Gives a message its number and keeps it; the caller sends what is returned.
   public mutating func add(_ message: Message, _ payload: Payload, now: Int64) -> Message {
