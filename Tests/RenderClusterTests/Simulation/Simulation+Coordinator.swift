@@ -88,7 +88,6 @@ extension Simulation {
       coordinatorServer.cancel(where: isOver)
       for line in coordinatorLines { line.drop(where: isOver) }
     case .stepDone(let key, let step, let labels, let payload): finishStep(key, step, labels, payload)
-    case .fail(let key, let reason, let text): fail(key, reason, text)
     case .computed: break
     case .note(let text): log("coordinator: \(text)")
     }
@@ -227,13 +226,5 @@ extension Simulation {
       log("job \(job.id) is done")
       finish(index, .done)
     }
-  }
-
-  private func fail(_ key: SampleKey, _ reason: Reason, _ text: String) {
-    guard let index = jobs.firstIndex(where: { $0.id == key.job }) else { return }
-    log("sample \(key) fails: \(text)")
-    guard jobs[index].rows[Int(key.row)].waiting != nil, !jobs[index].isOver else { return }
-    checkEnding(jobs[index], JobEnding(.failed, reason: reason, text: text))
-    finish(index, .failed)
   }
 }

@@ -61,8 +61,10 @@ extension Simulation {
       default: break
       }
     case .heartbeat(let heartbeat):
+      apply(.message(message, payload), worker)
       let answer = Heartbeat(
-        progress: worker.progress(now: now), heard: heartbeat.progress, clockMicroseconds: UInt64(now))
+        progress: worker.progress(now: now), block: worker.core.isComputing ? 1 : 0, heard: heartbeat.progress,
+        clockMicroseconds: UInt64(now))
       send(Message(.heartbeat(answer), fence: worker.core.fence), .empty, worker)
     default: apply(.message(message, payload), worker)
     }
@@ -105,6 +107,7 @@ extension Simulation {
     case .compute(let key, let attempt, let step, let order, let labels):
       compute(key, attempt, step, order, labels, worker)
     case .close(let key, let attempt): close(key, attempt, worker)
+    case .greet: sayHello(worker)
     case .leave: leave(worker)
     case .note(let text): log("\(worker.name): \(text)")
     }
