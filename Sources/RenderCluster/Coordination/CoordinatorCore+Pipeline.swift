@@ -43,16 +43,21 @@ extension CoordinatorCore {
     emit(.connect(attempt: pipeline.attempt, pipeline.plan.stages.compactMap { neighbour($0.worker) }))
   }
 
-  /// A worker could not load its stage.
+  /// Loads of a model that a worker may fail before jobs that it is needed for fail too.
+  private static let mostFailedLoads = 3
+
+  /// A worker could not load its stage: for some time the model is done without it.
   mutating func failed(toLoad failure: StageFailure, _ worker: Int) {
-    // Of no use for this model; the plan is made without it.
     let name = workers[worker].name
     emit(.note("The worker \(name) could not load its blocks: \(failure.text)"))
     guard let model = pipeline?.model.digest else { return }
-    workers[worker].hello.models.removeAll { $0 == model }
+    let count = workers[worker].failed(toLoad: model, now: milliseconds)
     breakPipeline()
-    guard !workers.contains(where: { $0.hello.models.contains(model) }) else { return }
     for job in jobs where job.facts.model.digest == model {
+      let isHopeless =
+        count < Self.mostFailedLoads
+        ? !workers.contains { $0.holds(model, now: milliseconds) } : !isPossible(job.facts)
+      guard isHopeless else { continue }
       end(job.id, JobEnding(.failed, reason: failure.reason, text: "The worker \(name) says: \(failure.text)"))
     }
   }

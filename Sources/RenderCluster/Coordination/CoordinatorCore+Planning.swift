@@ -68,9 +68,13 @@ extension CoordinatorCore {
     return next
   }
 
+  func isPossible(_ facts: JobFacts) -> Bool {
+    if case .success = plan(for: facts) { true } else { false }
+  }
+
   /// The plan for a job of certain facts: there is room for the caches of all its samples.
   private func plan(for facts: JobFacts) -> Result<StagePlan, StagePlanFailure> {
-    let able = workers.filter { !$0.isDraining && $0.hello.models.contains(facts.model.digest) }
+    let able = workers.filter { !$0.isDraining && $0.holds(facts.model.digest, now: milliseconds) }
     guard !able.isEmpty else {
       return .failure(
         StagePlanFailure(

@@ -117,6 +117,8 @@ public struct CoordinatorCore: Sendable {
       lose(index, "it has been silent for \(WorkerRecord.leaseMilliseconds / 1000) seconds")
     }
     watchProgress()
+    // Loads that failed are tried again after some time.
+    if obstacle != nil, workers.contains(where: { !$0.failedLoads.isEmpty }) { needsReview = true }
     for index in workers.indices {
       for (message, payload) in workers[index].outbox.overdue(now: milliseconds) {
         emit(.send(message, payload, to: workers[index].peer))

@@ -26,6 +26,8 @@ struct WorkerRecord: Sendable, Equatable {
   private(set) var isComputing = false
   /// The newest of the coordinator's heartbeats that it has answered.
   private var answered: UInt64 = 0
+  /// Models whose blocks it could not load, until when they are not tried again, and how often they were.
+  private(set) var failedLoads: [FailedLoad] = []
   var clock = ClockOffset()
   var speed: MeasuredSpeed
 
@@ -40,6 +42,29 @@ struct WorkerRecord: Sendable, Equatable {
     heard = now
     progressed = now
     speed = MeasuredSpeed(initial: Double(hello.operationsPerSecond))
+  }
+
+  struct FailedLoad: Sendable, Equatable {
+    let model: Digest
+    /// In milliseconds.
+    var until: Int64
+    var count: Int
+  }
+
+  private static let retryMilliseconds: Int64 = 60_000
+
+  /// - Returns: how many loads have failed.
+  mutating func failed(toLoad model: Digest, now: Int64) -> Int {
+    let index = failedLoads.firstIndex { $0.model == model } ?? failedLoads.endIndex
+    if index == failedLoads.endIndex { failedLoads.append(FailedLoad(model: model, until: 0, count: 0)) }
+    failedLoads[index].until = now + Self.retryMilliseconds
+    failedLoads[index].count += 1
+    return failedLoads[index].count
+  }
+
+  /// Whether it can be given blocks of a model.
+  func holds(_ model: Digest, now: Int64) -> Bool {
+    hello.models.contains(model) && !failedLoads.contains { $0.model == model && $0.until > now }
   }
 
   func isAlive(now: Int64) -> Bool { now - heard <= Self.leaseMilliseconds }

@@ -19,7 +19,10 @@ final class SimulatedJob {
     /// The step that the denoiser waits for.
     var waiting: Int?
     var done = 0
+    /// The newest that has arrived.
     var output: (attempt: UInt32, step: UInt32, value: UInt64)?
+    /// What the denoiser got last.
+    var result: UInt64 = 0
     /// The newest of which latents were sent.
     var attempt: UInt32 = 0
   }

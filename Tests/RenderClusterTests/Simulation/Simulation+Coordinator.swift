@@ -204,11 +204,10 @@ extension Simulation {
     let latents =
       step == 0
       ? job.seed
-      : job.next(job.rows[0].latents[step - 1], outputs: job.rows.map { $0.output?.value ?? 0 })
+      : job.next(job.rows[0].latents[step - 1], outputs: job.rows.map(\.result))
     for row in job.rows.indices where job.state == .started {
       job.rows[row].latents.append(latents)
       job.rows[row].waiting = step
-      job.rows[row].output = nil
       apply(.wanted(SampleKey(job: job.id, row: UInt32(row)), job.request(row, step)))
     }
   }
@@ -217,6 +216,8 @@ extension Simulation {
     guard let job = openJob(key, "a step is done"), let index = jobs.firstIndex(where: { $0 === job }) else { return }
     checkStep(job, key, step, payload)
     job.rows[Int(key.row)].waiting = nil
+    job.rows[Int(key.row)].result = job.rows[Int(key.row)].output?.value ?? 0
+    job.rows[Int(key.row)].output = nil
     job.rows[Int(key.row)].done += 1
     job.misfortunes = 0
     guard job.rows.allSatisfy({ $0.waiting == nil }) else { return }

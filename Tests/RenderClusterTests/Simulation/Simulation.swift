@@ -163,7 +163,7 @@ final class Simulation {
     switch event {
     case .coordinatorTick(let life): if life == epoch { coordinatorTick() }
     case .toCoordinator(let message, let payload, let worker, let connection):
-      log("\(message) from w\(worker)")
+      log("from w\(worker): \(Self.text(message))")
       take(message, payload, workers[worker - 1], connection: connection)
     case .submit(let job): submit(job)
     case .cancel(let job): cancel(job)
@@ -193,7 +193,7 @@ final class Simulation {
     case .connect(_, worker.life): connect(worker)
     case .toWorker(let message, let payload, _, let connection):
       guard connection == worker.connection, worker.isConnected else { return }
-      log("\(message) to \(worker.name)")
+      log("to \(worker.name): \(Self.text(message))")
       take(message, payload, worker)
     case .loaded(_, worker.life, let attempt): finishLoading(attempt, worker)
     case .opened(_, worker.life, let key, let attempt, let condition, let epoch):
@@ -255,6 +255,18 @@ final class Simulation {
 
   func log(_ text: @autoclosure () -> String) {
     if isLogging { trace.append("\(Double(now / 1000) / 1000) \(text())") }
+  }
+
+  private static func text(_ message: Message) -> String {
+    let fence = message.fence
+    let place = "job \(fence.job).\(fence.row) attempt \(fence.attempt) step \(fence.step)"
+    let number = fence.sequence > 0 ? " #\(fence.sequence >> 32):\(UInt32(truncatingIfNeeded: fence.sequence))" : ""
+    return switch message.body {
+    case .received(let receipt):
+      "received \(receipt.acknowledged >> 32):\(UInt32(truncatingIfNeeded: receipt.acknowledged))"
+    case .heartbeat(let heartbeat): "heartbeat \(heartbeat.heard) \(heartbeat.progress) \(heartbeat.block)"
+    default: "\(message.kind) \(place)\(number)"
+    }
   }
 
   func violation(_ text: String) {
