@@ -12,18 +12,25 @@ extension CoordinatorCore {
   /// Gives up stages in which nothing goes on although something should.
   mutating func watchProgress() {
     guard let pipeline else { return }
-    for number in pipeline.loading.sorted() {
-      let stage = pipeline.plan.stages[Int(number)]
-      let limit = Self.leastLoadingMilliseconds + Int64(stage.weightBytes / Self.leastLoadedBytesPerMillisecond)
-      guard milliseconds - pipeline.assigned > limit, let worker = index(of: stage.worker) else { continue }
-      return loseHung(worker, "it has been loading its blocks for \((milliseconds - pipeline.assigned) / 1000) seconds")
-    }
+    loseThoseThatLoadForever(pipeline)
+    guard self.pipeline?.attempt == pipeline.attempt else { return }
     for job in jobs {
       for sample in job.samples {
         guard let step = sample.inFlight else { continue }
         let number = step.stages.min() ?? UInt32(pipeline.plan.stages.count - 1)
         if watch(job, step, pipeline, number) { return }
       }
+    }
+  }
+
+  private mutating func loseThoseThatLoadForever(_ pipeline: Pipeline) {
+    let age = milliseconds - pipeline.assigned
+    // All at once: each pipeline that waits for one of them takes its time.
+    for number in pipeline.loading.sorted() {
+      let stage = pipeline.plan.stages[Int(number)]
+      let limit = Self.leastLoadingMilliseconds + Int64(stage.weightBytes / Self.leastLoadedBytesPerMillisecond)
+      guard age > limit, let worker = index(of: stage.worker) else { continue }
+      loseHung(worker, "it has been loading its blocks for \(age / 1000) seconds")
     }
   }
 

@@ -48,7 +48,7 @@ public struct CoordinatorCore: Sendable {
   /// When a worker last joined, in milliseconds.
   var lastJoined = Int64.min
   /// Counts assignments and openings: a number never means two things.
-  private var lastAttempt: UInt32 = 0
+  var lastAttempt: UInt32 = 0
   private var lastHeartbeat: UInt64 = 0
   private var lastHeartbeatTime = Int64.min
   /// Why nothing runs although jobs wait; said once.

@@ -14,7 +14,7 @@ public actor Worker {
   private enum Incoming: Sendable {
     case control(ClientEvent)
     case tensor(TensorServer.Event)
-    case loaded(attempt: UInt32, Result<LoadedStage, any Error>)
+    case loaded(attempt: UInt32, epoch: UInt64, Result<LoadedStage, any Error>)
     case opened(SampleKey, attempt: UInt32, epoch: UInt64, failure: String?)
     case computed(StageOutcome, epoch: UInt64)
     case drain
@@ -92,7 +92,7 @@ public actor Worker {
     case .tensor(.lost(let fence, let reason)):
       await fail(fence, StageFailure(.tensor, "a tensor was lost: \(reason)"))
     case .tensor(.failed(let reason)): failure = Failure(description: "The socket for tensors failed: \(reason).")
-    case .loaded(let attempt, let result): await finishLoading(attempt, result)
+    case .loaded(let attempt, let epoch, let result): await finishLoading(attempt, epoch, result)
     // Attempts are numbered anew by another coordinator, so that those of a stage of its predecessor mean nothing.
     case .opened(_, _, let epoch, _) where epoch != stage?.epoch: break
     case .computed(_, let epoch) where epoch != stage?.epoch: break
@@ -208,20 +208,23 @@ public actor Worker {
         let stage = try await LoadedStage.load(
           assignment, epoch: epoch, number, configuration, incarnation: incarnation
         ) { post.yield(.computed($0, epoch: epoch)) }
-        post.yield(.loaded(attempt: attempt, .success(stage)))
+        post.yield(.loaded(attempt: attempt, epoch: epoch, .success(stage)))
       } catch {
-        post.yield(.loaded(attempt: attempt, .failure(error)))
+        post.yield(.loaded(attempt: attempt, epoch: epoch, .failure(error)))
       }
     }
   }
 
-  private func finishLoading(_ attempt: UInt32, _ result: Result<LoadedStage, any Error>) async {
+  private func finishLoading(_ attempt: UInt32, _ epoch: UInt64, _ result: Result<LoadedStage, any Error>) async {
+    // Another assignment may have come meanwhile.
+    let isWanted = epoch == core.fence.epoch && core.isLoading(attempt)
     switch result {
     case .success(let stage):
-      guard !(loading?.isCancelled ?? true) else { return await stage.line.close() }
+      guard isWanted else { return await stage.line.close() }
       self.stage = stage
       await apply(.loaded(attempt: attempt, residentBytes: UInt64(max(0, configuration.residentBytes()))))
     case .failure(let error):
+      guard isWanted else { return }
       await apply(.failedToLoad(attempt: attempt, StageFailure(.storage, "\(error)")))
     }
   }

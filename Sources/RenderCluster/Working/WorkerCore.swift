@@ -87,6 +87,9 @@ public struct WorkerCore: Sendable {
   /// Whether the coordinator has let this worker in.
   public var isAdmitted: Bool { session > 0 }
 
+  /// Whether the blocks of an assignment are waited for.
+  public func isLoading(_ attempt: UInt32) -> Bool { stage.map { $0.attempt == attempt && !$0.isReady } ?? false }
+
   /// Whether there is something that only the stage can go on with.
   public var isComputing: Bool {
     samples.contains { $0.isComputing || !$0.hasCondition && $0.hasInput && $0.order != nil }

@@ -28,6 +28,8 @@ final class SimulatedWorker {
     let hasPrompt: Bool
     let settings: UInt64
     var input: UInt64?
+    /// The next to be computed.
+    var step: UInt32 = 0
   }
 
   struct Cached {
@@ -71,9 +73,13 @@ final class SimulatedWorker {
   var connection = 0
   var isConnected = false
   var isSlow = false
+  var isDraining = false
   /// Nothing reaches it and it does nothing until then; what comes meanwhile.
   var held: [SimulationEvent] = []
   var newestOpening: (epoch: UInt64, attempt: UInt32)?
+
+  /// Messages that the planted bug has numbered anew.
+  var numbered: UInt64 = 0
 
   init(index: Int, memoryBytes: Int, operationsPerSecond: Int, models: [Digest]) {
     self.index = index
@@ -97,6 +103,8 @@ final class SimulatedWorker {
     finishedBlocks = 0
     isConnected = false
     isSlow = false
+    isDraining = false
+    numbered = 0
   }
 
   func end() {

@@ -82,6 +82,15 @@ extension Simulation {
       if job.poison != nil, job.state == .ended(.done) { violation("the poison job \(job.id) is done") }
       if !job.isOver { violation("job \(job.id) has no end") }
     }
+    for worker in workers where worker.state == .running {
+      if worker.isDraining { violation("\(worker.name) is drained, and was never let go") }
+      // One that has just come back may not be done with greeting.
+      guard let record = core.workers.first(where: { $0.name == worker.name }), worker.helloSent == nil else {
+        continue
+      }
+      let count = record.outbox.count + worker.core.outbox.count
+      if count > 0 { violation("\(count) messages between the coordinator and \(worker.name) never arrive") }
+    }
   }
 }
 

@@ -27,7 +27,9 @@ extension Simulation {
   }
 
   func take(_ message: Message, _ payload: Payload, _ worker: SimulatedWorker, connection: Int) {
-    if case .hello(let hello) = message.body {
+    if case .hello(var hello) = message.body {
+      if bug == .otherNumericsLetIn { hello.numerics = Self.digest(0) }
+      if bug == .memoryIgnored { hello.memoryBytes *= 10 }
       let peer = Peer(
         name: worker.name, role: .worker, key: nil, incarnation: hello.incarnation,
         connection: (0..<4).map { UInt8(truncatingIfNeeded: connection >> ($0 * 8)) })
@@ -46,6 +48,12 @@ extension Simulation {
           Message(.refused(Refusal(.unexpected))), .empty, worker: worker.index, connection: connection),
         from: 0, to: worker.index)
     }
+    var message = message
+    if bug == .oldEpochsObeyed { message.fence.epoch = epoch }
+    if bug == .sessionsMixed, message.fence.sequence > 0, let index = core.index(of: peer.name) {
+      message.fence.sequence =
+        UInt64(core.workers[index].session) << 32 | UInt64(UInt32(truncatingIfNeeded: message.fence.sequence))
+    }
     apply(.message(message, payload, from: peer))
   }
 
@@ -58,15 +66,23 @@ extension Simulation {
   func takeOutput(_ arrival: TensorInbox.Arrival) {
     let fence = arrival.fence
     guard let job = job(fence.job), !job.isOver, job.rows[Int(fence.row)].isOpen else { return }
-    job.rows[Int(fence.row)].output = (fence.attempt, fence.step, arrival.payload.hash)
-    apply(.output(fence.sample, attempt: fence.attempt, step: fence.step))
+    var (attempt, step) = (fence.attempt, fence.step)
+    if bug == .lateOutputsTaken, let record = core.jobs.first(where: { $0.id == job.id }),
+      let sample = record.samples.first(where: { $0.key == fence.sample }), let inFlight = sample.inFlight
+    {
+      (attempt, step) = (sample.attempt, UInt32(inFlight.step))
+    }
+    job.rows[Int(fence.row)].output = (attempt, step, arrival.payload.hash)
+    apply(.output(fence.sample, attempt: attempt, step: step))
   }
 
   // MARK: - Core
 
   func apply(_ event: CoordinatorEvent) {
     let life = epoch
-    let effects = core.handle(event, now: now)
+    tamper(before: event)
+    var effects = core.handle(event, now: now)
+    tamper(after: event, &effects)
     for effect in effects where life == epoch { perform(effect) }
     checkCore()
   }
@@ -85,7 +101,7 @@ extension Simulation {
     case .sendLatents(let key, let attempt, let step): sendLatents(key, attempt, step)
     case .forget(let key, let attempt):
       let isOver: (Fence) -> Bool = { $0.sample == key && $0.attempt == attempt }
-      coordinatorServer.cancel(where: isOver)
+      if bug != .lateOutputsTaken { coordinatorServer.cancel(where: isOver) }
       for line in coordinatorLines { line.drop(where: isOver) }
     case .stepDone(let key, let step, let labels, let payload): finishStep(key, step, labels, payload)
     case .computed: break
@@ -125,7 +141,8 @@ extension Simulation {
       try coordinatorServer.expect(.output, fence(key, attempt, stage: coordinatorLines.count, step: step))
     } catch { violation("the output of step \(step) of \(key) cannot be expected: \(error)") }
     first.add(
-      SimulatedTensorServer.plan(.latents), Payload(hash: row.latents[Int(step)]),
+      SimulatedTensorServer.plan(.latents),
+      Payload(hash: row.latents[bug == .replayWithTheNewestLatents ? row.latents.count - 1 : Int(step)]),
       fence: fence(key, attempt, stage: 0, step: step))
     pump(first)
   }

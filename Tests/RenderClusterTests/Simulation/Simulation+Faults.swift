@@ -24,7 +24,10 @@ extension Simulation {
       let other = workers[random.number(0...workers.count - 1)]
       if other !== worker { cut(from: worker.index, to: other.index, for: duration) }
     case .breakConnection: disconnect(worker)
-    case .drain: if worker.state == .running || worker.state == .hung { apply(.drain, worker) }
+    case .drain:
+      guard worker.state == .running || worker.state == .hung else { return }
+      worker.isDraining = true
+      apply(.drain, worker)
     case .restartCoordinator: restartCoordinator()
     case .otherNumerics:
       guard worker.isUp else { return }

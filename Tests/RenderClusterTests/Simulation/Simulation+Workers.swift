@@ -17,7 +17,7 @@ extension Simulation {
   func tick(_ worker: SimulatedWorker) {
     push(.workerTick(worker.index, life: worker.life), after: Self.tickMicroseconds)
     if let sent = worker.helloSent, now - sent > Self.helloPatienceMicroseconds { sayHello(worker) }
-    apply(.tick, worker)
+    applyTick(worker)
     if let line = worker.stage?.line { pump(line) }
   }
 
@@ -62,12 +62,42 @@ extension Simulation {
       }
     case .heartbeat(let heartbeat):
       apply(.message(message, payload), worker)
+      let isHidden = bug == .hangsUnseen
       let answer = Heartbeat(
-        progress: worker.progress(now: now), block: worker.core.isComputing ? 1 : 0, heard: heartbeat.progress,
+        progress: isHidden ? UInt64(now) : worker.progress(now: now),
+        block: isHidden || worker.core.isComputing ? 1 : 0, heard: heartbeat.progress,
         clockMicroseconds: UInt64(now))
       send(Message(.heartbeat(answer), fence: worker.core.fence), .empty, worker)
-    default: apply(.message(message, payload), worker)
+    default: deliver(message, payload, worker)
     }
+  }
+
+  private func applyTick(_ worker: SimulatedWorker) {
+    guard bug == .nothingSentAgain else { return apply(.tick, worker) }
+    for effect in worker.core.handle(.tick, now: now) {
+      if case .send = effect { continue }
+      perform(effect, worker)
+    }
+  }
+
+  private func deliver(_ message: Message, _ payload: Payload, _ worker: SimulatedWorker) {
+    guard message.fence.sequence > 0 else { return apply(.message(message, payload), worker) }
+    let receipt = Message(
+      .received(Receipt(acknowledged: message.fence.sequence)), fence: Fence(epoch: message.fence.epoch))
+    var message = message
+    switch bug {
+    case .duplicatesPastTheInbox:
+      send(receipt, .empty, worker)
+      let session = message.fence.sequence >> 32
+      if worker.numbered >> 32 != session { worker.numbered = session << 32 }
+      worker.numbered += 1
+      message.fence.sequence = worker.numbered
+    case .acknowledgedBeforeProcessed:
+      send(receipt, .empty, worker)
+      return push(.processed(message, payload, worker: worker.index, connection: worker.connection), after: 100_000)
+    default: break
+    }
+    apply(.message(message, payload), worker)
   }
 
   /// The process ends; whoever looks after it starts another.
@@ -107,7 +137,7 @@ extension Simulation {
     case .compute(let key, let attempt, let step, let order, let labels):
       compute(key, attempt, step, order, labels, worker)
     case .close(let key, let attempt): close(key, attempt, worker)
-    case .greet: sayHello(worker)
+    case .greet: if bug != .lostWorkersUnanswered { sayHello(worker) }
     case .leave: leave(worker)
     case .note(let text): log("\(worker.name): \(text)")
     }
@@ -205,8 +235,15 @@ extension Simulation {
 
   func take(_ arrival: TensorInbox.Arrival, _ worker: SimulatedWorker) {
     let key = arrival.fence.sample
-    guard worker.stage != nil, let index = worker.sample(key, arrival.fence.attempt) else { return }
     let value = arrival.payload.hash
+    if bug == .lateInputsTaken, arrival.plan.stream != .prompt,
+      let index = worker.samples.firstIndex(where: { $0.key == key })
+    {
+      worker.samples[index].input = value
+      let sample = worker.samples[index]
+      return apply(.inputArrived(key, attempt: sample.attempt, step: sample.step), worker)
+    }
+    guard worker.stage != nil, let index = worker.sample(key, arrival.fence.attempt) else { return }
     if arrival.plan.stream == .prompt {
       begin(key, arrival.fence.attempt, condition: value, worker)
     } else {
@@ -223,6 +260,7 @@ extension Simulation {
       return violation("\(worker.name) is to compute step \(step) of \(key) without its input")
     }
     worker.samples[index].input = nil
+    worker.samples[index].step = step + 1
     worker.queue.append(
       .init(
         key: key, attempt: attempt, step: step, order: order, labels: UInt16(truncatingIfNeeded: labels.hash),
@@ -275,7 +313,7 @@ extension Simulation {
     guard let index = worker.sample(key, attempt) else { return }
     worker.samples.remove(at: index)
     let isOver: (Fence) -> Bool = { $0.sample == key && $0.attempt == attempt }
-    worker.server.cancel(where: isOver)
+    if bug != .lateInputsTaken { worker.server.cancel(where: isOver) }
     worker.stage?.line.drop(where: isOver)
     worker.queue.removeAll { $0.key == key && $0.attempt == attempt }
     if bug != .survivorsKeepTheirCaches { worker.caches.removeAll { $0.key == key && $0.attempt == attempt } }

@@ -13,7 +13,10 @@ final class Simulation {
   private static let weightBytes = 100
   private static let cacheBytes = 10
   /// Jobs that are not over so long after the last fault never will be.
-  private static let patience: Int64 = 400_000_000
+  private static let patience: Int64 = 600_000_000
+
+  /// When all is over there is nothing left to be sent after this time.
+  private static let quietness: Int64 = 8_000_000
 
   let seed: UInt64
   let bug: PlantedBug?
@@ -40,6 +43,8 @@ final class Simulation {
   /// Until when nothing gets from one process to another.
   private var cuts: [Int64] = []
   var loadFailures = 0
+  /// Pipelines that each job has been in when they were lost, for a planted bug.
+  var sharedLosses: [UInt64: Int] = [:]
   /// What must never happen, and did.
   private(set) var failure: String?
   private(set) var trace: [String] = []
@@ -142,9 +147,12 @@ final class Simulation {
 
   /// - Returns: what must never happen, and did.
   func run() -> String? {
-    while failure == nil, openJobs > 0 || now < rates.end || !core.jobs.isEmpty, let (time, event) = heap.pop() {
+    var quiet: Int64 = 0
+    while failure == nil, let (time, event) = heap.pop() {
       now = time
       events += 1
+      if openJobs > 0 || now < rates.end || !core.jobs.isEmpty { quiet = now }
+      if now - quiet > Self.quietness { break }
       if now > rates.end + Self.patience {
         violation("jobs never end: \(jobs.filter { !$0.isOver }.map(\.id)), in the core \(core.jobs.map(\.id))")
         break
@@ -195,6 +203,9 @@ final class Simulation {
       guard connection == worker.connection, worker.isConnected else { return }
       log("to \(worker.name): \(Self.text(message))")
       take(message, payload, worker)
+    case .processed(let message, let payload, _, let connection):
+      guard connection == worker.connection, worker.isConnected else { return }
+      apply(.message(message, payload), worker)
     case .loaded(_, worker.life, let attempt): finishLoading(attempt, worker)
     case .opened(_, worker.life, let key, let attempt, let condition, let epoch):
       finishOpening(key, attempt, condition: condition, epoch: epoch, worker)

@@ -14,6 +14,8 @@ enum SimulationEvent {
   case workerTick(Int, life: Int)
   case connect(Int, life: Int)
   case toWorker(Message, Payload, worker: Int, connection: Int)
+  /// By a worker that has acknowledged it already; see `PlantedBug`.
+  case processed(Message, Payload, worker: Int, connection: Int)
   case loaded(Int, life: Int, attempt: UInt32)
   case opened(Int, life: Int, SampleKey, attempt: UInt32, condition: UInt64, epoch: UInt64)
   case computed(Int, life: Int, computation: Int)
@@ -28,6 +30,7 @@ enum SimulationEvent {
   var worker: Int? {
     switch self {
     case .workerTick(let worker, _), .connect(let worker, _), .toWorker(_, _, let worker, _),
+      .processed(_, _, let worker, _),
       .loaded(let worker, _, _), .opened(let worker, _, _, _, _, _), .computed(let worker, _, _):
       worker
     case .chunk(_, _, _, _, let process), .chunkAnswer(_, _, let process): process > 0 ? process : nil
