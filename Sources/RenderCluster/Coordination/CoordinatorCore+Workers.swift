@@ -59,7 +59,7 @@ extension CoordinatorCore {
     emit(.send(Message(.refused(refusal), fence: Fence(epoch: identity.epoch)), .empty, to: peer))
   }
 
-  private mutating func welcome(_ worker: Int) {
+  mutating func welcome(_ worker: Int) {
     let welcome = Welcome(build: identity.build, leaseMilliseconds: UInt32(WorkerRecord.leaseMilliseconds))
     let fence = Fence(epoch: identity.epoch, attempt: workers[worker].session)
     emit(.send(Message(.welcome(welcome), fence: fence), .empty, to: workers[worker].peer))

@@ -140,7 +140,10 @@ public struct CoordinatorCore: Sendable {
   private mutating func take(_ message: Message, _ payload: Payload, from peer: Peer) {
     guard let index = index(of: peer.name), workers[index].peer == peer else { return turnAway(peer) }
     switch message.body {
-    case .heartbeat(let heartbeat): workers[index].take(heartbeat, now: now)
+    case .heartbeat(let heartbeat):
+      workers[index].take(heartbeat, now: now)
+      // The welcome was lost after one of an earlier session had arrived: the worker does not know that it waits.
+      if (message.fence.epoch, message.fence.attempt) != (identity.epoch, workers[index].session) { welcome(index) }
     case .received(let receipt): take(receipt, index)
     default: break
     }

@@ -95,8 +95,8 @@ public struct WorkerCore: Sendable {
     samples.contains { $0.isComputing || !$0.hasCondition && $0.hasInput && $0.order != nil }
   }
 
-  /// The fence of a heartbeat.
-  public var fence: Fence { Fence(epoch: epoch) }
+  /// The fence of a heartbeat: it says of which session the worker knows.
+  public var fence: Fence { Fence(epoch: epoch, attempt: session) }
 
   /// - Parameter now: microseconds of a clock that only goes forward.
   public mutating func handle(_ event: WorkerEvent, now: Int64) -> [WorkerEffect] {

@@ -15,6 +15,10 @@ struct FaultRates {
     case restartCoordinator
     /// The process that takes a worker's place is of another class of numerics.
     case otherNumerics
+    /// Dies again and again while it computes.
+    case flakiness
+    /// Goes for good, if the others can do all jobs.
+    case removal
   }
 
   let loss: Double

@@ -74,6 +74,9 @@ final class SimulatedWorker {
   var isConnected = false
   var isSlow = false
   var isDraining = false
+  /// Of the machine, so that it does not end with the process.
+  var isFlaky = false
+  var isRemoved = false
   /// Nothing reaches it and it does nothing until then; what comes meanwhile.
   var held: [SimulationEvent] = []
   var newestOpening: (epoch: UInt64, attempt: UInt32)?

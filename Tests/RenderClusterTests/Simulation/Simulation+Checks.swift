@@ -5,6 +5,8 @@ import Messaging
 /// What must hold at all times.
 extension Simulation {
   private static let mostMessages = 400
+  /// A step that stands still because tensors do not get through is given up within this time.
+  private static let stallMicroseconds: Int64 = 15_000_000
   /// An innocent job may be given up if so many faults hit it since it last got further.
   private static let fewestMisfortunes = 3
 
@@ -73,6 +75,18 @@ extension Simulation {
     let bytes = weights + caches + facts.activationBytes
     if bytes > worker.memoryBytes {
       violation("\(worker.name) holds \(bytes) bytes, but has \(worker.memoryBytes)")
+    }
+  }
+
+  func checkRefusal(_ refusal: Refusal, _ worker: SimulatedWorker) {
+    if refusal.reason == .replaced, worker.state != .hung {
+      violation("\(worker.name) is told to go, but computes: \(refusal.text)")
+    }
+  }
+
+  func checkNote(_ text: String) {
+    if text.contains("do not get through"), now > lastCut + Self.stallMicroseconds {
+      violation("a step stood still, but nothing is cut: \(text)")
     }
   }
 

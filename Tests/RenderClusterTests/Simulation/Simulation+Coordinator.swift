@@ -72,7 +72,10 @@ extension Simulation {
     {
       (attempt, step) = (sample.attempt, UInt32(inFlight.step))
     }
-    job.rows[Int(fence.row)].output = (attempt, step, arrival.payload.hash)
+    let isFirst = job.rows[Int(fence.row)].output.map { ($0.attempt, $0.step) != (attempt, step) } ?? true
+    if bug != .lateOutputsTaken || isFirst {
+      job.rows[Int(fence.row)].output = (attempt, step, arrival.payload.hash)
+    }
     apply(.output(fence.sample, attempt: attempt, step: step))
   }
 
@@ -105,7 +108,9 @@ extension Simulation {
       for line in coordinatorLines { line.drop(where: isOver) }
     case .stepDone(let key, let step, let labels, let payload): finishStep(key, step, labels, payload)
     case .computed: break
-    case .note(let text): log("coordinator: \(text)")
+    case .note(let text):
+      log("coordinator: \(text)")
+      checkNote(text)
     }
   }
 

@@ -29,6 +29,12 @@ extension Simulation {
       worker.isDraining = true
       apply(.drain, worker)
     case .restartCoordinator: restartCoordinator()
+    case .flakiness: worker.isFlaky = true
+    case .removal:
+      let others = workers.filter { !$0.isRemoved && $0 !== worker }
+      guard jobs.allSatisfy({ isPossible($0.facts, others) }) else { return }
+      worker.isRemoved = true
+      worker.end()
     case .otherNumerics:
       guard worker.isUp else { return }
       worker.end()
@@ -45,11 +51,11 @@ extension Simulation {
   func endFaults() {
     log("faults end")
     healCuts()
-    for worker in workers { worker.isSlow = false }
+    for worker in workers { (worker.isSlow, worker.isFlaky) = (false, false) }
   }
 
   func startAgain(_ worker: SimulatedWorker, _ life: Int) {
-    guard worker.life == life, !worker.isUp else { return }
+    guard worker.life == life, !worker.isUp, !worker.isRemoved else { return }
     log("\(worker.name) is started")
     launch(worker)
   }

@@ -57,7 +57,9 @@ extension Simulation {
     case .refused(let refusal):
       switch refusal.reason {
       case .unexpected: sayHello(worker)
-      case .denied, .version, .build, .numerics, .replaced: leave(worker)
+      case .denied, .version, .build, .numerics, .replaced:
+        checkRefusal(refusal, worker)
+        leave(worker)
       default: break
       }
     case .heartbeat(let heartbeat):
@@ -286,6 +288,10 @@ extension Simulation {
     guard worker.state != .hung, worker.computation == computation, let task = worker.running, let stage = worker.stage
     else { return }
     if let poison = job(task.key.job)?.poison, poison.step == task.step, stage.blocks.contains(poison.block) {
+      return crash(worker)
+    }
+    if worker.isFlaky, random.chance(0.3) {
+      blameFaults()
       return crash(worker)
     }
     worker.running = nil

@@ -42,6 +42,8 @@ final class Simulation {
   var lastConnection = 0
   /// Until when nothing gets from one process to another.
   private var cuts: [Int64] = []
+  /// When the last one ends.
+  private(set) var lastCut: Int64 = 0
   var loadFailures = 0
   /// Pipelines that each job has been in when they were lost, for a planted bug.
   var sharedLosses: [UInt64: Int] = [:]
@@ -90,16 +92,16 @@ final class Simulation {
     }
     let speeds = (0..<count).map { _ in random.number(20_000...100_000) }
     let holders = (0..<count).map { _ in random.chance(0.5) }
-    while !facts.allSatisfy({ isPossible($0, memory, others ? holders : nil) }) {
+    repeat {
+      workers = (0..<count).map { index in
+        SimulatedWorker(
+          index: index + 1, memoryBytes: memory[index], operationsPerSecond: speeds[index],
+          models: !others || holders[index] ? models : [models[0]])
+      }
       for index in memory.indices { memory[index] += 50 }
-      // Then it is memory of the right workers that is missing.
+      // Then nobody holds the model.
       if memory[0] > 2000 { return build() }
-    }
-    workers = (0..<count).map { index in
-      SimulatedWorker(
-        index: index + 1, memoryBytes: memory[index], operationsPerSecond: speeds[index],
-        models: !others || holders[index] ? models : [models[0]])
-    }
+    } while !facts.allSatisfy { isPossible($0, workers) }
     let poisons = random.chance(0.5) ? 0.25 : 0
     jobs = facts.enumerated().map { index, facts in
       let poison: (Int, Int)? =
@@ -114,10 +116,14 @@ final class Simulation {
     schedule()
   }
 
-  private func isPossible(_ facts: JobFacts, _ memory: [Int], _ holders: [Bool]?) -> Bool {
-    let capacities = memory.indices.filter { facts.model.digest == Self.digest(2) || holders?[$0] ?? true }.map {
-      WorkerCapacity(name: "w\($0 + 1)", operationsPerSecond: 1000, memoryBytes: memory[$0], bytesPerSecond: 1e6)
+  /// Whether workers could do a job.
+  func isPossible(_ facts: JobFacts, _ workers: [SimulatedWorker]) -> Bool {
+    let capacities = workers.filter { $0.models.contains(facts.model.digest) }.map {
+      WorkerCapacity(
+        name: $0.name, operationsPerSecond: Double($0.operationsPerSecond), memoryBytes: $0.memoryBytes,
+        bytesPerSecond: 1e6)
     }
+    guard !capacities.isEmpty else { return false }
     var blocks = facts.blocks
     for index in blocks.indices { blocks[index].cacheBytes *= facts.rows }
     let planning = plansReally ? StagePlanner.planning : SimulatedPlanner.plan
@@ -224,9 +230,13 @@ final class Simulation {
 
   func cut(from sender: Int, to receiver: Int, for duration: Int64) {
     cuts[sender * (workers.count + 1) + receiver] = now + duration
+    lastCut = max(lastCut, now + duration)
   }
 
-  func healCuts() { for index in cuts.indices { cuts[index] = 0 } }
+  func healCuts() {
+    lastCut = min(lastCut, now)
+    for index in cuts.indices { cuts[index] = 0 }
+  }
 
   func transmit(_ event: SimulationEvent, from sender: Int, to receiver: Int) {
     guard !isCut(from: sender, to: receiver) else { return }
