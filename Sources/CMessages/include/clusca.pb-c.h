@@ -54,7 +54,7 @@ typedef enum _Clusca__Kind {
    */
   CLUSCA__KIND__KIND_ASSIGN = 10,
   /*
-   * []
+   * [] from a worker: it asks to be let go
    */
   CLUSCA__KIND__KIND_RELEASE = 11,
   /*
