@@ -356,7 +356,7 @@ struct  Clusca__Header
    */
   uint64_t progress;
   /*
-   * at which it is
+   * at which it is, from 1; of a heartbeat: of its stage the first, 0 while none is computed
    */
   uint32_t block;
   uint64_t resident_bytes;

@@ -265,7 +265,6 @@ public actor Coordinator {
       outputs.cancel(where: isOver)
       for line in lines { line.drop(where: isOver) }
     case .stepDone(let key, let step, let labels, let payload): finishStep(key, step, labels, payload)
-    case .fail(let key, let reason, let text): fail(key, JobError(reason, text))
     case .computed(let span): configuration.trace?(span)
     case .note(let text): configuration.note(text)
     }
