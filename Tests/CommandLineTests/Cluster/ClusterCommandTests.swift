@@ -170,7 +170,6 @@ import Testing
     let cluster = try await Cluster(workers: 1)
     cluster.workers[0].signal(SIGTERM)
     #expect(cluster.workers[0].end() == 0)
-    try await cluster.coordinator.says("The worker w0 is being drained")
     cluster.coordinator.signal(SIGTERM)
     #expect(cluster.coordinator.end() == Status.terminated.rawValue)
   }
