@@ -44,7 +44,9 @@ public enum KeyFiles {
     guard status.st_uid == geteuid() || status.st_uid == 0 else {
       throw KeyFileError(path: path, "belongs to another user")
     }
-    guard status.st_mode & 0o077 == 0 else {
+    // A file of root's may be readable by a group: systemd and Kubernetes hand secrets to services like that.
+    let others: mode_t = status.st_uid == 0 && geteuid() != 0 ? 0o037 : 0o077
+    guard status.st_mode & others == 0 else {
       throw KeyFileError(path: path, "may be read by others; it needs the permissions 0600")
     }
     let words = try words(path)
