@@ -45,6 +45,8 @@ public struct CoordinatorCore: Sendable {
   var histories: [WorkerHistory] = []
   /// Something has happened that another plan may follow from.
   var needsReview = false
+  /// Something has happened that may let a job into the pipeline.
+  var needsAdmission = false
   /// When a worker last joined, in milliseconds.
   var lastJoined = Int64.min
   /// Counts assignments and openings: a number never means two things.

@@ -54,7 +54,9 @@ extension Simulation {
     case .done: violation("job \(job.id) is done by the core")
     case .cancelled: if !job.isCancelled { violation("job \(job.id) is cancelled by nobody") }
     case .failed:
-      guard job.poison == nil, ending.reason != .storage || loadFailures == 0 else { return }
+      guard job.poison == nil, ending.reason != .storage || loadFailures == 0,
+        ending.reason != .memory || rates.waitsForWorkers
+      else { return }
       if job.misfortunes < Self.fewestMisfortunes {
         violation("job \(job.id) is innocent, and fails after \(job.misfortunes) faults: \(ending.text)")
       }
@@ -85,6 +87,10 @@ extension Simulation {
   }
 
   func checkNote(_ text: String) {
+    if text.hasPrefix("Stages for") { assignments += 1 }
+    let reasons = ["is here", "is lost", "being drained", "could not load", "do not get through"]
+    if reasons.contains(where: { text.contains($0) }) { reasonsToAssign += 1 }
+    if assignments > reasonsToAssign { violation("stages are assigned \(assignments) times") }
     if text.contains("do not get through"), now > lastCut + Self.stallMicroseconds {
       violation("a step stood still, but nothing is cut: \(text)")
     }

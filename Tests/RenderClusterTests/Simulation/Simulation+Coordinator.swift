@@ -14,6 +14,7 @@ extension Simulation {
   /// Everything in its memory is gone; its journal knows which jobs are not done.
   func restartCoordinator() {
     epoch += 1
+    reasonsToAssign += 2 + jobs.count
     core = makeCore()
     directory = [:]
     coordinatorServer = SimulatedTensorServer()

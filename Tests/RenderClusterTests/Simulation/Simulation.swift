@@ -45,6 +45,9 @@ final class Simulation {
   /// When the last one ends.
   private(set) var lastCut: Int64 = 0
   var loadFailures = 0
+  /// Stages that were assigned, and what may be a reason to.
+  var assignments = 0
+  var reasonsToAssign = 0
   /// Pipelines that each job has been in when they were lost, for a planted bug.
   var sharedLosses: [UInt64: Int] = [:]
   /// What must never happen, and did.
@@ -63,13 +66,15 @@ final class Simulation {
 
   static func digest(_ number: UInt64) -> Digest { Digest((0..<32).map { $0 == 0 ? UInt8(number) : 7 })! }
 
-  private static func identity(epoch: UInt64) -> CoordinatorIdentity {
+  private static func identity(epoch: UInt64, waits: Bool = true) -> CoordinatorIdentity {
     CoordinatorIdentity(
-      epoch: epoch, build: build, numerics: digest(0), outputs: .init(address: "0", key: nil))
+      epoch: epoch, build: build, numerics: digest(0), outputs: .init(address: "0", key: nil), waitsForWorkers: waits)
   }
 
   func makeCore() -> CoordinatorCore {
-    CoordinatorCore(Self.identity(epoch: epoch), planning: plansReally ? StagePlanner.planning : SimulatedPlanner.plan)
+    CoordinatorCore(
+      Self.identity(epoch: epoch, waits: rates.waitsForWorkers),
+      planning: plansReally ? StagePlanner.planning : SimulatedPlanner.plan)
   }
 
   /// The product's planner takes long, so that most seeds have a simpler one.
@@ -111,6 +116,7 @@ final class Simulation {
         numerics: 0)
     }
     openJobs = jobs.count
+    reasonsToAssign = 2 + 2 * jobs.count
     cuts = Array(repeating: 0, count: (count + 1) * (count + 1))
     core = makeCore()
     schedule()
@@ -186,6 +192,7 @@ final class Simulation {
     case .leave(let job, let life): if life == epoch { leave(job) }
     case .fault(let fault): inject(fault)
     case .end: endFaults()
+    case .gone(let worker): apply(.gone(worker: workers[worker - 1].name))
     case .start(let worker, let life): startAgain(workers[worker - 1], life)
     case .resume(let worker, let life): resume(workers[worker - 1], life)
     case .chunk(let message, let payload, let line, _, let receiver):

@@ -23,6 +23,8 @@ enum SimulationEvent {
   case resume(Int, life: Int)
   case chunk(Message, Payload, line: Int, from: Int, to: Int)
   case chunkAnswer(Message, line: Int, to: Int)
+  /// Who looks after a worker's process tells that it has ended.
+  case gone(Int)
   case fault(FaultRates.Fault)
   case end
 

@@ -1,4 +1,5 @@
 import Dispatch
+import Messaging
 import Synchronization
 
 /// Many simulations, on all processors.
@@ -6,6 +7,10 @@ enum SimulationRuns {
   struct Result: Sendable {
     var failures: [(seed: UInt64, text: String)] = []
     var events = 0
+    /// Jobs by how they ended.
+    var endings: [JobEnding.Outcome: Int] = [:]
+    /// Jobs that failed without being poison.
+    var innocents = 0
     var duration = Duration.zero
   }
 
@@ -22,6 +27,11 @@ enum SimulationRuns {
         let failure = simulation.run()
         let isEnough = result.withLock { result in
           result.events += simulation.events
+          for job in simulation.jobs {
+            guard case .ended(let outcome) = job.state else { continue }
+            result.endings[outcome, default: 0] += 1
+            if outcome == .failed, job.poison == nil { result.innocents += 1 }
+          }
           if let failure { result.failures.append((seed, failure)) }
           return stopsAtFirst && !result.failures.isEmpty
         }

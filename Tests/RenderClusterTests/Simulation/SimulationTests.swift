@@ -20,7 +20,12 @@ import Testing
     let result = SimulationRuns.run(1...count)
     for (seed, failure) in result.failures.prefix(20) { Issue.record("CLUSCA_SIMULATION_SEED=\(seed): \(failure)") }
     #expect(result.failures.count == 0)
-    print("\(count) seeds, \(result.events) events in \(result.duration)")
+    // Faults must leave jobs that are done, or nothing would be tested.
+    #expect(result.endings[.done] ?? 0 > 2 * Int(count))
+    print(
+      "\(count) seeds, \(result.events) events in \(result.duration); done, failed, cancelled: "
+        + "\([.done, .failed, .cancelled].map { result.endings[$0] ?? 0 }), failed without being poison: \(result.innocents)"
+    )
   }
 
   @Test func aSeedAlwaysGivesTheSame() {
