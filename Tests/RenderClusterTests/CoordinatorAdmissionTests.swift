@@ -33,9 +33,11 @@ import Testing
 
   @Test func afterALossOnlyAsManyJobsGoOnAsHaveRoom() {
     var core = TestedCore()
-    for name in ["w0", "w1"] { core.join(name, memoryBytes: 450) }
     for job in 1...3 as ClosedRange<UInt64> { core.submit(job) }
+    for name in ["w0", "w1"] { core.join(name, memoryBytes: 450) }
+    core.wait(3000)
     #expect(core.started == [1, 2, 3])
+    for job in 1...3 as ClosedRange<UInt64> { core.open(job) }
     core.happens(.gone(worker: "w1"))
     #expect(core.stages == ["w0"])
     #expect(core.core.jobs.map(\.isAdmitted) == [true, false, false])
@@ -47,7 +49,7 @@ import Testing
     var core = TestedCore()
     core.idle = ["w0", "w1", "w2", "w3"]
     core.join("w0")
-    core.submit(1)
+    for job in 1...8 as ClosedRange<UInt64> { core.submit(job) }
     for name in ["w1", "w2", "w3"] {
       core.wait(1000)
       core.join(name)
@@ -55,7 +57,7 @@ import Testing
     #expect(core.assignments == 1)
     core.wait(5000)
     #expect(core.assignments == 2)
-    #expect(core.stages.count == 1 || core.stages.count == 4)
+    #expect(core.stages.count == 4)
     core.wait(20_000)
     #expect(core.assignments == 2)
   }

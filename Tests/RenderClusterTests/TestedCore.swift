@@ -28,7 +28,7 @@ struct TestedCore {
 
   /// Of blocks that weigh 100 bytes each and keep 10 of a sample.
   static func facts(
-    rows: Int = 1, blocks: Int = 4, model: Digest = model, operations: Int = 1_000_000
+    rows: Int = 1, blocks: Int = 4, model: Digest = model, operations: Int = 10_000
   ) -> JobFacts {
     JobFacts(
       model: ModelKey(digest: model, precision: .float32), modelName: "model", rows: rows, steps: 8,

@@ -146,7 +146,8 @@ public struct CoordinatorCore: Sendable {
       workers[index].take(heartbeat, now: now)
       // The welcome was lost after one of an earlier session had arrived: the worker does not know that it waits.
       if (message.fence.epoch, message.fence.attempt) != (identity.epoch, workers[index].session) { welcome(index) }
-    case .received(let receipt): take(receipt, index)
+    // Sessions are numbered anew in each epoch: a receipt of an older one may have the number of a message of this one.
+    case .received(let receipt) where message.fence.epoch == identity.epoch: take(receipt, index)
     default: break
     }
     // Of another coordinator's time, or not in need of an order.

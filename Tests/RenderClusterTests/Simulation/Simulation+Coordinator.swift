@@ -185,6 +185,7 @@ extension Simulation {
     guard let index = jobs.firstIndex(where: { $0.id == id }) else { return }
     log("job \(id) ends: \(ending)")
     checkEnding(jobs[index], ending)
+    jobs[index].reason = ending.reason
     finish(index, ending.outcome)
   }
 

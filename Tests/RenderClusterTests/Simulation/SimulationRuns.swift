@@ -9,7 +9,7 @@ enum SimulationRuns {
     var events = 0
     /// Jobs by how they ended.
     var endings: [JobEnding.Outcome: Int] = [:]
-    /// Jobs that failed without being poison.
+    /// Jobs that were given up for the loss of workers without being poison.
     var innocents = 0
     var duration = Duration.zero
   }
@@ -30,7 +30,7 @@ enum SimulationRuns {
           for job in simulation.jobs {
             guard case .ended(let outcome) = job.state else { continue }
             result.endings[outcome, default: 0] += 1
-            if outcome == .failed, job.poison == nil { result.innocents += 1 }
+            if outcome == .failed, job.poison == nil, job.reason == .internal { result.innocents += 1 }
           }
           if let failure { result.failures.append((seed, failure)) }
           return stopsAtFirst && !result.failures.isEmpty

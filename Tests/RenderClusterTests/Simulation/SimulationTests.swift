@@ -24,7 +24,7 @@ import Testing
     #expect(result.endings[.done] ?? 0 > 2 * Int(count))
     print(
       "\(count) seeds, \(result.events) events in \(result.duration); done, failed, cancelled: "
-        + "\([.done, .failed, .cancelled].map { result.endings[$0] ?? 0 }), failed without being poison: \(result.innocents)"
+        + "\([.done, .failed, .cancelled].map { result.endings[$0] ?? 0 }), given up without being poison: \(result.innocents)"
     )
   }
 
