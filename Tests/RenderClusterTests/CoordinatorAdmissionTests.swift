@@ -32,12 +32,10 @@ import Testing
   }
 
   @Test func afterALossOnlyAsManyJobsGoOnAsHaveRoom() {
-    var core = TestedCore()
-    for job in 1...3 as ClosedRange<UInt64> { core.submit(job) }
+    var core = TestedCore(planning: SimulatedPlanner.plan)
     for name in ["w0", "w1"] { core.join(name, memoryBytes: 450) }
-    core.wait(3000)
+    for job in 1...3 as ClosedRange<UInt64> { core.submit(job) }
     #expect(core.started == [1, 2, 3])
-    for job in 1...3 as ClosedRange<UInt64> { core.open(job) }
     core.happens(.gone(worker: "w1"))
     #expect(core.stages == ["w0"])
     #expect(core.core.jobs.map(\.isAdmitted) == [true, false, false])

@@ -122,6 +122,22 @@ import Testing
     #expect(core.core.workers.map(\.name) == ["w0"])
   }
 
+  @Test func aCoordinatorThatStoodStillBlamesNobody() {
+    var core = TestedCore()
+    core.join("w0")
+    core.submit(1)
+    core.wait(3000)
+    let attempt = core.core.pipeline?.attempt
+    core.mute = ["w0"]
+    core.now += 60_000
+    core.happens(.tick)
+    core.wait(4000)
+    #expect(core.core.workers.map(\.name) == ["w0"])
+    #expect(core.core.pipeline?.attempt == attempt)
+    core.wait(4000)
+    #expect(core.core.workers.isEmpty)
+  }
+
   @Test func aStepThatDoesNotArriveBeginsAgainElsewhere() {
     var core = TestedCore()
     core.join("w0")

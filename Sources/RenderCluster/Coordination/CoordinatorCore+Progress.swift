@@ -23,6 +23,16 @@ extension CoordinatorCore {
     }
   }
 
+  /// Time in which the coordinator itself stood still is held against nobody.
+  mutating func forgive(_ microseconds: Int64) {
+    let gap = microseconds / 1000
+    pipeline?.assigned += gap
+    for worker in workers.indices { workers[worker].forgive(gap) }
+    for job in jobs.indices {
+      for sample in jobs[job].samples.indices { jobs[job].samples[sample].inFlight?.advanced += gap }
+    }
+  }
+
   private mutating func loseThoseThatLoadForever(_ pipeline: Pipeline) {
     let age = milliseconds - pipeline.assigned
     // All at once: each pipeline that waits for one of them takes its time.

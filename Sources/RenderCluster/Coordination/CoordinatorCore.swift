@@ -62,6 +62,8 @@ public struct CoordinatorCore: Sendable {
   private var effects: [CoordinatorEffect] = []
 
   private static let heartbeatMicroseconds: Int64 = 1_000_000
+  /// Ticks come more often: after so long without any event it is the coordinator that has stood still.
+  private static let pauseMicroseconds: Int64 = 2_000_000
 
   public init(_ identity: CoordinatorIdentity, planning: @escaping Planning) {
     self.identity = identity
@@ -71,6 +73,7 @@ public struct CoordinatorCore: Sendable {
   /// - Parameter now: microseconds of a clock that only goes forward.
   /// - Returns: what is to be done, in its order.
   public mutating func handle(_ event: CoordinatorEvent, now: Int64) -> [CoordinatorEffect] {
+    if self.now > 0, now - self.now > Self.pauseMicroseconds { forgive(now - self.now) }
     self.now = now
     effects = []
     switch event {

@@ -13,6 +13,7 @@ struct FaultRates {
     case breakConnection
     case drain
     case restartCoordinator
+    case stopCoordinator
     /// The process that takes a worker's place is of another class of numerics.
     case otherNumerics
     /// Dies again and again while it computes.

@@ -1,7 +1,7 @@
-import Messaging
 import Tensors
 import Transformers
 
+@testable import Messaging
 @testable import RenderCluster
 
 /// A coordinator, workers, jobs and the network between them in one thread, all from a seed. The cores are the product's;
@@ -44,6 +44,8 @@ final class Simulation {
   private var cuts: [Int64] = []
   /// When the last one ends.
   private(set) var lastCut: Int64 = 0
+  /// Nothing reaches the coordinator until then, and it does nothing.
+  var coordinatorStopped: Int64 = 0
   var loadFailures = 0
   /// Stages that were assigned, and what may be a reason to.
   var assignments = 0
@@ -171,6 +173,9 @@ final class Simulation {
       }
       if let index = event.worker, workers[index - 1].state == .stopped {
         workers[index - 1].held.append(event)
+      } else if now < coordinatorStopped, event.isCoordinators {
+        // In their order: what is put in later at the same time comes later.
+        heap.push(event, at: coordinatorStopped)
       } else {
         handle(event)
       }
@@ -274,6 +279,9 @@ final class Simulation {
     let (answer, arrival) = (worker?.server ?? coordinatorServer).take(message, payload)
     if let answer {
       transmit(.chunkAnswer(answer, line: number, to: sender), from: receiver, to: sender)
+    }
+    if bug == .lateOutputsTaken, worker == nil, case .chunk(let chunk) = message.body {
+      return takeOutput(TensorInbox.Arrival(plan: chunk.plan, fence: message.fence, payload: payload))
     }
     guard let arrival else { return }
     if let worker { take(arrival, worker) } else { takeOutput(arrival) }

@@ -28,6 +28,15 @@ enum SimulationEvent {
   case fault(FaultRates.Fault)
   case end
 
+  /// Whether the coordinator's process does it.
+  var isCoordinators: Bool {
+    switch self {
+    case .coordinatorTick, .toCoordinator, .submit, .cancel, .open, .want, .leave, .gone: true
+    case .chunk(_, _, _, _, let process), .chunkAnswer(_, _, let process): process == 0
+    default: false
+    }
+  }
+
   /// The worker that does nothing about it while it is stopped.
   var worker: Int? {
     switch self {

@@ -14,7 +14,16 @@ enum SimulationRuns {
     var duration = Duration.zero
   }
 
-  static func run(_ seeds: ClosedRange<UInt64>, bug: PlantedBug? = nil, stopsAtFirst: Bool = false) -> Result {
+  /// On threads of its own: those of tests must stay free for others that watch the time.
+  static func run(_ seeds: ClosedRange<UInt64>, bug: PlantedBug? = nil, stopsAtFirst: Bool = false) async -> Result {
+    await withCheckedContinuation { continuation in
+      DispatchQueue(label: "simulations", qos: .utility).async {
+        continuation.resume(returning: runAll(seeds, bug: bug, stopsAtFirst: stopsAtFirst))
+      }
+    }
+  }
+
+  private static func runAll(_ seeds: ClosedRange<UInt64>, bug: PlantedBug?, stopsAtFirst: Bool) -> Result {
     let clock = ContinuousClock()
     let start = clock.now
     let result = Mutex(Result())
