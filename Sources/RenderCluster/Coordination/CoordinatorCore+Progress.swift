@@ -61,7 +61,7 @@ extension CoordinatorCore {
       // What it is to compute, or what it has computed, does not arrive.
       let previous = number > 0 && !step.stages.isEmpty ? pipeline.plan.stages[Int(number) - 1].worker : nil
       for name in [stage.worker, previous].compactMap({ $0 }) {
-        histories[history(of: name)].add(.init(time: milliseconds, suspects: []))
+        note(troubleWith: name, suspects: [])
       }
       emit(.note("Stage \(number) at the worker \(stage.worker) waits: tensors do not get through."))
       breakPipeline()
