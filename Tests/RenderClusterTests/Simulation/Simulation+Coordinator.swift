@@ -14,6 +14,7 @@ extension Simulation {
   /// Everything in its memory is gone; its journal knows which jobs are not done.
   func restartCoordinator() {
     epoch += 1
+    coordinatorStopped = 0
     reasonsToAssign += 2 + jobs.count
     core = makeCore()
     directory = [:]
@@ -23,7 +24,7 @@ extension Simulation {
     push(.coordinatorTick(life: epoch), after: 1000)
     for (index, job) in jobs.enumerated() where job.state != .future && !job.isOver {
       job.reset()
-      push(.submit(index), after: 1000)
+      push(.submit(index, life: epoch), after: 1000)
     }
   }
 
@@ -186,6 +187,7 @@ extension Simulation {
     log("job \(id) ends: \(ending)")
     checkEnding(jobs[index], ending)
     jobs[index].reason = ending.reason
+    if ending.reason == .internal { situations.insert(.poisonGivenUp) }
     finish(index, ending.outcome)
   }
 

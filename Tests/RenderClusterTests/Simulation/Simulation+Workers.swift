@@ -142,7 +142,9 @@ extension Simulation {
       compute(key, attempt, step, order, labels, worker)
     case .close(let key, let attempt): close(key, attempt, worker)
     case .greet: if bug != .lostWorkersUnanswered { sayHello(worker) }
-    case .leave: leave(worker)
+    case .leave:
+      situations.insert(.drainedWorker)
+      leave(worker)
     case .note(let text): log("\(worker.name): \(text)")
     }
   }

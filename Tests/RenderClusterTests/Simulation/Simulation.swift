@@ -47,6 +47,7 @@ final class Simulation {
   /// Nothing reaches the coordinator until then, and it does nothing.
   var coordinatorStopped: Int64 = 0
   var loadFailures = 0
+  var situations: Set<Situation> = []
   /// Stages that were assigned, and what may be a reason to.
   var assignments = 0
   var reasonsToAssign = 0
@@ -150,7 +151,7 @@ final class Simulation {
     }
     for index in jobs.indices {
       let arrival = random.milliseconds(1...8000)
-      push(.submit(index), after: arrival)
+      push(.submit(index, life: epoch), after: arrival)
       if random.chance(0.15) { push(.cancel(index), after: arrival + random.milliseconds(0...8000)) }
     }
     for (time, fault) in rates.faults { heap.push(.fault(fault), at: time) }
@@ -190,7 +191,8 @@ final class Simulation {
     case .toCoordinator(let message, let payload, let worker, let connection):
       log("from w\(worker): \(Self.text(message))")
       take(message, payload, workers[worker - 1], connection: connection)
-    case .submit(let job): submit(job)
+    // A job that was submitted to the coordinator of before is submitted again by the journal.
+    case .submit(let job, let life): if life == epoch || jobs[job].state == .future { submit(job) }
     case .cancel(let job): cancel(job)
     case .open(let job, let life): if life == epoch { open(job) }
     case .want(let job, let life): if life == epoch { want(job) }

@@ -6,7 +6,7 @@ import Messaging
 enum SimulationEvent {
   case coordinatorTick(life: UInt64)
   case toCoordinator(Message, Payload, worker: Int, connection: Int)
-  case submit(Int)
+  case submit(Int, life: UInt64)
   case cancel(Int)
   case open(Int, life: UInt64)
   case want(Int, life: UInt64)

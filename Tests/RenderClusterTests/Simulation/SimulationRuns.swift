@@ -7,6 +7,8 @@ enum SimulationRuns {
   struct Result: Sendable {
     var failures: [(seed: UInt64, text: String)] = []
     var events = 0
+    /// In how many simulations.
+    var situations: [Situation: Int] = [:]
     /// Jobs by how they ended.
     var endings: [JobEnding.Outcome: Int] = [:]
     /// Jobs that were given up for the loss of workers without being poison.
@@ -36,6 +38,7 @@ enum SimulationRuns {
         let failure = simulation.run()
         let isEnough = result.withLock { result in
           result.events += simulation.events
+          for situation in simulation.situations { result.situations[situation, default: 0] += 1 }
           for job in simulation.jobs {
             guard case .ended(let outcome) = job.state else { continue }
             result.endings[outcome, default: 0] += 1

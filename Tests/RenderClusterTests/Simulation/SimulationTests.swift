@@ -20,8 +20,13 @@ import Testing
     let result = await SimulationRuns.run(1...count)
     for (seed, failure) in result.failures.prefix(20) { Issue.record("CLUSCA_SIMULATION_SEED=\(seed): \(failure)") }
     #expect(result.failures.count == 0)
+    // The rarest is met once in a thousand.
+    for situation in Situation.allCases where count >= 10_000 {
+      #expect(result.situations[situation] ?? 0 > 0, "\(situation)")
+    }
     // Faults must leave jobs that are done, or nothing would be tested.
     #expect(result.endings[.done] ?? 0 > 2 * Int(count))
+    print(Situation.allCases.map { "\($0) \(result.situations[$0] ?? 0)" }.joined(separator: ", "))
     print(
       "\(count) seeds, \(result.events) events in \(result.duration); done, failed, cancelled: "
         + "\([.done, .failed, .cancelled].map { result.endings[$0] ?? 0 }), given up without being poison: \(result.innocents)"
