@@ -90,8 +90,9 @@ extension CoordinatorCore {
   }
 
   private func plan(for facts: JobFacts, _ workers: [WorkerCapacity]) -> Result<StagePlan, StagePlanFailure> {
+    // As if there were a sample for every worker: others often follow the first, and a pipeline costs one alone little.
     let waiting = jobs.prefix(workers.count * Self.samplesPerStage).reduce(0) { $0 + $1.facts.rows }
-    let result = planning(facts.blocks, workers, max(facts.rows, waiting), facts.activationBytes)
+    let result = planning(facts.blocks, workers, max(workers.count, facts.rows, waiting), facts.activationBytes)
     if case .success(let plan) = result, plan.samples < facts.rows {
       // It has room for some of the samples only: then all of them are planned as if they were one.
       var blocks = facts.blocks

@@ -5,6 +5,7 @@ import Transformers
 /// Runs a range of a model's blocks for many samples, and owns their feature caches.
 public actor Stage {
   private let model: any DiffusionTransformer
+  private let thread = StageThread()
   private var samples: [SampleID: Running] = [:]
 
   private struct Running {
@@ -13,6 +14,8 @@ public actor Stage {
   }
 
   public init(_ model: any DiffusionTransformer) { self.model = model }
+
+  public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
   public nonisolated var blocks: BlockRange { model.blocks }
   public nonisolated var isFirst: Bool { model.blocks.lowerBound == 0 }
