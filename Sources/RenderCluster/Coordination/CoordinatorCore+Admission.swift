@@ -9,9 +9,12 @@ extension CoordinatorCore {
   /// Goes on with whatever can go on: the pipeline is made or changed, jobs are let into it as long as they fit, and samples
   /// take their next steps.
   mutating func proceed() {
-    if needsReview { reviewPipeline() }
-    admitJobs()
+    if needsReview {
+      reviewPipeline()
+      needsAdmission = true
+    }
     guard pipeline?.isReady == true else { return }
+    if needsAdmission { admitJobs() }
     for job in jobs.indices where jobs[job].isAdmitted {
       for sample in jobs[job].samples.indices {
         if jobs[job].samples[sample].state == .outside { enter(job, sample) }
@@ -19,6 +22,9 @@ extension CoordinatorCore {
       }
     }
   }
+
+  /// Whether jobs are in the pipeline, so that it must stay as it is.
+  var isInUse: Bool { jobs.contains(where: \.isAdmitted) }
 
   /// The places of the jobs in the order of their turns: those that lost their pipeline, those of them that may be why at
   /// the end, then those that wait. Jobs that are in the pipeline are not among them, nor those that nothing can be done
@@ -32,7 +38,8 @@ extension CoordinatorCore {
 
   /// In their order: a large job is not overtaken for ever by small ones.
   private mutating func admitJobs() {
-    guard let pipeline, pipeline.isReady, !isToChange(pipeline) else { return }
+    needsAdmission = false
+    guard let pipeline, !isToChange(pipeline) else { return }
     for index in turns {
       let admitted = jobs.filter(\.isAdmitted)
       guard fits(jobs[index], beside: admitted, in: pipeline) else { return }

@@ -14,7 +14,7 @@ extension CoordinatorCore {
   /// those that wait, no more are let in.
   mutating func reviewPipeline() {
     needsReview = false
-    let isEmpty = !jobs.contains(where: \.isAdmitted)
+    let isEmpty = !isInUse
     if let pipeline, isEmpty, isToChange(pipeline) { releasePipeline() }
     guard let (job, plan) = nextPlan() else { return }
     guard let pipeline else { return assign(plan, job.facts) }

@@ -23,6 +23,16 @@ extension CoordinatorCore {
     }
   }
 
+  /// Time in which the coordinator itself stood still is held against nobody.
+  mutating func forgive(_ microseconds: Int64) {
+    let gap = microseconds / 1000
+    pipeline?.assigned += gap
+    for worker in workers.indices { workers[worker].forgive(gap) }
+    for job in jobs.indices {
+      for sample in jobs[job].samples.indices { jobs[job].samples[sample].inFlight?.advanced += gap }
+    }
+  }
+
   private mutating func loseThoseThatLoadForever(_ pipeline: Pipeline) {
     let age = milliseconds - pipeline.assigned
     // All at once: each pipeline that waits for one of them takes its time.
@@ -51,7 +61,7 @@ extension CoordinatorCore {
       // What it is to compute, or what it has computed, does not arrive.
       let previous = number > 0 && !step.stages.isEmpty ? pipeline.plan.stages[Int(number) - 1].worker : nil
       for name in [stage.worker, previous].compactMap({ $0 }) {
-        histories[history(of: name)].add(.init(time: milliseconds, suspects: []))
+        note(troubleWith: name, suspects: [])
       }
       emit(.note("Stage \(number) at the worker \(stage.worker) waits: tensors do not get through."))
       breakPipeline()

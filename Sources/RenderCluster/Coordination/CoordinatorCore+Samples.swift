@@ -7,7 +7,8 @@ extension CoordinatorCore {
   mutating func submit(_ job: UInt64, _ facts: JobFacts) {
     guard index(of: job) == nil else { return }
     jobs.append(JobRecord(id: job, facts: facts))
-    needsReview = true
+    needsAdmission = true
+    if !isInUse { needsReview = true }
   }
 
   /// Ends a job before its time.
@@ -20,8 +21,10 @@ extension CoordinatorCore {
   mutating func remove(_ job: UInt64) {
     guard let index = index(of: job) else { return }
     for sample in jobs[index].samples { close(sample.key) }
-    jobs.removeAll { $0.id == job }
-    needsReview = true
+    let isObstructed = jobs[index].obstacle != nil
+    jobs.remove(at: index)
+    needsAdmission = true
+    if !isInUse || isObstructed { needsReview = true }
   }
 
   private func place(of key: SampleKey) -> (job: Int, sample: Int)? {
@@ -148,6 +151,7 @@ extension CoordinatorCore {
     jobs[job].samples[sample].position += 1
     guard inFlight.step >= record.delivered else { return }
     jobs[job].samples[sample].delivered = inFlight.step + 1
+    if jobs[job].losses > 0 { needsAdmission = true }
     jobs[job].losses = 0
     emit(
       .stepDone(

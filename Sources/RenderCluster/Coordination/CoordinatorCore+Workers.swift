@@ -106,10 +106,18 @@ extension CoordinatorCore {
     emit(.note("The worker \(name) is lost: \(reason)."))
     guard let stage = pipeline?.stage(of: name) else { return }
     let suspects = jobs.indices.filter { jobs[$0].mayHaveKilled(stage) }
-    histories[history(of: name)].add(.init(time: milliseconds, suspects: suspects.map { jobs[$0].id }))
+    note(troubleWith: name, suspects: suspects.map { jobs[$0].id })
     for job in suspects { jobs[job].losses += 1 }
     breakPipeline()
     endKillers()
+  }
+
+  /// A pipeline is lost that a worker was in.
+  mutating func note(troubleWith worker: String, suspects: [UInt64]) {
+    let place = history(of: worker)
+    histories[place].add(.init(time: milliseconds, suspects: suspects))
+    guard histories[place].isAvoided(now: milliseconds) else { return }
+    emit(.note("The worker \(worker) has cost several pipelines: for ten minutes others are preferred."))
   }
 
   /// Jobs that have cost too many pipelines.

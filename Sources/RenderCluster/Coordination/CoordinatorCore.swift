@@ -45,6 +45,8 @@ public struct CoordinatorCore: Sendable {
   var histories: [WorkerHistory] = []
   /// Something has happened that another plan may follow from.
   var needsReview = false
+  /// Something has happened that may let a job into the pipeline.
+  var needsAdmission = false
   /// When a worker last joined, in milliseconds.
   var lastJoined = Int64.min
   /// Counts assignments and openings: a number never means two things.
@@ -60,6 +62,8 @@ public struct CoordinatorCore: Sendable {
   private var effects: [CoordinatorEffect] = []
 
   private static let heartbeatMicroseconds: Int64 = 1_000_000
+  /// Ticks come more often: after so long without any event it is the coordinator that has stood still.
+  private static let pauseMicroseconds: Int64 = 2_000_000
 
   public init(_ identity: CoordinatorIdentity, planning: @escaping Planning) {
     self.identity = identity
@@ -69,6 +73,7 @@ public struct CoordinatorCore: Sendable {
   /// - Parameter now: microseconds of a clock that only goes forward.
   /// - Returns: what is to be done, in its order.
   public mutating func handle(_ event: CoordinatorEvent, now: Int64) -> [CoordinatorEffect] {
+    if self.now > 0, now - self.now > Self.pauseMicroseconds { forgive(now - self.now) }
     self.now = now
     effects = []
     switch event {
@@ -144,7 +149,8 @@ public struct CoordinatorCore: Sendable {
       workers[index].take(heartbeat, now: now)
       // The welcome was lost after one of an earlier session had arrived: the worker does not know that it waits.
       if (message.fence.epoch, message.fence.attempt) != (identity.epoch, workers[index].session) { welcome(index) }
-    case .received(let receipt): take(receipt, index)
+    // Sessions are numbered anew in each epoch: a receipt of an older one may have the number of a message of this one.
+    case .received(let receipt) where message.fence.epoch == identity.epoch: take(receipt, index)
     default: break
     }
     // Of another coordinator's time, or not in need of an order.

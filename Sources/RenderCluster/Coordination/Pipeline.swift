@@ -7,7 +7,7 @@ struct Pipeline: Sendable, Equatable {
   let attempt: UInt32
   let plan: StagePlan
   /// When its stages were assigned, in milliseconds.
-  let assigned: Int64
+  var assigned: Int64
   /// Stages that have not loaded yet.
   var loading: Set<UInt32>
   /// No job enters it any more: there is a better one for those that wait.

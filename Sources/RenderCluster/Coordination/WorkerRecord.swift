@@ -44,6 +44,12 @@ struct WorkerRecord: Sendable, Equatable {
     speed = MeasuredSpeed(initial: Double(hello.operationsPerSecond))
   }
 
+  /// Time passed in which nothing could be heard of it.
+  mutating func forgive(_ milliseconds: Int64) {
+    heard += milliseconds
+    progressed += milliseconds
+  }
+
   struct FailedLoad: Sendable, Equatable {
     let model: Digest
     /// In milliseconds.

@@ -154,7 +154,7 @@ public struct WorkerCore: Sendable {
     if message.fence.epoch >= epoch { heard = now }
     switch message.body {
     case .welcome: return begin(epoch: message.fence.epoch, session: message.fence.attempt)
-    case .received(let receipt): return outbox.acknowledge(receipt.acknowledged)
+    case .received(let receipt) where message.fence.epoch == epoch: return outbox.acknowledge(receipt.acknowledged)
     default: break
     }
     guard session > 0, message.fence.epoch == epoch, message.fence.sequence > 0 else { return }

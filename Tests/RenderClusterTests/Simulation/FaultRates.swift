@@ -13,6 +13,7 @@ struct FaultRates {
     case breakConnection
     case drain
     case restartCoordinator
+    case stopCoordinator
     /// The process that takes a worker's place is of another class of numerics.
     case otherNumerics
     /// Dies again and again while it computes.
@@ -26,6 +27,9 @@ struct FaultRates {
   /// Messages that take far longer than others.
   let lateness: Double
   let loadFailure: Double
+  /// Ends of processes that the coordinator is told about.
+  let notices: Double
+  let waitsForWorkers: Bool
   let latency: Int64
   /// When each happens.
   let faults: [(time: Int64, fault: Fault)]
@@ -37,6 +41,8 @@ struct FaultRates {
     duplication = random.rate(upTo: 0.2)
     lateness = random.rate(upTo: 0.1)
     loadFailure = random.chance(0.1) ? 0.1 : 0
+    notices = random.rate(upTo: 1)
+    waitsForWorkers = !random.chance(0.1)
     latency = random.milliseconds(1...30)
     end = random.milliseconds(5000...25000)
     let kinds = Fault.allCases.filter { _ in random.chance(0.4) }

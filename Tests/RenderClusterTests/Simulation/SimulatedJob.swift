@@ -38,6 +38,8 @@ final class SimulatedJob {
   var isCancelled = false
   /// The runtime has said that the job is over.
   var hasFailed = false
+  /// Why it failed.
+  var reason: Reason?
   /// Faults of machines and networks since the job last got further, that it may be blamed for wrongly.
   var misfortunes = 0
   private(set) var references: [[(output: UInt64, label: UInt16?)]] = []

@@ -15,6 +15,7 @@ extension Simulation {
     for worker in core.workers where worker.outbox.count > Self.mostMessages {
       violation("\(worker.outbox.count) messages wait for \(worker.name)")
     }
+    meetStates()
     for line in coordinatorLines where line.count > Self.mostMessages {
       violation("\(line.count) tensors wait for w\(line.receiver)")
     }
@@ -54,7 +55,9 @@ extension Simulation {
     case .done: violation("job \(job.id) is done by the core")
     case .cancelled: if !job.isCancelled { violation("job \(job.id) is cancelled by nobody") }
     case .failed:
-      guard job.poison == nil, ending.reason != .storage || loadFailures == 0 else { return }
+      guard job.poison == nil, ending.reason != .storage || loadFailures == 0,
+        ending.reason != .memory || rates.waitsForWorkers
+      else { return }
       if job.misfortunes < Self.fewestMisfortunes {
         violation("job \(job.id) is innocent, and fails after \(job.misfortunes) faults: \(ending.text)")
       }
@@ -85,6 +88,11 @@ extension Simulation {
   }
 
   func checkNote(_ text: String) {
+    meet(text)
+    if text.hasPrefix("Stages for") { assignments += 1 }
+    let reasons = ["is here", "is lost", "being drained", "could not load", "do not get through"]
+    if reasons.contains(where: { text.contains($0) }) { reasonsToAssign += 1 }
+    if assignments > reasonsToAssign { violation("stages are assigned \(assignments) times") }
     if text.contains("do not get through"), now > lastCut + Self.stallMicroseconds {
       violation("a step stood still, but nothing is cut: \(text)")
     }
@@ -98,10 +106,10 @@ extension Simulation {
     }
     for worker in workers where worker.state == .running {
       if worker.isDraining { violation("\(worker.name) is drained, and was never let go") }
-      // One that has just come back may not be done with greeting.
-      guard let record = core.workers.first(where: { $0.name == worker.name }), worker.helloSent == nil else {
-        continue
-      }
+      // One that has just come back is not done with greeting.
+      guard let record = core.workers.first(where: { $0.name == worker.name }), worker.helloSent == nil,
+        record.peer.incarnation == UInt64(worker.life)
+      else { continue }
       let count = record.outbox.count + worker.core.outbox.count
       if count > 0 { violation("\(count) messages between the coordinator and \(worker.name) never arrive") }
     }

@@ -14,6 +14,8 @@ extension Simulation {
   /// Everything in its memory is gone; its journal knows which jobs are not done.
   func restartCoordinator() {
     epoch += 1
+    coordinatorStopped = 0
+    reasonsToAssign += 2 + jobs.count
     core = makeCore()
     directory = [:]
     coordinatorServer = SimulatedTensorServer()
@@ -22,7 +24,7 @@ extension Simulation {
     push(.coordinatorTick(life: epoch), after: 1000)
     for (index, job) in jobs.enumerated() where job.state != .future && !job.isOver {
       job.reset()
-      push(.submit(index), after: 1000)
+      push(.submit(index, life: epoch), after: 1000)
     }
   }
 
@@ -184,6 +186,8 @@ extension Simulation {
     guard let index = jobs.firstIndex(where: { $0.id == id }) else { return }
     log("job \(id) ends: \(ending)")
     checkEnding(jobs[index], ending)
+    jobs[index].reason = ending.reason
+    if ending.reason == .internal { situations.insert(.poisonGivenUp) }
     finish(index, ending.outcome)
   }
 

@@ -29,6 +29,7 @@ extension Simulation {
       worker.isDraining = true
       apply(.drain, worker)
     case .restartCoordinator: restartCoordinator()
+    case .stopCoordinator: coordinatorStopped = min(now + duration, rates.end)
     case .flakiness: worker.isFlaky = true
     case .removal:
       let others = workers.filter { !$0.isRemoved && $0 !== worker }

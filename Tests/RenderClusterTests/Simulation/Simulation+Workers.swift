@@ -115,6 +115,8 @@ extension Simulation {
     guard worker.isUp else { return }
     log("\(worker.name) crashes")
     worker.end()
+    // Late ones come when there is another process.
+    if random.chance(rates.notices) { push(.gone(worker.index), after: random.milliseconds(1...500)) }
     let delay = restarts || now >= rates.end ? random.milliseconds(200...4000) : max(1, rates.end - now)
     push(.start(worker.index, life: worker.life), after: delay)
   }
@@ -129,7 +131,7 @@ extension Simulation {
     }
   }
 
-  private func perform(_ effect: WorkerEffect, _ worker: SimulatedWorker) {
+  func perform(_ effect: WorkerEffect, _ worker: SimulatedWorker) {
     switch effect {
     case .send(let message, let payload): send(message, payload, worker)
     case .load(let assignment, let attempt, let number): load(assignment, attempt, number, worker)
@@ -140,188 +142,10 @@ extension Simulation {
       compute(key, attempt, step, order, labels, worker)
     case .close(let key, let attempt): close(key, attempt, worker)
     case .greet: if bug != .lostWorkersUnanswered { sayHello(worker) }
-    case .leave: leave(worker)
+    case .leave:
+      situations.insert(.drainedWorker)
+      leave(worker)
     case .note(let text): log("\(worker.name): \(text)")
     }
-  }
-
-  // MARK: - The stage
-
-  private func load(_ assignment: Assignment, _ attempt: UInt32, _ number: UInt32, _ worker: SimulatedWorker) {
-    unload(worker)
-    worker.server.raiseFloor(epoch: worker.core.fence.epoch, attempt: attempt)
-    worker.loading = (assignment, attempt, number, worker.core.fence.epoch)
-    log("\(worker.name) loads \(assignment.blocks) of attempt \(attempt)")
-    push(.loaded(worker.index, life: worker.life, attempt: attempt), after: random.milliseconds(100...2000))
-  }
-
-  func finishLoading(_ attempt: UInt32, _ worker: SimulatedWorker) {
-    guard worker.state != .hung, let loading = worker.loading, loading.attempt == attempt,
-      loading.epoch == worker.core.fence.epoch
-    else { return }
-    worker.loading = nil
-    if now < rates.end, random.chance(rates.loadFailure) {
-      loadFailures += 1
-      return apply(.failedToLoad(attempt: attempt, StageFailure(.storage, "a disk is broken")), worker)
-    }
-    let blocks = Int(loading.assignment.blocks.lowerBound)..<Int(loading.assignment.blocks.upperBound)
-    let next = loading.assignment.next.flatMap { Int($0.address) } ?? 0
-    worker.stage = .init(
-      attempt: attempt, number: loading.number, epoch: loading.epoch, blocks: blocks,
-      line: line(from: worker.index, to: next))
-    apply(.loaded(attempt: attempt, residentBytes: 0), worker)
-  }
-
-  private func unload(_ worker: SimulatedWorker) {
-    worker.loading = nil
-    for sample in worker.samples { close(sample.key, sample.attempt, worker) }
-    if let line = worker.stage?.line { lines[line.number] = nil }
-    worker.stage = nil
-    worker.computation += 1
-    worker.running = nil
-    worker.queue = []
-  }
-
-  // MARK: - Samples
-
-  private func fence(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32, _ stage: SimulatedWorker.Stage) -> Fence {
-    Fence(
-      epoch: stage.epoch, job: key.job, row: key.row, attempt: attempt, stage: stage.number, step: step)
-  }
-
-  private func open(
-    _ key: SampleKey, _ attempt: UInt32, _ opening: SampleOpening, _ settings: Payload, _ worker: SimulatedWorker
-  ) {
-    guard let stage = worker.stage else { return }
-    checkOpening(key, attempt, stage, worker)
-    worker.samples.append(
-      .init(key: key, attempt: attempt, hasPrompt: opening.textTokens > 0, settings: settings.hash))
-    do {
-      if opening.textTokens > 0 { try worker.server.expect(.prompt, fence(key, attempt, 0, stage)) }
-    } catch { violation("\(worker.name) cannot expect a prompt: \(error)") }
-    expectInput(key, attempt, 0, worker)
-    if opening.textTokens == 0 { begin(key, attempt, condition: 0, worker) }
-  }
-
-  private func begin(_ key: SampleKey, _ attempt: UInt32, condition: UInt64, _ worker: SimulatedWorker) {
-    guard let stage = worker.stage else { return }
-    push(
-      .opened(
-        worker.index, life: worker.life, key, attempt: attempt, condition: condition, epoch: stage.epoch),
-      after: random.milliseconds(0...5))
-  }
-
-  func finishOpening(
-    _ key: SampleKey, _ attempt: UInt32, condition: UInt64, epoch: UInt64, _ worker: SimulatedWorker
-  ) {
-    guard worker.state != .hung, let stage = worker.stage, stage.epoch == epoch,
-      let index = worker.sample(key, attempt)
-    else { return }
-    if bug == .survivorsKeepTheirCaches,
-      let old = worker.caches.firstIndex(where: { $0.key == key && $0.cache.blocks == stage.blocks })
-    {
-      worker.caches[old] = .init(key: key, attempt: attempt, cache: worker.caches[old].cache)
-    } else {
-      let cache = SimulatedCache(stage.blocks, condition: condition, settings: worker.samples[index].settings)
-      worker.caches.append(.init(key: key, attempt: attempt, cache: cache))
-    }
-    apply(.conditionArrived(key, attempt: attempt), worker)
-  }
-
-  private func expectInput(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32, _ worker: SimulatedWorker) {
-    guard let stage = worker.stage, worker.sample(key, attempt) != nil else { return }
-    do {
-      try worker.server.expect(stage.number == 0 ? .latents : .image, fence(key, attempt, step, stage))
-    } catch { violation("\(worker.name) cannot expect an input: \(error)") }
-  }
-
-  func take(_ arrival: TensorInbox.Arrival, _ worker: SimulatedWorker) {
-    let key = arrival.fence.sample
-    let value = arrival.payload.hash
-    if bug == .lateInputsTaken, arrival.plan.stream != .prompt,
-      let index = worker.samples.firstIndex(where: { $0.key == key })
-    {
-      worker.samples[index].input = value
-      let sample = worker.samples[index]
-      return apply(.inputArrived(key, attempt: sample.attempt, step: sample.step), worker)
-    }
-    guard worker.stage != nil, let index = worker.sample(key, arrival.fence.attempt) else { return }
-    if arrival.plan.stream == .prompt {
-      begin(key, arrival.fence.attempt, condition: value, worker)
-    } else {
-      worker.samples[index].input = value
-      apply(.inputArrived(key, attempt: arrival.fence.attempt, step: arrival.fence.step), worker)
-    }
-  }
-
-  private func compute(
-    _ key: SampleKey, _ attempt: UInt32, _ step: UInt32, _ order: StepOrder, _ labels: Payload,
-    _ worker: SimulatedWorker
-  ) {
-    guard let index = worker.sample(key, attempt), let input = worker.samples[index].input else {
-      return violation("\(worker.name) is to compute step \(step) of \(key) without its input")
-    }
-    worker.samples[index].input = nil
-    worker.samples[index].step = step + 1
-    worker.queue.append(
-      .init(
-        key: key, attempt: attempt, step: step, order: order, labels: UInt16(truncatingIfNeeded: labels.hash),
-        input: input))
-    computeNext(worker)
-  }
-
-  private func computeNext(_ worker: SimulatedWorker) {
-    guard worker.running == nil, let stage = worker.stage, !worker.queue.isEmpty else { return }
-    let place = worker.queue.firstIndex { $0.order.distance != nil } ?? 0
-    let task = worker.queue.remove(at: place)
-    worker.running = task
-    worker.computation += 1
-    worker.computationStart = now
-    let operations = Int64(stage.blocks.count * Self.operations / (task.order.distance == nil ? 1 : 10))
-    let duration = operations * 1_000_000 / Int64(worker.operationsPerSecond) * (worker.isSlow ? 4 : 1)
-    worker.computationEnd = now + max(1, duration)
-    push(
-      .computed(worker.index, life: worker.life, computation: worker.computation), after: max(1, duration))
-  }
-
-  func finishComputing(_ computation: Int, _ worker: SimulatedWorker) {
-    guard worker.state != .hung, worker.computation == computation, let task = worker.running, let stage = worker.stage
-    else { return }
-    if let poison = job(task.key.job)?.poison, poison.step == task.step, stage.blocks.contains(poison.block) {
-      return crash(worker)
-    }
-    if worker.isFlaky, random.chance(0.3) {
-      blameFaults()
-      return crash(worker)
-    }
-    worker.running = nil
-    worker.finishedBlocks += UInt64(stage.blocks.count)
-    let cache = worker.caches.firstIndex { $0.key == task.key && $0.attempt == task.attempt }
-    if let cache, worker.sample(task.key, task.attempt) != nil {
-      let (output, label) = worker.caches[cache].cache.compute(
-        task.input, step: Int(task.step), distance: task.order.distance, labels: task.labels,
-        numerics: worker.numerics)
-      var fence = fence(task.key, task.attempt, task.step, stage)
-      fence.stage += 1
-      let isLast = stage.line.receiver == 0
-      stage.line.add(SimulatedTensorServer.plan(isLast ? .output : .image), Payload(hash: output), fence: fence)
-      pump(stage.line)
-      let labels = label.map { Payload([UInt8(truncatingIfNeeded: $0), UInt8($0 >> 8)]) } ?? .empty
-      let report = StepReport(
-        microseconds: UInt64(now - worker.computationStart), clockMicroseconds: UInt64(worker.computationStart),
-        labels: label == nil ? [] : [LabelledStream(.image, tokens: 1, clusters: 65535)])
-      apply(.computed(task.key, attempt: task.attempt, step: task.step, report, labels: labels), worker)
-    }
-    computeNext(worker)
-  }
-
-  private func close(_ key: SampleKey, _ attempt: UInt32, _ worker: SimulatedWorker) {
-    guard let index = worker.sample(key, attempt) else { return }
-    worker.samples.remove(at: index)
-    let isOver: (Fence) -> Bool = { $0.sample == key && $0.attempt == attempt }
-    if bug != .lateInputsTaken { worker.server.cancel(where: isOver) }
-    worker.stage?.line.drop(where: isOver)
-    worker.queue.removeAll { $0.key == key && $0.attempt == attempt }
-    if bug != .survivorsKeepTheirCaches { worker.caches.removeAll { $0.key == key && $0.attempt == attempt } }
   }
 }

@@ -1,7 +1,7 @@
-import Messaging
 import Tensors
 import Transformers
 
+@testable import Messaging
 @testable import RenderCluster
 
 /// A coordinator, workers, jobs and the network between them in one thread, all from a seed. The cores are the product's;
@@ -44,7 +44,13 @@ final class Simulation {
   private var cuts: [Int64] = []
   /// When the last one ends.
   private(set) var lastCut: Int64 = 0
+  /// Nothing reaches the coordinator until then, and it does nothing.
+  var coordinatorStopped: Int64 = 0
   var loadFailures = 0
+  var situations: Set<Situation> = []
+  /// Stages that were assigned, and what may be a reason to.
+  var assignments = 0
+  var reasonsToAssign = 0
   /// Pipelines that each job has been in when they were lost, for a planted bug.
   var sharedLosses: [UInt64: Int] = [:]
   /// What must never happen, and did.
@@ -63,13 +69,15 @@ final class Simulation {
 
   static func digest(_ number: UInt64) -> Digest { Digest((0..<32).map { $0 == 0 ? UInt8(number) : 7 })! }
 
-  private static func identity(epoch: UInt64) -> CoordinatorIdentity {
+  private static func identity(epoch: UInt64, waits: Bool = true) -> CoordinatorIdentity {
     CoordinatorIdentity(
-      epoch: epoch, build: build, numerics: digest(0), outputs: .init(address: "0", key: nil))
+      epoch: epoch, build: build, numerics: digest(0), outputs: .init(address: "0", key: nil), waitsForWorkers: waits)
   }
 
   func makeCore() -> CoordinatorCore {
-    CoordinatorCore(Self.identity(epoch: epoch), planning: plansReally ? StagePlanner.planning : SimulatedPlanner.plan)
+    CoordinatorCore(
+      Self.identity(epoch: epoch, waits: rates.waitsForWorkers),
+      planning: plansReally ? StagePlanner.planning : SimulatedPlanner.plan)
   }
 
   /// The product's planner takes long, so that most seeds have a simpler one.
@@ -111,6 +119,7 @@ final class Simulation {
         numerics: 0)
     }
     openJobs = jobs.count
+    reasonsToAssign = 2 + 2 * jobs.count
     cuts = Array(repeating: 0, count: (count + 1) * (count + 1))
     core = makeCore()
     schedule()
@@ -142,7 +151,7 @@ final class Simulation {
     }
     for index in jobs.indices {
       let arrival = random.milliseconds(1...8000)
-      push(.submit(index), after: arrival)
+      push(.submit(index, life: epoch), after: arrival)
       if random.chance(0.15) { push(.cancel(index), after: arrival + random.milliseconds(0...8000)) }
     }
     for (time, fault) in rates.faults { heap.push(.fault(fault), at: time) }
@@ -165,6 +174,9 @@ final class Simulation {
       }
       if let index = event.worker, workers[index - 1].state == .stopped {
         workers[index - 1].held.append(event)
+      } else if now < coordinatorStopped, event.isCoordinators {
+        // In their order: what is put in later at the same time comes later.
+        heap.push(event, at: coordinatorStopped)
       } else {
         handle(event)
       }
@@ -179,13 +191,15 @@ final class Simulation {
     case .toCoordinator(let message, let payload, let worker, let connection):
       log("from w\(worker): \(Self.text(message))")
       take(message, payload, workers[worker - 1], connection: connection)
-    case .submit(let job): submit(job)
+    // A job that was submitted to the coordinator of before is submitted again by the journal.
+    case .submit(let job, let life): if life == epoch || jobs[job].state == .future { submit(job) }
     case .cancel(let job): cancel(job)
     case .open(let job, let life): if life == epoch { open(job) }
     case .want(let job, let life): if life == epoch { want(job) }
     case .leave(let job, let life): if life == epoch { leave(job) }
     case .fault(let fault): inject(fault)
     case .end: endFaults()
+    case .gone(let worker): apply(.gone(worker: workers[worker - 1].name))
     case .start(let worker, let life): startAgain(workers[worker - 1], life)
     case .resume(let worker, let life): resume(workers[worker - 1], life)
     case .chunk(let message, let payload, let line, _, let receiver):
@@ -267,6 +281,9 @@ final class Simulation {
     let (answer, arrival) = (worker?.server ?? coordinatorServer).take(message, payload)
     if let answer {
       transmit(.chunkAnswer(answer, line: number, to: sender), from: receiver, to: sender)
+    }
+    if bug == .lateOutputsTaken, worker == nil, case .chunk(let chunk) = message.body {
+      return takeOutput(TensorInbox.Arrival(plan: chunk.plan, fence: message.fence, payload: payload))
     }
     guard let arrival else { return }
     if let worker { take(arrival, worker) } else { takeOutput(arrival) }

@@ -6,7 +6,7 @@ import Messaging
 enum SimulationEvent {
   case coordinatorTick(life: UInt64)
   case toCoordinator(Message, Payload, worker: Int, connection: Int)
-  case submit(Int)
+  case submit(Int, life: UInt64)
   case cancel(Int)
   case open(Int, life: UInt64)
   case want(Int, life: UInt64)
@@ -23,8 +23,19 @@ enum SimulationEvent {
   case resume(Int, life: Int)
   case chunk(Message, Payload, line: Int, from: Int, to: Int)
   case chunkAnswer(Message, line: Int, to: Int)
+  /// Who looks after a worker's process tells that it has ended.
+  case gone(Int)
   case fault(FaultRates.Fault)
   case end
+
+  /// Whether the coordinator's process does it.
+  var isCoordinators: Bool {
+    switch self {
+    case .coordinatorTick, .toCoordinator, .submit, .cancel, .open, .want, .leave, .gone: true
+    case .chunk(_, _, _, _, let process), .chunkAnswer(_, _, let process): process == 0
+    default: false
+    }
+  }
 
   /// The worker that does nothing about it while it is stopped.
   var worker: Int? {

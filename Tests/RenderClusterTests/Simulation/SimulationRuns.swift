@@ -1,4 +1,5 @@
 import Dispatch
+import Messaging
 import Synchronization
 
 /// Many simulations, on all processors.
@@ -6,10 +7,25 @@ enum SimulationRuns {
   struct Result: Sendable {
     var failures: [(seed: UInt64, text: String)] = []
     var events = 0
+    /// In how many simulations.
+    var situations: [Situation: Int] = [:]
+    /// Jobs by how they ended.
+    var endings: [JobEnding.Outcome: Int] = [:]
+    /// Jobs that were given up for the loss of workers without being poison.
+    var innocents = 0
     var duration = Duration.zero
   }
 
-  static func run(_ seeds: ClosedRange<UInt64>, bug: PlantedBug? = nil, stopsAtFirst: Bool = false) -> Result {
+  /// On threads of its own: those of tests must stay free for others that watch the time.
+  static func run(_ seeds: ClosedRange<UInt64>, bug: PlantedBug? = nil, stopsAtFirst: Bool = false) async -> Result {
+    await withCheckedContinuation { continuation in
+      DispatchQueue(label: "simulations", qos: .utility).async {
+        continuation.resume(returning: runAll(seeds, bug: bug, stopsAtFirst: stopsAtFirst))
+      }
+    }
+  }
+
+  private static func runAll(_ seeds: ClosedRange<UInt64>, bug: PlantedBug?, stopsAtFirst: Bool) -> Result {
     let clock = ContinuousClock()
     let start = clock.now
     let result = Mutex(Result())
@@ -22,6 +38,12 @@ enum SimulationRuns {
         let failure = simulation.run()
         let isEnough = result.withLock { result in
           result.events += simulation.events
+          for situation in simulation.situations { result.situations[situation, default: 0] += 1 }
+          for job in simulation.jobs {
+            guard case .ended(let outcome) = job.state else { continue }
+            result.endings[outcome, default: 0] += 1
+            if outcome == .failed, job.poison == nil, job.reason == .internal { result.innocents += 1 }
+          }
           if let failure { result.failures.append((seed, failure)) }
           return stopsAtFirst && !result.failures.isEmpty
         }

@@ -1,0 +1,37 @@
+@testable import RenderCluster
+
+/// What simulations must have met, or they would prove nothing about it.
+enum Situation: CaseIterable {
+  case silentWorker
+  case hungWorker
+  case hungLoad
+  case failedLoad
+  case stepThatStoodStill
+  case avoidedWorker
+  case jobWithoutWorkers
+  case drainedWorker
+  case suspectAlone
+  case poisonGivenUp
+  case pipelineOutgrown
+  case partialRecovery
+}
+
+extension Simulation {
+  private static let words: [(String, Situation)] = [
+    ("it has been silent", .silentWorker), ("it has computed nothing", .hungWorker), ("has been loading", .hungLoad),
+    ("could not load", .failedLoad), ("do not get through", .stepThatStoodStill),
+    ("others are preferred", .avoidedWorker), ("Jobs wait", .jobWithoutWorkers),
+  ]
+
+  func meet(_ note: String) {
+    for (word, situation) in Self.words where note.contains(word) { situations.insert(situation) }
+  }
+
+  func meetStates() {
+    if core.pipeline?.isOutgrown == true { situations.insert(.pipelineOutgrown) }
+    for job in core.jobs {
+      if job.isAdmitted, job.isSuspect { situations.insert(.suspectAlone) }
+      if job.state == .running, !job.isAdmitted, core.isInUse { situations.insert(.partialRecovery) }
+    }
+  }
+}
