@@ -90,7 +90,9 @@ actor JobDesk {
         ]
         if let ending = job.ending {
           entry["text"] = .string(ending.ending.text)
-          entry["report"] = .object(ending.report)
+          var report = ending.report
+          report["manifest"] = nil
+          entry["report"] = .object(report)
         }
         return .object(entry)
       })
@@ -158,16 +160,26 @@ actor JobDesk {
     let cluster = ClusterStages(
       coordinator: coordinator, digest: model.digest, modelName: model.name, picturesAtOnce: 1, job: request)
     let maker = PictureMaker(model: model.model, count: 1, isQuiet: true, cluster: cluster)
+    var latents: [SHA256.Digest] = []
     let made = try await maker.make(settings, number: 1, session) { step, _ in
+      latents.append(SHA256.digest(of: step.latents))
       Task { await self.tell(request, .denoising, step.index + 1) }
     }
     let png = try PNG.encode(Picture(pixels: made.pixels), texts: settings.metadata.texts())
     let path = try FinishedPicture(png: png).write(
       to: "\(folder)/job-\(request).png", ifExists: .number)
+    var manifest = try RenderManifest(of: model.model, parts: [], isQuiet: true)
+    manifest.pictures = [
+      RenderManifest.Picture(
+        file: path.split(separator: "/").last.map(String.init) ?? path, settings: settings.json, hasMetadata: true,
+        latents: latents, pixels: SHA256.digest(of: made.pixels), png: SHA256.digest(of: png))
+    ]
     let report = PictureRunReport(
       path: path, settings: settings, summary: made.summary, denoising: made.denoising,
       total: start.duration(to: .now))
-    return (report.json, png)
+    var json = report.json
+    json["manifest"] = manifest.json
+    return (json, png)
   }
 
   private func tell(_ request: UInt64, _ phase: JobEvent.Phase, _ progress: Int) {

@@ -50,13 +50,24 @@ struct Submit: AsyncParsableCommand {
   @Flag(help: "Do not wait: print the numbers of the jobs.")
   var detach = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Write the digests of every step, of the pixels and of the files to this file, for clusca check.",
+      valueName: "file"))
+  var manifest: String?
+
   @Flag(help: "Print a JSON object for each picture.")
   var json = false
 
   @Flag(name: .shortAndLong, help: "Show no progress and no notes.")
   var quiet = false
 
+  func validate() throws {
+    guard manifest == nil || !detach else { throw ValidationError("--manifest and --detach exclude one another") }
+  }
+
   func run() async throws {
+    if let manifest { try AtomicFile.check(manifest, ifExists: force ? .overwrite : .refuse, createFolders: true) }
     let repeated = try promptOptions.from.map { try RepeatedPicture($0) }
     let requests = try requests(promptOptions.entries(repeated), repeated)
     if !detach {

@@ -29,6 +29,8 @@ actor SubmittedPictures {
   private var open: [Open] = []
   private var inbox = PictureInbox()
   private var failure: (any Error)?
+  /// That of all pictures so far.
+  private var manifest: JSONObject?
 
   init(_ client: CoordinatorClient, _ requests: [Request], _ command: Submit) {
     self.client = client
@@ -58,6 +60,11 @@ actor SubmittedPictures {
     }
     StandardError.clearProgress()
     try Task.checkCancellation()
+    if let path = command.manifest, let manifest {
+      try AtomicFile.write(
+        JSONValue.object(manifest).text(pretty: true) + "\n", to: path, ifExists: command.force ? .overwrite : .refuse,
+        createFolders: true)
+    }
     if let failure { throw failure }
     guard open.isEmpty else { throw CommandFailure(.unavailable, "The connection to the coordinator was lost.") }
   }
@@ -115,10 +122,21 @@ actor SubmittedPictures {
       to: entry.request.path, ifExists: command.force ? .overwrite : .number)
     StandardError.clearProgress()
     var report = entry.report
+    note(report["manifest"]?.object, path)
+    report["manifest"] = nil
     report["path"] = .string(path)
     report["job"] = .integer(Int(clamping: entry.job))
     try StandardOutput.write(command.json ? JSONValue.object(report).text() : path)
     show()
+  }
+
+  /// Adds a picture's part to the manifest, under the name that the picture has here.
+  private func note(_ part: JSONObject?, _ path: String) {
+    guard let part, var picture = part["pictures"]?.array?.first?.object else { return }
+    picture["file"] = .string(path.split(separator: "/").last.map(String.init) ?? path)
+    let pictures = manifest?["pictures"]?.array ?? []
+    manifest = manifest ?? part
+    manifest?["pictures"] = .array(pictures + [.object(picture)])
   }
 
   private func show() {

@@ -126,8 +126,12 @@ import Testing
   @Test func submitGivesThePicturesOfGenerate() async throws {
     let cluster = try await Cluster(workers: 2)
     let path = "\(cluster.folder.path)/x-%d.png"
-    let outcome = try cluster.submit("-p", "a cat", "--seed", "3", "--seed", "4", "--cfg-scale", "2", "-o", path)
+    let outcome = try cluster.submit(
+      "-p", "a cat", "--seed", "3", "--seed", "4", "--cfg-scale", "2", "-o", path, "--manifest",
+      "\(cluster.folder.path)/manifest.json")
     #expect(outcome.status == 0, "\(outcome.errors)")
+    let check = try Program.run("check", "\(cluster.folder.path)/manifest.json", "-m", TinyModels.dev)
+    #expect(check.status == 0, "\(check.errors)")
     for (index, seed) in ["3", "4"].enumerated() {
       #expect(
         try pixels(pictureBytes("\(cluster.folder.path)/x-\(index).png"))
