@@ -21,7 +21,11 @@ enum Samples {
     ),
     (.welcome(Welcome(build: "0.2.0", leaseMilliseconds: 15_000)), 0),
     (.refused(Refusal(.malformed, "Field 63 is unknown — Ω", offset: 17, acknowledged: 4)), 0),
-    (.heartbeat(Heartbeat(progress: 9, block: 18, residentBytes: 1 << 33, cacheBytes: 1 << 30, heard: 6, clockMicroseconds: 1 << 50)), 0),
+    (
+      .heartbeat(
+        Heartbeat(
+          progress: 9, block: 18, residentBytes: 1 << 33, cacheBytes: 1 << 30, heard: 6, clockMicroseconds: 1 << 50)), 0
+    ),
     (.received(Receipt(acknowledged: 12)), 0),
     (.current, 0),
     (
@@ -39,15 +43,21 @@ enum Samples {
         SampleOpening(guidance: 3.5, frames: 1, rows: 64, columns: 48, seed: .max, steps: 28, textTokens: 512)), 33
     ),
     (.closeSample, 0),
-    (.stepBegin(StepOrder(distance: nil, timestep: 1000)), 0),
+    (.stepBegin(StepOrder(.full, index: 0, timestep: 1000)), 0),
     (
       .stepBegin(
         StepOrder(
-          distance: 4, timestep: 12.25,
+          .cached(distance: 4), index: 9, timestep: 12.25,
           labels: [.init(.image, tokens: 4096, clusters: 16), .init(.text, tokens: 512, clusters: 65536)])),
       2 * (4096 + 512)
     ),
-    (.stepDone(StepReport(microseconds: 123_456, clockMicroseconds: 1 << 51, labels: [.init(.joint, tokens: 1, clusters: 1)])), 2),
+    (.stepBegin(StepOrder(.measure, index: 7, timestep: 3)), 0),
+    (.stepDone(StepReport(microseconds: 5, signal: 0.25)), 0),
+    (
+      .stepDone(
+        StepReport(microseconds: 123_456, clockMicroseconds: 1 << 51, labels: [.init(.joint, tokens: 1, clusters: 1)])),
+      2
+    ),
     (.chunk(TensorChunk(transfer: 8, plan: plan, offset: 0, checksum: 0xDEAD_BEEF_0BAD_F00D)), 60),
     (.ack(ChunkReceipt(transfer: 8, offset: 4 << 20, window: 16 << 20)), 0),
     (.resend(ChunkRequest(transfer: 8, offset: 4 << 20)), 0),

@@ -75,6 +75,8 @@ struct StepInFlight: Sendable, Equatable {
   /// Stages that have not reported.
   var stages: Set<UInt32>
   var hasOutput = false
+  /// What a stage measured.
+  var signal: Float?
   /// What the stages found, in the order of their reports.
   var labels: [LabelledStream] = []
   var labelBytes: [UInt8] = []

@@ -23,11 +23,11 @@ struct PlanReport {
     stageBytes = try model.stageBytes(grid: grid, textTokens: tokens, precision: settings.precision)
     plan = try StagePlanner.plan(
       blocks: blocks, workers: workers, samplesInFlight: samples, activationBytes: stageBytes)
-    let full = (0..<request.steps).count { policy.kind(ofStep: $0).isFull }
+    let full = policy.plannedSteps(request.steps).count { $0.kind.isFull }
     forecast = PlanForecast(
       plan, blocks: blocks,
       cachedOperations: try model.cachedOperations(
-        grid: grid, textTokens: tokens, policy: policy, precision: settings.precision),
+        grid: grid, textTokens: tokens, policy: policy, steps: request.steps, precision: settings.precision),
       workers: workers, fullSteps: full, cachedSteps: request.steps - full, rows: request.rows,
       samplesInFlight: samples)
     self.settings = settings

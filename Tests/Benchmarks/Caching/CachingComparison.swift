@@ -14,7 +14,9 @@ struct CachingComparison {
     let first = requests[0]
     let cost = model.cost(model.grid(first), textTokens: first.textTokens)
     uncached = UncachedResult(
-      summary: RunSummary(first.cache.policy, steps: first.steps, rows: first.rows, cost: cost))
+      summary: RunSummary(
+        first.cache.policy, kinds: first.cache.policy.plannedSteps(first.steps).map(\.kind), rows: first.rows,
+        cost: cost))
     results = variants.map { variant in
       CachingResult(variant, request: variant.request(first, preset: model.cachePreset), model: model)
     }

@@ -33,7 +33,7 @@ struct CachingVariant: Hashable {
     request.cache.interval = interval
     switch method {
     case .fewerSteps:
-      request.steps = (0..<uncached.steps).count { request.cache.policy.kind(ofStep: $0).isFull }
+      request.steps = request.cache.policy.plannedSteps(uncached.steps).count { $0.kind.isFull }
       request.cache.method = .none
     case .fora: request.cache.method = .fora
     case .taylorseer1:

@@ -20,7 +20,7 @@ struct CachingResult {
     self.variant = variant
     self.request = request
     summary = RunSummary(
-      request.cache.policy, steps: request.steps, rows: request.rows,
+      request.cache.policy, kinds: request.cache.policy.plannedSteps(request.steps).map(\.kind), rows: request.rows,
       cost: model.cost(model.grid(request), textTokens: request.textTokens))
   }
 
