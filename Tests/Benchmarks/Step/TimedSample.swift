@@ -1,4 +1,5 @@
 import FeatureCaching
+import Measuring
 import Tensors
 import Transformers
 
