@@ -106,6 +106,26 @@ import Transformers
   }
 
   @Test(arguments: TinyFamily.allCases)
+  func whereNothingChangesACachedStepGivesWhatTheFullOneGave(_ family: TinyFamily) async throws {
+    let rhythm = ToCaRhythm.interval(IntervalSchedule(interval: 4, enhancedSteps: 1))
+    let attention = ToCa.Selection.attention(ageWeight: 0.25, interval: 4, bonus: 0.6)
+    for policy in [
+      ToCa(rhythm: rhythm, share: .even(0.4), selection: attention),
+      ToCa(rhythm: rhythm, share: .even(1), selection: .random),
+      DuCa(ToCa(rhythm: rhythm, share: .even(0.4), selection: .random)), TeaCache(threshold: 1),
+      FBCache(threshold: 1, warmupSteps: 0),
+    ] as [any FeatureCachePolicy] {
+      let outputs = try await family.repeatedStep(policy, cachedSteps: 3)
+      for cached in outputs.dropFirst() {
+        let (scale, difference) = zip(outputs[0].elements, cached.elements).reduce((Float(0), Float(0))) {
+          (max($0.0, abs($1.0)), max($0.1, abs($1.0 - $1.1)))
+        }
+        #expect(difference <= 1e-5 * scale, "\(policy.name): \(difference) of \(scale)")
+      }
+    }
+  }
+
+  @Test(arguments: TinyFamily.allCases)
   func withoutFreshTokensToCaEqualsFORABitForBit(_ family: TinyFamily) async throws {
     let policy = ToCa(
       rhythm: .interval(IntervalSchedule(interval: 3, enhancedSteps: 1)), share: .even(1), selection: .random)

@@ -44,6 +44,28 @@ enum TinyFamily: String, CaseIterable, Sendable {
   }
 }
 
+extension TinyFamily {
+  /// The outputs of a full step and of cached ones behind it, of the same latents at the same time.
+  func repeatedStep(_ policy: any FeatureCachePolicy, cachedSteps: Int) async throws -> [Tensor] {
+    let (task, transport): (DenoisingTask, LocalTransport) =
+      switch self {
+      case .flux: (try TinyFlux().task(policy), try TinyFlux().transport(cuts: [2]))
+      case .dit: (try TinyDiT().task(policy), try TinyDiT().transport(cuts: [2]))
+      case .hunyuan: (try TinyHunyuanVideo().task(policy), try TinyHunyuanVideo().transport(cuts: [2]))
+      }
+    let sample = SampleID(job: 1)
+    try await transport.open(
+      SampleSetup(id: sample, inputs: task.inputs, steps: 1 + cachedSteps, policy: policy, choices: task.choices(0)))
+    var outputs: [Tensor] = []
+    for step in 0...cachedSteps {
+      let context = StepContext(
+        sample: sample, index: step, kind: step == 0 ? .full : .cached(distance: step), timestep: 600)
+      outputs.append(try await transport.step(context, latents: task.latents, probe: nil).output)
+    }
+    return outputs
+  }
+}
+
 /// What became of a run, step by step.
 struct TinyModelRun {
   var latents: [Tensor] = []

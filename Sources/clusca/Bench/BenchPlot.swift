@@ -52,41 +52,64 @@ struct BenchPlot {
         + "aria-label=\"Speed-up against PSNR of each policy\">"
     ]
     for tick in x.ticks {
-      let place = Self.text(x.place(tick))
-      lines.append(
-        "<line class=\"grid\" x1=\"\(place)\" x2=\"\(place)\" y1=\"\(Self.text(y.pixels.0))\" y2=\"\(Self.text(y.pixels.1))\"/>"
-      )
-      lines.append(
-        "<text x=\"\(place)\" y=\"\(Self.text(y.pixels.0 + 16))\" text-anchor=\"middle\">\(Self.tick(tick))</text>")
+      lines.append(Self.line("grid", (x.place(tick), y.pixels.0), (x.place(tick), y.pixels.1)))
+      lines.append(Self.text(Self.tick(tick), at: (x.place(tick), y.pixels.0 + 16), "middle"))
     }
     for tick in y.ticks {
-      let place = Self.text(y.place(tick))
-      lines.append(
-        "<line class=\"grid\" x1=\"\(Self.text(x.pixels.0))\" x2=\"\(Self.text(x.pixels.1))\" y1=\"\(place)\" y2=\"\(place)\"/>"
-      )
-      lines.append(
-        "<text x=\"\(Self.text(x.pixels.0 - 6))\" y=\"\(Self.text(y.place(tick) + 4))\" text-anchor=\"end\">\(Self.tick(tick))</text>"
-      )
+      lines.append(Self.line("grid", (x.pixels.0, y.place(tick)), (x.pixels.1, y.place(tick))))
+      lines.append(Self.text(Self.tick(tick), at: (x.pixels.0 - 6, y.place(tick) + 4), "end"))
     }
+    let (middle, centre) = ((x.pixels.0 + x.pixels.1) / 2, (y.pixels.0 + y.pixels.1) / 2)
+    lines.append(Self.text("times faster than no caching", at: (middle, Self.height - 6), "middle"))
     lines.append(
-      "<text x=\"\(Self.text((x.pixels.0 + x.pixels.1) / 2))\" y=\"\(Self.text(Self.height - 6))\" text-anchor=\"middle\">times faster than no caching</text>"
-    )
-    lines.append(
-      "<text transform=\"translate(14 \(Self.text((y.pixels.0 + y.pixels.1) / 2))) rotate(-90)\" text-anchor=\"middle\">PSNR to no caching, dB</text>"
-    )
+      "<text transform=\"translate(14 \(Self.text(centre))) rotate(-90)\" text-anchor=\"middle\">"
+        + "PSNR to no caching, dB</text>")
+    var labels: [Label] = []
     for point in points {
       let (speed, quality) = (ends(point.speedUp).map(x.place), ends(point.psnr).map(y.place))
       let (cx, cy) = (x.place(point.speedUp.mean), y.place(point.psnr.mean))
-      lines.append(
-        "<line class=\"error\" x1=\"\(Self.text(speed[0]))\" x2=\"\(Self.text(speed[1]))\" y1=\"\(Self.text(cy))\" y2=\"\(Self.text(cy))\"/>"
-      )
-      lines.append(
-        "<line class=\"error\" x1=\"\(Self.text(cx))\" x2=\"\(Self.text(cx))\" y1=\"\(Self.text(quality[0]))\" y2=\"\(Self.text(quality[1]))\"/>"
-      )
+      lines.append(Self.line("error", (speed[0], cy), (speed[1], cy)))
+      lines.append(Self.line("error", (cx, quality[0]), (cx, quality[1])))
       lines.append("<circle cx=\"\(Self.text(cx))\" cy=\"\(Self.text(cy))\" r=\"4\"/>")
-      lines.append("<text x=\"\(Self.text(cx + 8))\" y=\"\(Self.text(cy - 6))\">\(HTML.escaped(point.name))</text>")
+      let label = Label(point.name, at: (cx, cy), apartFrom: labels)
+      labels.append(label)
+      lines.append(Self.text(HTML.escaped(point.name), at: (label.x, label.y), "start"))
     }
     return (lines + ["</svg>"]).joined(separator: "\n")
+  }
+
+  /// Where the name of a point stands.
+  private struct Label {
+    let x: Double
+    let y: Double
+    private let width: Double
+
+    /// Beside the point, above or below, where no other name is; the first of these places if all are taken.
+    init(_ name: String, at point: (x: Double, y: Double), apartFrom others: [Label]) {
+      // Letters of 12 pixels are about 6.5 wide.
+      let width = 6.5 * Double(name.count)
+      let places = [-6.0, 16, -20, 30, -34, 44].flatMap { below in
+        [(point.x + 8, point.y + below), (point.x - 8 - width, point.y + below)]
+      }
+      let free = places.first { place in
+        place.0 >= BenchPlot.left && place.0 + width <= BenchPlot.width && place.1 >= 12
+          && place.1 <= BenchPlot.height - BenchPlot.bottom
+          && others.allSatisfy {
+            place.0 >= $0.x + $0.width || place.0 + width <= $0.x || abs(place.1 - $0.y) >= 13
+          }
+      }
+      (x, y) = free ?? places[0]
+      self.width = width
+    }
+  }
+
+  private static func line(_ kind: String, _ from: (Double, Double), _ to: (Double, Double)) -> String {
+    "<line class=\"\(kind)\" x1=\"\(text(from.0))\" y1=\"\(text(from.1))\" x2=\"\(text(to.0))\" y2=\"\(text(to.1))\"/>"
+  }
+
+  /// - Parameter text: escaped.
+  private static func text(_ text: String, at place: (Double, Double), _ anchor: String) -> String {
+    "<text x=\"\(Self.text(place.0))\" y=\"\(Self.text(place.1))\" text-anchor=\"\(anchor)\">\(text)</text>"
   }
 
   private static func text(_ value: Double) -> String { DecimalText.fixed(value, digits: 1) }

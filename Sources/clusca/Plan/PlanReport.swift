@@ -36,6 +36,11 @@ struct PlanReport {
   /// The bytes that go over the link behind a stage at each step of a sample.
   private func traffic(_ stage: StagePlan.Stage) -> Int { blocks[stage.blocks.upperBound - 1].stateBytes }
 
+  /// Whether the kinds of steps are known only while they are computed.
+  private var hangsOnThePicture: Bool {
+    !(settings.request.cache.policy.schedule(steps: settings.steps) is FixedSchedule)
+  }
+
   // MARK: - Text
 
   var lines: [String] {
@@ -53,6 +58,11 @@ struct PlanReport {
     lines.append(
       "cache and hand-over are those of one sample; every stage takes \(ByteCount(stageBytes)) beside weights and caches"
     )
+    if hangsOnThePicture {
+      lines.append(
+        "which steps of \(settings.cache.method.rawValue) are cached hangs on the picture; those that are measured first are "
+          + "taken as full here")
+    }
     lines += plan.leftOut.map { "left out: \($0.worker.printable()), since \($0.reason)" }
     lines.append("")
     return lines + Table.lines(summary)
