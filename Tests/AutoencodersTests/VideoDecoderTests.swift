@@ -87,6 +87,35 @@ import Testing
     #expect(try decoder.decode(small, tiling: .always) == decoder.decode(small))
   }
 
+  @Test func tilesThatAreNoWholeLatentsAreNotUsed() throws {
+    var decoder = try Self.decoder()
+    let z = latents(2, 5, 6)
+    let whole = try decoder.decode(z)
+    for (size, stride) in [(32, 20), (30, 24), (32, 40), (32, 4)] {
+      (decoder.tiles.height, decoder.tiles.heightStride) = (size, stride)
+      #expect(try decoder.decode(z, tiling: .always) == whole)
+    }
+    for (frames, stride) in [(16, 3), (16, 20), (15, 12), (16, 0)] {
+      (decoder.tiles.frames, decoder.tiles.frameStride) = (frames, stride)
+      #expect(throws: TensorError.self) { try decoder.decode(z) }
+    }
+  }
+
+  @Test func aShortStretchAtTheEndIsCutLikeTheOthers() throws {
+    var decoder = try Self.decoder()
+    (decoder.tiles.height, decoder.tiles.heightStride) = (32, 24)
+    (decoder.tiles.width, decoder.tiles.widthStride) = (32, 24)
+    // Stretches of five latent frames and of three.
+    let z = latents(6, 5, 6)
+    let (long, short) = (
+      decoder.configuration.wholeBytes(frames: 5, height: 5, width: 6),
+      decoder.configuration.wholeBytes(frames: 3, height: 5, width: 6)
+    )
+    #expect(short < long)
+    #expect(try decoder.decode(z, tiling: .above(bytes: short)) == decoder.decode(z, tiling: .always))
+    #expect(try decoder.decode(z, tiling: .above(bytes: long)) == decoder.decode(z, tiling: .never))
+  }
+
   @Test func theMemoryGrowsNoFasterThanTheVideoAndTilesBoundIt() throws {
     let configuration = try AutoencoderKLHunyuanVideoConfiguration(
       PartConfiguration(path: "config.json", json: .object([:])))

@@ -124,6 +124,26 @@ struct VideoFileTests {
     #expect(folder.names == [])
   }
 
+  @Test func theCommentOfAnMP4IsReadAndDamageIsNoComment() throws {
+    let folder = try TemporaryFolder()
+    let path = try VideoFile.write(
+      frames(2), rate: 15, as: .mp4, comment: "{\"a\": \"\u{E9}\u{732B}\"}", to: "\(folder.path)/x.mp4")
+    #expect(try PictureMetadata(path: path).clusca == ["a": "\u{E9}\u{732B}"])
+    let bytes = [UInt8](try Data(contentsOf: URL(filePath: path)))
+    var random = SeededGenerator(seed: 3)
+    for _ in 0..<2000 {
+      var damaged = Array(bytes.prefix(Int.random(in: 0...bytes.count, using: &random)))
+      for _ in 0..<8 where !damaged.isEmpty {
+        damaged[Int.random(in: 0..<damaged.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+      }
+      _ = damaged.withUnsafeBytes { MP4Comment.text(in: $0) }
+    }
+    let silent = try VideoFile.write(frames(2), rate: 15, as: .mp4, to: "\(folder.path)/y.mp4")
+    #expect(try PictureMetadata(path: silent).clusca == nil)
+    let other = try VideoFile.write(frames(2), rate: 15, as: .mp4, comment: "a holiday", to: "\(folder.path)/z.mp4")
+    #expect(try PictureMetadata(path: other).clusca == nil)
+  }
+
   @Test func theEndOfANameTellsTheFormat() {
     #expect(VideoFormat(path: "a.mp4") == .mp4 && VideoFormat(path: "b/C.WebP") == .webp)
     #expect(VideoFormat(path: "mp4") == nil && VideoFormat(path: "a.png") == nil && VideoFormat(path: "a.mp4/b") == nil)

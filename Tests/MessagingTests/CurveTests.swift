@@ -182,4 +182,17 @@ import Testing
       #expect(try Endpoint(text).isLocal == isLocal, "\(text)")
     }
   }
+
+  @Test(.timeLimit(.minutes(1))) func whoIsRefusedGetsInWhenEnlistedLater() async throws {
+    let enrolment = try Enrolment([("late", .client)])
+    let list = enrolment.access.list
+    enrolment.revoke("late")
+    let server = try await TestServer(enrolment.serving)
+    let client = try await TestClient(enrolment.security("late"), to: server.endpoint, name: "late")
+    try await client.refusedHandshake()
+    enrolment.access.list = list
+    #expect(try await client.isAnswered(sequence: 3))
+    await client.client.stop()
+    await server.server.stop()
+  }
 }

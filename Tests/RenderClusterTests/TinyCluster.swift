@@ -23,25 +23,37 @@ final class TinyCluster: Sendable {
 
   /// - Parameter cuts: the first block of each stage but the first, for as many workers in the order of their names; the
   ///   planner's own unless given.
-  init(_ model: TinyModel, cuts: [Int]? = nil, waitsForWorkers: Bool = true) async throws {
+  ///   - keys: who may connect, over TCP and CURVE; plain sockets in a folder unless given.
+  init(
+    _ model: TinyModel, cuts: [Int]? = nil, waitsForWorkers: Bool = true, keys: TinyKeys? = nil
+  ) async throws {
     self.model = model
+    self.keys = keys
     // Paths of sockets are short.
     folder = FileManager.default.temporaryDirectory.path + "/tc-\(UInt32.random(in: 0..<UInt32.max))"
     try FileManager.default.createDirectory(
       atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     let planning = cuts.map { Self.planning($0) } ?? StagePlanner.planning
-    let box = SpanBox()
+    let box = ListBox<StageSpan>()
+    let notes = ListBox<String>()
+    self.notes = notes
     coordinator = try await Coordinator.start(
       CoordinatorConfiguration(
-        endpoints: [Endpoint("ipc://\(folder)/control")], outputs: Endpoint("ipc://\(folder)/outputs"),
-        security: .plaintext, epoch: 1, build: Self.build, numerics: Self.numerics, waitsForWorkers: waitsForWorkers,
-        planning: planning, trace: { box.add($0) }))
+        endpoints: [keys == nil ? Endpoint("ipc://\(folder)/control") : Endpoint("tcp://127.0.0.1:0")],
+        outputs: keys == nil ? Endpoint("ipc://\(folder)/outputs") : Endpoint("tcp://127.0.0.1:0"),
+        security: keys.map { .curve($0.coordinator, $0.access) } ?? .plaintext, epoch: 1, build: Self.build,
+        numerics: Self.numerics, waitsForWorkers: waitsForWorkers,
+        planning: planning, note: { notes.add($0) }, trace: { box.add($0) }))
     self.box = box
   }
 
-  private let box: SpanBox
+  private let keys: TinyKeys?
+  private let box: ListBox<StageSpan>
+  private let notes: ListBox<String>
   /// What the stages have computed.
-  var computed: [StageSpan] { box.spans }
+  var computed: [StageSpan] { box.values }
+  /// What the coordinator told people.
+  var told: [String] { notes.values }
 
   private static func planning(_ cuts: [Int]) -> Planning {
     { blocks, workers, _, _ in
@@ -58,8 +70,10 @@ final class TinyCluster: Sendable {
   func configuration(_ name: String) throws -> WorkerConfiguration {
     let model = model
     return WorkerConfiguration(
-      name: name, coordinator: coordinator.endpoints[0], address: try Endpoint("ipc://\(folder)/\(name)"),
-      security: .plaintext, build: Self.build, numerics: Self.numerics,
+      name: name, coordinator: coordinator.endpoints[0],
+      address: try Endpoint(keys == nil ? "ipc://\(folder)/\(name)" : "tcp://127.0.0.1:0"),
+      security: try keys.map { .curve(try $0.workers[name] ?? KeyPair(), coordinator: $0.coordinator.publicKey) }
+        ?? .plaintext, build: Self.build, numerics: Self.numerics,
       models: [WorkerModel(digest: model.digest, name: "tiny") { _, blocks in try model.transformer(blocks) }],
       threads: 1,
       memoryBytes: 1 << 34, operationsPerSecond: 1e9)
@@ -76,8 +90,14 @@ final class TinyCluster: Sendable {
 
   func drain(_ name: String) { workers.withLock { $0[name]?.worker.drain() } }
 
-  /// Stops a worker without a word.
+  /// Ends a worker at once; who started its process would notice.
   func kill(_ name: String) async {
+    await silence(name)
+    coordinator.workerIsGone(name)
+  }
+
+  /// Ends a worker without a word.
+  func silence(_ name: String) async {
     let entry = workers.withLock { $0.removeValue(forKey: name) }
     entry?.task.cancel()
     _ = await entry?.task.result
@@ -114,16 +134,34 @@ final class TinyCluster: Sendable {
   }
 
   func stop() async {
-    for name in workers.withLock({ Array($0.keys) }) { await kill(name) }
+    for name in workers.withLock({ Array($0.keys) }) { await silence(name) }
     await coordinator.stop()
     try? FileManager.default.removeItem(atPath: folder)
   }
 }
 
-final class SpanBox: Sendable {
-  private let list = Mutex<[StageSpan]>([])
-  var spans: [StageSpan] { list.withLock { $0 } }
-  func add(_ span: StageSpan) { list.withLock { $0.append(span) } }
+final class ListBox<Value: Sendable>: Sendable {
+  private let list = Mutex<[Value]>([])
+  var values: [Value] { list.withLock { $0 } }
+  func add(_ value: Value) { list.withLock { $0.append(value) } }
+}
+
+/// Keys of a coordinator and its workers, and who may connect.
+struct TinyKeys: Sendable {
+  let coordinator: KeyPair
+  let workers: [String: KeyPair]
+  let access: AccessControl
+
+  init(_ names: String...) throws {
+    coordinator = try KeyPair()
+    var workers: [String: KeyPair] = [:]
+    for name in names { workers[name] = try KeyPair() }
+    self.workers = workers
+    access = AccessControl(
+      AllowList(workers.map { AllowList.Entry(name: $0.key, role: .worker, key: $0.value.publicKey) })!)
+  }
+
+  func revoke(_ name: String) { access.list = AllowList(access.list.entries.filter { $0.name != name })! }
 }
 
 /// A model of random weights among the fixtures, FLUX, DiT or HunyuanVideo, and what is rendered with it.
@@ -139,6 +177,8 @@ struct TinyModel: Sendable {
     var seed: UInt64 = 7
     var steps = 8
     var isGuided = false
+    /// What the noise is multiplied by.
+    var latentScale: Float = 1
   }
 
   let family: Family
@@ -198,8 +238,10 @@ struct TinyModel: Sendable {
 
   func denoising(_ task: Task) throws -> DenoisingTask {
     let channels = try transformer(0..<1).latentChannels
+    var latents = Self.random(grid.tokens, channels, 0, task.seed)
+    if task.latentScale != 1 { latents.scale(by: task.latentScale, adding: latents, times: 0) }
     return DenoisingTask(
-      job: 0, latents: Self.random(grid.tokens, channels, 0, task.seed),
+      job: 0, latents: latents,
       schedule: model.schedule(steps: task.steps, grid: grid), inputs: try inputs(0, task),
       guidance: task.isGuided ? Guidance(inputs: try inputs(1, task), scale: 3) : nil, policy: task.cache.policy,
       choices: { [seed = task.seed] in KeyedChoices(seed: seed, row: $0) })

@@ -77,6 +77,11 @@ public struct AutoencoderKLHunyuanVideoDecoder: Sendable {
         reason: "have the shape \(latents.shape), but the autoencoder takes [\(configuration.latentChannels), frames, "
           + "height, width]")
     }
+    guard tiles.fitsFrames(configuration) else {
+      throw TensorError(
+        tensor: "latents",
+        reason: "cannot be cut into stretches of \(tiles.frames) frames that begin every \(tiles.frameStride)")
+    }
     let (channels, places) = (latents.shape[0], latents.count / latents.shape[0])
     let z = latents.reshaped([channels, places]).transposed().reshaped(latents.shape.dropFirst() + [channels])
     let video = try tiles.decode(z, tiling, configuration) { tile, isWhole in

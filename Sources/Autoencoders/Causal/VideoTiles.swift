@@ -23,12 +23,24 @@ public struct VideoTiles: Sendable, Hashable {
     frames / configuration.frameScale
   }
 
+  /// Whether stretches are whole latent frames, of which each begins within the one before.
+  func fitsFrames(_ configuration: AutoencoderKLHunyuanVideoConfiguration) -> Bool {
+    Self.fits(frames, frameStride, configuration.frameScale)
+  }
+
+  private static func fits(_ size: Int, _ stride: Int, _ scale: Int) -> Bool {
+    stride >= scale && size >= stride && stride % scale == 0 && size % scale == 0
+  }
+
   /// Whether frames of that size in latents are cut.
   func cutsFrames(
     _ tiling: Tiling, frames: Int, height: Int, width: Int, _ configuration: AutoencoderKLHunyuanVideoConfiguration
   ) -> Bool {
     let scale = configuration.scale
-    guard height > self.height / scale || width > self.width / scale else { return false }
+    guard height > self.height / scale || width > self.width / scale,
+      // Tiles that are no whole latents would leave gaps or overlap otherwise.
+      Self.fits(self.height, heightStride, scale), Self.fits(self.width, widthStride, scale)
+    else { return false }
     return switch tiling {
     case .never: false
     case .always: true
@@ -45,8 +57,12 @@ public struct VideoTiles: Sendable, Hashable {
   ) throws -> Tensor {
     let (latentFrames, height, width) = (z.shape[0], z.shape[1], z.shape[2])
     let tileFrames = self.latentFrames(configuration)
+    // Decided once, so that a short stretch at the end is like the others.
+    let isCut = cutsFrames(
+      tiling, frames: latentFrames > tileFrames ? tileFrames + 1 : latentFrames, height: height, width: width,
+      configuration)
     func stretch(_ z: Tensor, isWhole: Bool) throws -> Tensor {
-      cutsFrames(tiling, frames: z.shape[0], height: height, width: width, configuration)
+      isCut
         ? try decodeParts(z, configuration) { try decodeTile($0, false) } : try decodeTile(z, isWhole)
     }
     guard latentFrames > tileFrames else { return try stretch(z, isWhole: true) }

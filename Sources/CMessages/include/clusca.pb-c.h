@@ -54,7 +54,7 @@ typedef enum _Clusca__Kind {
    */
   CLUSCA__KIND__KIND_ASSIGN = 10,
   /*
-   * []
+   * [] from a worker: it asks to be let go
    */
   CLUSCA__KIND__KIND_RELEASE = 11,
   /*
@@ -360,7 +360,7 @@ struct  Clusca__Header
    */
   uint64_t progress;
   /*
-   * at which it is
+   * at which it is, from 1; of a heartbeat: of its stage the first, 0 while none is computed
    */
   uint32_t block;
   uint64_t resident_bytes;

@@ -1,6 +1,7 @@
 /// Numbered messages to one process that wait for their acknowledgement. A value that is told the time, in milliseconds.
 ///
 /// The transport loses what was on its way when a connection breaks; only an acknowledgement tells that a message arrived.
+/// The upper half of a number is the session, so that what is late from one is not mistaken for a message of the next.
 public struct Outbox: Sendable, Equatable {
   /// After this time without an acknowledgement, a message is sent again.
   public static let patienceMilliseconds: Int64 = 1_000
@@ -12,11 +13,12 @@ public struct Outbox: Sendable, Equatable {
   }
 
   private var entries: [Entry] = []
-  private var last: UInt64 = 0
+  private var last: UInt64
 
-  public init() {}
+  public init(session: UInt32 = 0) { last = UInt64(session) << 32 }
 
   public var isEmpty: Bool { entries.isEmpty }
+  public var count: Int { entries.count }
 
   /// Gives a message its number and keeps it; the caller sends what is returned.
   public mutating func add(_ message: Message, _ payload: Payload, now: Int64) -> Message {

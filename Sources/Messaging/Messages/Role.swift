@@ -36,8 +36,10 @@ public enum Role: UInt32, Sendable, Hashable, CaseIterable {
     case .ack, .resend, .credit: self != .observer
     case .status: self == .client || self == .admin || self == .observer || self == .coordinator
     case .submit, .cancel: self == .client || self == .admin
-    case .welcome, .assign, .release, .openSample, .closeSample, .stepBegin, .accepted, .event, .done:
+    case .welcome, .assign, .openSample, .closeSample, .stepBegin, .accepted, .event, .done:
       self == .coordinator
+    // A worker asks to be let go.
+    case .release: self == .coordinator || self == .worker
     }
   }
 }

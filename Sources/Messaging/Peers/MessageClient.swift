@@ -86,13 +86,29 @@ public final class MessageClient: Sendable {
     let monitor = try SocketMonitor(socket, named: "client", in: context)
     let port = ClientPort(socket, thread, limits: configuration.limits, deliver: handler)
     confined.set(port)
-    thread.add(monitor.events) { if let event = try monitor.next() { port.take(event) } }
+    let address = configuration.endpoint.description
+    thread.add(monitor.events) {
+      guard let event = try monitor.next() else { return }
+      if event == .refused { connectAgain(socket, address, thread) }
+      port.take(event)
+    }
     thread.add(socket) { try port.receive() }
     thread.whenFailed = { port.emit(.failed("\($0)")) }
     if let interval = configuration.tickMilliseconds {
       thread.every(milliseconds: interval) { port.emit(.tick(milliseconds: MonotonicClock.milliseconds)) }
     }
-    try socket.connect(configuration.endpoint.description)
+    try socket.connect(address)
+  }
+
+  private static let refusedMilliseconds = 300
+
+  /// ZeroMQ never tries again after a refusal, but whoever is not on a list now may be so later: a stage is enlisted by the
+  /// next one when both have their assignments.
+  private static func connectAgain(_ socket: Socket, _ address: String, _ thread: LoopThread) {
+    thread.after(milliseconds: refusedMilliseconds) { [weak thread] in
+      socket.disconnect(address)
+      do { try socket.connect(address) } catch { thread?.whenFailed?(error) }
+    }
   }
 
   /// Sends a message from any task.

@@ -88,6 +88,9 @@ public final class Socket {
     return text.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? address }
   }
 
+  /// Ends the connection to an address, and the trying to make one; nothing if there is none.
+  func disconnect(_ endpoint: String) { zmq_disconnect(pointer, endpoint) }
+
   func connect(_ address: String) throws(SocketError) {
     settingsFrozen = true
     guard zmq_connect(pointer, address) == 0 else { throw SocketError("Connecting to \(address)") }

@@ -260,7 +260,9 @@ public actor Coordinator {
 
   private func perform(_ effect: CoordinatorEffect) async {
     switch effect {
-    case .send(let message, let payload, let peer): send(message, payload, to: peer)
+    case .send(let message, let payload, let peer):
+      if case .assign(let assignment) = message.body { enlist(peer, assignment, message.fence.stage) }
+      send(message, payload, to: peer)
     case .start(let job):
       let start = jobs[job]?.start
       jobs[job]?.start = nil
@@ -279,7 +281,6 @@ public actor Coordinator {
       for line in lines { line.drop(where: isOver) }
     case .stepDone(let key, let step, let signal, let labels, let payload):
       finishStep(key, step, signal, labels, payload)
-    case .fail(let key, let reason, let text): fail(key, JobError(reason, text))
     case .computed(let span): configuration.trace?(span)
     case .note(let text): configuration.note(text)
     }
@@ -287,10 +288,6 @@ public actor Coordinator {
 
   private func connect(_ attempt: UInt32, _ stages: [Assignment.Neighbour]) async {
     await disconnect()
-    if let last = stages.last, let key = last.key {
-      let entry = AllowList.Entry(name: LineName.stage(UInt32(stages.count - 1)), role: .worker, key: key)
-      outputAccess.list = AllowList([entry]) ?? AllowList()
-    }
     outputs.raiseFloor(epoch: configuration.epoch, attempt: attempt)
     let hello = Hello(
       build: configuration.build, role: .coordinator, name: LineName.coordinator, incarnation: Clock.date)
@@ -307,6 +304,12 @@ public actor Coordinator {
         configuration.note("Stage \(number) cannot be reached at \(stage.address): \(error).")
       }
     }
+  }
+
+  /// The last stage may send outputs, from before it tries.
+  private func enlist(_ peer: Peer, _ assignment: Assignment, _ stage: UInt32) {
+    guard let key = peer.key, stage + 1 == assignment.stages else { return }
+    outputAccess.list = AllowList([.init(name: LineName.stage(stage), role: .worker, key: key)]) ?? AllowList()
   }
 
   private func disconnect() async {

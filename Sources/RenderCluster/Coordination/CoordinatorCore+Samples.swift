@@ -7,6 +7,7 @@ extension CoordinatorCore {
   mutating func submit(_ job: UInt64, _ facts: JobFacts) {
     guard index(of: job) == nil else { return }
     jobs.append(JobRecord(id: job, facts: facts))
+    needsReview = true
   }
 
   /// Ends a job before its time.
@@ -20,7 +21,7 @@ extension CoordinatorCore {
     guard let index = index(of: job) else { return }
     for sample in jobs[index].samples { close(sample.key) }
     jobs.removeAll { $0.id == job }
-    for worker in workers.indices { releaseIfDrained(worker) }
+    needsReview = true
   }
 
   private func place(of key: SampleKey) -> (job: Int, sample: Int)? {
@@ -81,8 +82,6 @@ extension CoordinatorCore {
     }
   }
 
-  mutating func fail(_ key: SampleKey, _ reason: Reason, _ text: String) { emit(.fail(key, reason, text)) }
-
   // MARK: - Steps
 
   mutating func want(_ key: SampleKey, _ request: StepRequest) {
@@ -102,7 +101,8 @@ extension CoordinatorCore {
       post(.stepBegin(request.order), request.labels, fence: fence, to: worker)
     }
     jobs[job].samples[sample].inFlight = StepInFlight(
-      step: step, stages: Set(0..<UInt32(pipeline.plan.stages.count)), hasOutput: request.order.kind == .measure)
+      step: step, stages: Set(0..<UInt32(pipeline.plan.stages.count)), advanced: milliseconds,
+      hasOutput: request.order.kind == .measure)
     emit(.sendLatents(record.key, attempt: record.attempt, step: UInt32(step)))
   }
 
@@ -120,6 +120,8 @@ extension CoordinatorCore {
     }
     jobs[job].samples[sample].inFlight?.stages.remove(fence.stage)
     jobs[job].samples[sample].inFlight?.signal = report.signal ?? inFlight.signal
+    let time = milliseconds
+    jobs[job].samples[sample].inFlight?.advanced = time
     jobs[job].samples[sample].inFlight?.labels += report.labels
     jobs[job].samples[sample].inFlight?.labelBytes += payload.bytes
     let start = Int64(clamping: report.clockMicroseconds) - (workers[worker].clock.microseconds ?? 0)
@@ -136,6 +138,8 @@ extension CoordinatorCore {
       jobs[job].samples[sample].inFlight?.step == Int(step)
     else { return }
     jobs[job].samples[sample].inFlight?.hasOutput = true
+    let time = milliseconds
+    jobs[job].samples[sample].inFlight?.advanced = time
     finishStep(job, sample)
   }
 
@@ -146,7 +150,7 @@ extension CoordinatorCore {
     jobs[job].samples[sample].position += 1
     guard inFlight.step >= record.delivered else { return }
     jobs[job].samples[sample].delivered = inFlight.step + 1
-    jobs[job].samples[sample].lostPipelines = 0
+    jobs[job].losses = 0
     emit(
       .stepDone(
         record.key, step: UInt32(inFlight.step), signal: inFlight.signal, inFlight.labels,
@@ -163,6 +167,8 @@ extension CoordinatorCore {
     guard let (job, sample) = place(of: fence.sample), jobs[job].samples[sample].attempt == fence.attempt else {
       return
     }
-    fail(fence.sample, failure.reason, "The worker \(workers[worker].name) says: \(failure.text)")
+    // One sample of a job is of no use without the others.
+    let text = "The worker \(workers[worker].name) says: \(failure.text)"
+    end(jobs[job].id, JobEnding(.failed, reason: failure.reason, text: text))
   }
 }

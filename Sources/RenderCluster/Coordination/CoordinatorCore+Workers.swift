@@ -8,16 +8,20 @@ extension CoordinatorCore {
       emit(.note("The worker \(peer.name) is not admitted: \(refusal.text)"))
       return
     }
+    let history = history(of: peer.name)
+    guard !isReplaced(peer) else { return turnAway(peer) }
     if let index = index(of: peer.name) {
-      guard peer.incarnation >= workers[index].peer.incarnation else { return }
       if peer.incarnation == workers[index].peer.incarnation {
-        // The same process on a new connection: what it holds is still good.
+        // The same process: what it holds is still good. On a new connection it can be reached.
+        if workers[index].peer != peer { workers[index].heard = milliseconds }
         workers[index].peer = peer
-        workers[index].heard = milliseconds
         return welcome(index)
       }
       lose(index, "it has been started again")
     }
+    histories[history].incarnation = peer.incarnation
+    needsReview = true
+    lastJoined = milliseconds
     let record = WorkerRecord(peer: peer, hello: hello, session: nextAttempt(), now: milliseconds)
     let place = workers.firstIndex { $0.name > peer.name } ?? workers.endIndex
     workers.insert(record, at: place)
@@ -25,7 +29,37 @@ extension CoordinatorCore {
     emit(.note("The worker \(peer.name) is here: \(hello.threads) threads."))
   }
 
-  private mutating func welcome(_ worker: Int) {
+  /// Where what is remembered of a worker stands.
+  mutating func history(of worker: String) -> Int {
+    let place = histories.firstIndex { $0.name >= worker } ?? histories.endIndex
+    if place == histories.endIndex || histories[place].name != worker {
+      histories.insert(WorkerHistory(name: worker), at: place)
+    }
+    return place
+  }
+
+  /// Whether a newer process has taken the place of this one, or shall.
+  private func isReplaced(_ peer: Peer) -> Bool {
+    guard let history = histories.first(where: { $0.name == peer.name }) else { return false }
+    return peer.incarnation < history.incarnation || peer.incarnation == history.hungIncarnation
+  }
+
+  /// Answers who is no worker, or no longer: without an answer it would wait for ever.
+  mutating func turnAway(_ peer: Peer) {
+    let refusal =
+      if isReplaced(peer) {
+        Refusal(.replaced, "This process of \(peer.name) has stopped computing, or there is a newer one.")
+      } else if index(of: peer.name) == nil {
+        Refusal(.unexpected, "The worker \(peer.name) was lost, and has to say hello again.")
+      } else {
+        // On a connection that another one has replaced.
+        nil as Refusal?
+      }
+    guard let refusal else { return }
+    emit(.send(Message(.refused(refusal), fence: Fence(epoch: identity.epoch)), .empty, to: peer))
+  }
+
+  mutating func welcome(_ worker: Int) {
     let welcome = Welcome(build: identity.build, leaseMilliseconds: UInt32(WorkerRecord.leaseMilliseconds))
     let fence = Fence(epoch: identity.epoch, attempt: workers[worker].session)
     emit(.send(Message(.welcome(welcome), fence: fence), .empty, to: workers[worker].peer))
@@ -51,13 +85,16 @@ extension CoordinatorCore {
   mutating func drain(_ worker: Int) {
     guard !workers[worker].isDraining else { return }
     workers[worker].isDraining = true
+    needsReview = true
     emit(.note("The worker \(workers[worker].name) is being drained."))
     releaseIfDrained(worker)
   }
 
   /// Lets a drained worker go if it has no blocks.
   mutating func releaseIfDrained(_ worker: Int) {
-    guard workers[worker].isDraining, pipeline?.stage(of: workers[worker].name) == nil else { return }
+    guard workers[worker].isDraining, !workers[worker].isReleased, pipeline?.stage(of: workers[worker].name) == nil
+    else { return }
+    workers[worker].isReleased = true
     post(.release, fence: Fence(), to: worker)
   }
 
@@ -65,8 +102,24 @@ extension CoordinatorCore {
   mutating func lose(_ worker: Int, _ reason: String) {
     let name = workers[worker].name
     workers.remove(at: worker)
+    needsReview = true
     emit(.note("The worker \(name) is lost: \(reason)."))
-    if pipeline?.stage(of: name) != nil { breakPipeline() }
+    guard let stage = pipeline?.stage(of: name) else { return }
+    let suspects = jobs.indices.filter { jobs[$0].mayHaveKilled(stage) }
+    histories[history(of: name)].add(.init(time: milliseconds, suspects: suspects.map { jobs[$0].id }))
+    for job in suspects { jobs[job].losses += 1 }
+    breakPipeline()
+    endKillers()
+  }
+
+  /// Jobs that have cost too many pipelines.
+  private mutating func endKillers() {
+    for job in jobs where job.losses >= JobRecord.mostLosses {
+      for history in histories.indices { histories[history].acquit(of: job.id) }
+      let step = (job.samples.map(\.delivered).min() ?? 0) + 1
+      let text = "\(job.losses) times a worker was lost at its step \(step), in the end with no other job beside it."
+      end(job.id, JobEnding(.failed, reason: .internal, text: text))
+    }
   }
 }
 

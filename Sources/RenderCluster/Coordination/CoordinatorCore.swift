@@ -41,12 +41,20 @@ public struct CoordinatorCore: Sendable {
   /// By number.
   var jobs: [JobRecord] = []
   var pipeline: Pipeline?
+  /// Of all workers that have ever been here, by name.
+  var histories: [WorkerHistory] = []
+  /// Something has happened that another plan may follow from.
+  var needsReview = false
+  /// When a worker last joined, in milliseconds.
+  var lastJoined = Int64.min
   /// Counts assignments and openings: a number never means two things.
-  private var lastAttempt: UInt32 = 0
+  var lastAttempt: UInt32 = 0
   private var lastHeartbeat: UInt64 = 0
   private var lastHeartbeatTime = Int64.min
-  /// Why there is no pipeline although jobs wait; said once.
+  /// Why nothing runs although jobs wait; said once.
   var obstacle: String?
+  /// What was said last.
+  var lastObstacle: String?
   /// In microseconds; the time of the event in hand.
   private(set) var now: Int64 = 0
   private var effects: [CoordinatorEffect] = []
@@ -108,6 +116,9 @@ public struct CoordinatorCore: Sendable {
     for index in workers.indices.reversed() where !workers[index].isAlive(now: milliseconds) {
       lose(index, "it has been silent for \(WorkerRecord.leaseMilliseconds / 1000) seconds")
     }
+    watchProgress()
+    // Loads that failed are tried again after some time.
+    if obstacle != nil, workers.contains(where: { !$0.failedLoads.isEmpty }) { needsReview = true }
     for index in workers.indices {
       for (message, payload) in workers[index].outbox.overdue(now: milliseconds) {
         emit(.send(message, payload, to: workers[index].peer))
@@ -127,10 +138,12 @@ public struct CoordinatorCore: Sendable {
   // MARK: - Messages of workers
 
   private mutating func take(_ message: Message, _ payload: Payload, from peer: Peer) {
-    guard let index = index(of: peer.name), workers[index].peer == peer else { return }
-    workers[index].heard = milliseconds
+    guard let index = index(of: peer.name), workers[index].peer == peer else { return turnAway(peer) }
     switch message.body {
-    case .heartbeat(let heartbeat): take(heartbeat, index)
+    case .heartbeat(let heartbeat):
+      workers[index].take(heartbeat, now: now)
+      // The welcome was lost after one of an earlier session had arrived: the worker does not know that it waits.
+      if (message.fence.epoch, message.fence.attempt) != (identity.epoch, workers[index].session) { welcome(index) }
     case .received(let receipt): take(receipt, index)
     default: break
     }
@@ -156,13 +169,6 @@ public struct CoordinatorCore: Sendable {
     case .release: drain(worker)
     default: break
     }
-  }
-
-  private mutating func take(_ heartbeat: Heartbeat, _ worker: Int) {
-    workers[worker].residentBytes = heartbeat.residentBytes
-    workers[worker].cacheBytes = heartbeat.cacheBytes
-    workers[worker].progress = heartbeat.progress
-    workers[worker].clock.heard(heartbeat.heard, clock: heartbeat.clockMicroseconds, now: now)
   }
 
   private mutating func take(_ receipt: Receipt, _ worker: Int) {

@@ -46,8 +46,6 @@ public enum CoordinatorEffect: Sendable, Equatable {
   case forget(SampleKey, attempt: UInt32)
   /// The step that the denoiser wanted is done, or measured.
   case stepDone(SampleKey, step: UInt32, signal: Float?, [LabelledStream], labels: Payload)
-  /// The sample cannot go on.
-  case fail(SampleKey, Reason, String)
   /// A stage has computed, for whoever draws it; microseconds by the coordinator's clock.
   case computed(StageSpan)
   /// Something that people should know.

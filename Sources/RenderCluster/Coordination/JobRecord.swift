@@ -7,79 +7,42 @@ struct JobRecord: Sendable, Equatable {
     case running
   }
 
+  /// Pipelines that may be lost without the job getting further than ever before it has to be alone in one.
+  static let mostSharedLosses = 3
+  /// Then it is what kills them.
+  static let mostLosses = 6
+
   let id: UInt64
   let facts: JobFacts
   var state = State.waiting
   var samples: [SampleRecord] = []
+  /// Whether the pipeline has room for its caches, which is kept for it until it ends or the pipeline is lost.
+  var isAdmitted = false
+  /// Why no set of the workers can do it.
+  var obstacle: String?
+  /// Pipelines that were lost, maybe by its doing, since it last got further than ever.
+  var losses = 0
+
+  init(id: UInt64, facts: JobFacts) {
+    self.id = id
+    self.facts = facts
+  }
+
+  /// It runs alone, so that it is certain whether it is to blame, and others do not suffer with it.
+  var isSuspect: Bool { losses >= Self.mostSharedLosses }
 
   /// Samples that have been opened in the stages take the caches of all of its rows.
   func cacheBytes(_ blocks: Range<Int>) -> Int {
     facts.rows * blocks.reduce(0) { $0 + facts.blocks[$1].cacheBytes }
   }
-}
 
-/// A sample: its steps so far, and how far the pipeline that it is in has come with them.
-///
-/// A pipeline that takes over from a lost one does all steps again, in their order: that makes the same caches. The
-/// outputs of those that the denoiser has seen are not looked at again.
-struct SampleRecord: Sendable, Equatable {
-  enum State: Sendable, Equatable {
-    /// In no pipeline.
-    case outside
-    /// Its opening is on its way to the stages; those that have not got it, with the number of the message.
-    case opening([Opening])
-    /// The stages work on it, or could.
-    case open
+  /// Whether a stage has something to do for it, which may be why its process died.
+  func mayHaveKilled(_ stage: UInt32) -> Bool {
+    isAdmitted
+      && samples.contains { sample in
+        if let step = sample.inFlight { return step.stages.contains(stage) }
+        // Before its first step, the stage may be opening it.
+        return sample.state != .outside && sample.position == 0
+      }
   }
-
-  struct Opening: Sendable, Equatable {
-    let worker: String
-    let sequence: UInt64
-  }
-
-  let key: SampleKey
-  let opening: SampleOpening
-  let settings: Payload
-  var state = State.outside
-  var attempt: UInt32 = 0
-  /// What the denoiser has asked for, by step.
-  var steps: [StepRequest] = []
-  /// The first step that the pipeline has not done.
-  var position = 0
-  var inFlight: StepInFlight?
-  /// Steps that the denoiser has got.
-  var delivered = 0
-  /// Pipelines that were lost under it since it last got further than ever.
-  var lostPipelines = 0
-
-  init(key: SampleKey, opening: SampleOpening, settings: Payload) {
-    self.key = key
-    self.opening = opening
-    self.settings = settings
-  }
-
-  /// The step to begin now, if there is one.
-  var next: Int? { state == .open && inFlight == nil && position < steps.count ? position : nil }
-
-  /// Leaves a pipeline; what it did is done again in the next.
-  mutating func leave() {
-    state = .outside
-    position = 0
-    inFlight = nil
-  }
-}
-
-/// A step that the stages work on.
-struct StepInFlight: Sendable, Equatable {
-  let step: Int
-  /// Stages that have not reported.
-  var stages: Set<UInt32>
-  var hasOutput = false
-  /// What a stage measured.
-  var signal: Float?
-  /// What the stages found, in the order of their reports.
-  var labels: [LabelledStream] = []
-  var labelBytes: [UInt8] = []
-
-  var isDone: Bool { stages.isEmpty && hasOutput }
 }

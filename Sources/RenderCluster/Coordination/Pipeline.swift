@@ -6,13 +6,21 @@ struct Pipeline: Sendable, Equatable {
   /// Its number; that of every assignment.
   let attempt: UInt32
   let plan: StagePlan
-  let activationBytes: Int
+  /// When its stages were assigned, in milliseconds.
+  let assigned: Int64
   /// Stages that have not loaded yet.
   var loading: Set<UInt32>
+  /// No job enters it any more: there is a better one for those that wait.
+  var isOutgrown = false
 
   var isReady: Bool { loading.isEmpty }
 
   func stage(of worker: String) -> UInt32? {
     plan.stages.firstIndex { $0.worker == worker }.map(UInt32.init)
+  }
+
+  /// Whether another plan has the same blocks at the same workers.
+  func hasStages(of other: StagePlan) -> Bool {
+    plan.stages.elementsEqual(other.stages) { $0.worker == $1.worker && $0.blocks == $1.blocks }
   }
 }

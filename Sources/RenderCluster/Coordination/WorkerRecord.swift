@@ -2,21 +2,32 @@ import Messaging
 
 /// A worker as the coordinator knows it.
 struct WorkerRecord: Sendable, Equatable {
-  /// How long after its last message it counts as alive, in milliseconds.
+  /// How long after its last answer it counts as alive, in milliseconds.
   static let leaseMilliseconds: Int64 = 6_000
 
   var peer: Peer
   var hello: Hello
   /// Raised when both sides begin anew; see `welcome`.
   var session: UInt32
-  var outbox = Outbox()
-  var inbox = OrderedInbox()
+  var outbox: Outbox
+  var inbox: OrderedInbox
+  /// When it last answered: what it sends by itself tells nothing about whether it hears.
   var heard: Int64
   var isDraining = false
+  /// It has been told that nothing depends on it any more.
+  var isReleased = false
   var residentBytes: UInt64 = 0
   var cacheBytes: UInt64 = 0
   /// Raised by its thread that computes.
-  var progress: UInt64 = 0
+  private(set) var progress: UInt64 = 0
+  /// When it was last seen to rise.
+  private(set) var progressed: Int64
+  /// Whether the thread has something to compute.
+  private(set) var isComputing = false
+  /// The newest of the coordinator's heartbeats that it has answered.
+  private var answered: UInt64 = 0
+  /// Models whose blocks it could not load, until when they are not tried again, and how often they were.
+  private(set) var failedLoads: [FailedLoad] = []
   var clock = ClockOffset()
   var speed: MeasuredSpeed
 
@@ -26,11 +37,51 @@ struct WorkerRecord: Sendable, Equatable {
     self.peer = peer
     self.hello = hello
     self.session = session
+    outbox = Outbox(session: session)
+    inbox = OrderedInbox(session: session)
     heard = now
+    progressed = now
     speed = MeasuredSpeed(initial: Double(hello.operationsPerSecond))
   }
 
+  struct FailedLoad: Sendable, Equatable {
+    let model: Digest
+    /// In milliseconds.
+    var until: Int64
+    var count: Int
+  }
+
+  private static let retryMilliseconds: Int64 = 60_000
+
+  /// - Returns: how many loads have failed.
+  mutating func failed(toLoad model: Digest, now: Int64) -> Int {
+    let index = failedLoads.firstIndex { $0.model == model } ?? failedLoads.endIndex
+    if index == failedLoads.endIndex { failedLoads.append(FailedLoad(model: model, until: 0, count: 0)) }
+    failedLoads[index].until = now + Self.retryMilliseconds
+    failedLoads[index].count += 1
+    return failedLoads[index].count
+  }
+
+  /// Whether it can be given blocks of a model.
+  func holds(_ model: Digest, now: Int64) -> Bool {
+    hello.models.contains(model) && !failedLoads.contains { $0.model == model && $0.until > now }
+  }
+
   func isAlive(now: Int64) -> Bool { now - heard <= Self.leaseMilliseconds }
+
+  /// - Parameter now: in microseconds.
+  mutating func take(_ heartbeat: Heartbeat, now: Int64) {
+    // One that was late says what was, and does not show that the worker is reached now.
+    guard heartbeat.heard > answered, let sent = clock.time(of: heartbeat.heard) else { return }
+    answered = heartbeat.heard
+    if now - sent <= Self.leaseMilliseconds * 1000 { heard = now / 1000 }
+    residentBytes = heartbeat.residentBytes
+    cacheBytes = heartbeat.cacheBytes
+    if heartbeat.progress != progress || !isComputing { progressed = now / 1000 }
+    progress = heartbeat.progress
+    isComputing = heartbeat.block > 0
+    clock.heard(heartbeat.heard, clock: heartbeat.clockMicroseconds, now: now)
+  }
 }
 
 /// How far a worker's clock is from the coordinator's, by the exchange of heartbeats that took the least time.
@@ -47,6 +98,9 @@ struct ClockOffset: Sendable, Equatable {
     sent.append((number, now))
     if sent.count > 8 { sent.removeFirst() }
   }
+
+  /// When a heartbeat went out, if it is not long ago.
+  func time(of number: UInt64) -> Int64? { sent.first { $0.number == number }?.time }
 
   /// The answer to heartbeat `number` says what the worker's clock was.
   mutating func heard(_ number: UInt64, clock: UInt64, now: Int64) {

@@ -14,9 +14,9 @@ public actor Worker {
   private enum Incoming: Sendable {
     case control(ClientEvent)
     case tensor(TensorServer.Event)
-    case loaded(attempt: UInt32, Result<LoadedStage, any Error>)
-    case opened(SampleKey, attempt: UInt32, failure: String?)
-    case computed(StageOutcome)
+    case loaded(attempt: UInt32, epoch: UInt64, Result<LoadedStage, any Error>)
+    case opened(SampleKey, attempt: UInt32, epoch: UInt64, failure: String?)
+    case computed(StageOutcome, epoch: UInt64)
     case drain
   }
 
@@ -92,11 +92,14 @@ public actor Worker {
     case .tensor(.lost(let fence, let reason)):
       await fail(fence, StageFailure(.tensor, "a tensor was lost: \(reason)"))
     case .tensor(.failed(let reason)): failure = Failure(description: "The socket for tensors failed: \(reason).")
-    case .loaded(let attempt, let result): await finishLoading(attempt, result)
-    case .opened(let key, let attempt, nil): await apply(.conditionArrived(key, attempt: attempt))
-    case .opened(let key, let attempt, let failure?):
+    case .loaded(let attempt, let epoch, let result): await finishLoading(attempt, epoch, result)
+    // Attempts are numbered anew by another coordinator, so that those of a stage of its predecessor mean nothing.
+    case .opened(_, _, let epoch, _) where epoch != stage?.epoch: break
+    case .computed(_, let epoch) where epoch != stage?.epoch: break
+    case .opened(let key, let attempt, _, nil): await apply(.conditionArrived(key, attempt: attempt))
+    case .opened(let key, let attempt, _, let failure?):
       await apply(.failed(key, attempt: attempt, step: 0, StageFailure(.request, failure)))
-    case .computed(let outcome): await finish(outcome)
+    case .computed(let outcome, _): await finish(outcome)
     case .drain: await apply(.drain)
     }
   }
@@ -142,7 +145,9 @@ public actor Worker {
       helloSent = nil
       await apply(.message(message, payload))
     case .refused(let refusal): refused(refusal)
-    case .heartbeat(let heartbeat): await answer(heartbeat)
+    case .heartbeat(let heartbeat):
+      await apply(.message(message, payload))
+      await answer(heartbeat)
     default: await apply(.message(message, payload))
     }
   }
@@ -158,7 +163,9 @@ public actor Worker {
 
   private func answer(_ heartbeat: Heartbeat) async {
     let answer = Heartbeat(
-      progress: stage?.runner.progress ?? 0, residentBytes: UInt64(max(0, configuration.residentBytes())),
+      progress: stage?.runner.progress ?? 0,
+      block: core.isComputing ? (stage?.assignment.blocks.lowerBound ?? 0) + 1 : 0,
+      residentBytes: UInt64(max(0, configuration.residentBytes())),
       cacheBytes: UInt64(cacheBytes), heard: heartbeat.progress,
       clockMicroseconds: UInt64(Clock.microseconds))
     send(Message(.heartbeat(answer), fence: core.fence), .empty)
@@ -177,6 +184,7 @@ public actor Worker {
     case .compute(let key, let attempt, let step, let order, let labels):
       await compute(key, attempt, step, order, labels)
     case .close(let key, let attempt): await close(key, attempt)
+    case .greet: sayHello()
     case .leave: hasLeft = true
     case .note(let text): configuration.note(text)
     }
@@ -202,21 +210,24 @@ public actor Worker {
       do {
         let stage = try await LoadedStage.load(
           assignment, epoch: epoch, number, configuration, incarnation: incarnation
-        ) { post.yield(.computed($0)) }
-        post.yield(.loaded(attempt: attempt, .success(stage)))
+        ) { post.yield(.computed($0, epoch: epoch)) }
+        post.yield(.loaded(attempt: attempt, epoch: epoch, .success(stage)))
       } catch {
-        post.yield(.loaded(attempt: attempt, .failure(error)))
+        post.yield(.loaded(attempt: attempt, epoch: epoch, .failure(error)))
       }
     }
   }
 
-  private func finishLoading(_ attempt: UInt32, _ result: Result<LoadedStage, any Error>) async {
+  private func finishLoading(_ attempt: UInt32, _ epoch: UInt64, _ result: Result<LoadedStage, any Error>) async {
+    // Another assignment may have come meanwhile.
+    let isWanted = epoch == core.fence.epoch && core.isLoading(attempt)
     switch result {
     case .success(let stage):
-      guard !(loading?.isCancelled ?? true) else { return await stage.line.close() }
+      guard isWanted else { return await stage.line.close() }
       self.stage = stage
       await apply(.loaded(attempt: attempt, residentBytes: UInt64(max(0, configuration.residentBytes()))))
     case .failure(let error):
+      guard isWanted else { return }
       await apply(.failedToLoad(attempt: attempt, StageFailure(.storage, "\(error)")))
     }
   }
@@ -250,12 +261,13 @@ public actor Worker {
   /// The stage takes a sample whose condition is known, between two blocks of what it computes.
   private func begin(_ sample: WorkerSample, _ condition: Condition, _ stage: LoadedStage) {
     let (setup, key, attempt, post) = (sample.setup(condition), sample.key, sample.attempt, post)
+    let epoch = stage.epoch
     stage.runner.add { stage in
       do {
         try stage.open(setup)
-        post.yield(.opened(key, attempt: attempt, failure: nil))
+        post.yield(.opened(key, attempt: attempt, epoch: epoch, failure: nil))
       } catch {
-        post.yield(.opened(key, attempt: attempt, failure: "\(error)"))
+        post.yield(.opened(key, attempt: attempt, epoch: epoch, failure: "\(error)"))
       }
     }
   }

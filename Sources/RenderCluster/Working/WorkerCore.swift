@@ -34,6 +34,8 @@ public enum WorkerEffect: Sendable, Equatable {
   case skipInput(SampleKey, attempt: UInt32, step: UInt32)
   case compute(SampleKey, attempt: UInt32, step: UInt32, StepOrder, labels: Payload)
   case close(SampleKey, attempt: UInt32)
+  /// Says hello again: nothing has come from the coordinator for so long that it will have given this worker up.
+  case greet
   /// The worker is let go and may end.
   case leave
   case note(String)
@@ -68,22 +70,35 @@ public struct WorkerCore: Sendable {
   /// The coordinator's epoch and the number of what began with the last welcome; another one makes all void.
   private var epoch: UInt64 = 0
   private var session: UInt32 = 0
-  private var outbox = Outbox()
+  private(set) var outbox = Outbox()
   private var inbox = OrderedInbox()
   private var stage: Stage?
   /// In the order of their opening.
   private var samples: [Sample] = []
   private var isDraining = false
+  /// When the coordinator was last heard, in microseconds.
+  private var heard: Int64 = 0
   private var now: Int64 = 0
   private var effects: [WorkerEffect] = []
+
+  /// The coordinator sends a heartbeat each second, and gives up after six without an answer.
+  private static let silenceMicroseconds: Int64 = 6_000_000
 
   public init() {}
 
   /// Whether the coordinator has let this worker in.
   public var isAdmitted: Bool { session > 0 }
 
-  /// The fence of a heartbeat.
-  public var fence: Fence { Fence(epoch: epoch) }
+  /// Whether the blocks of an assignment are waited for.
+  public func isLoading(_ attempt: UInt32) -> Bool { stage.map { $0.attempt == attempt && !$0.isReady } ?? false }
+
+  /// Whether there is something that only the stage can go on with.
+  public var isComputing: Bool {
+    samples.contains { $0.isComputing || !$0.hasCondition && $0.hasInput && $0.order != nil }
+  }
+
+  /// The fence of a heartbeat: it says of which session the worker knows.
+  public var fence: Fence { Fence(epoch: epoch, attempt: session) }
 
   /// - Parameter now: microseconds of a clock that only goes forward.
   public mutating func handle(_ event: WorkerEvent, now: Int64) -> [WorkerEffect] {
@@ -106,12 +121,16 @@ public struct WorkerCore: Sendable {
       change(key, attempt) { $0.hasInput = true }
       effects.append(.expectInput(key, attempt: attempt, step: step + 1))
     case .computed(let key, let attempt, let step, let report, let labels):
+      guard index(key, attempt).map({ samples[$0].isComputing && samples[$0].step == step }) ?? false else { break }
       finish(key, attempt, step, .stepDone(report), labels)
     case .failed(let key, let attempt, let step, let failure):
       finish(key, attempt, step, .failed(failure), .empty)
     case .drain: drain()
     case .tick:
       effects += outbox.overdue(now: now / 1000).map { .send($0.message, $0.payload) }
+      guard session > 0, now - heard > Self.silenceMicroseconds else { break }
+      heard = now
+      effects.append(.greet)
     }
     for sample in samples.indices { begin(sample) }
     return effects
@@ -134,6 +153,7 @@ public struct WorkerCore: Sendable {
   // MARK: - Messages
 
   private mutating func take(_ message: Message, _ payload: Payload) {
+    if message.fence.epoch >= epoch { heard = now }
     switch message.body {
     case .welcome: return begin(epoch: message.fence.epoch, session: message.fence.attempt)
     case .received(let receipt): return outbox.acknowledge(receipt.acknowledged)
@@ -150,11 +170,11 @@ public struct WorkerCore: Sendable {
 
   /// A welcome of the same session is one after a lost connection: all stays. Otherwise the coordinator knows of nothing.
   private mutating func begin(epoch: UInt64, session: UInt32) {
-    guard epoch >= self.epoch else { return }
-    guard epoch != self.epoch || session != self.session else { return }
+    // Sessions rise; a lower one is a welcome that was late.
+    guard (epoch, session) > (self.epoch, self.session) else { return }
     (self.epoch, self.session) = (epoch, session)
-    outbox = Outbox()
-    inbox = OrderedInbox()
+    outbox = Outbox(session: session)
+    inbox = OrderedInbox(session: session)
     letGo()
     if isDraining { post(.release, fence: Fence()) }
   }

@@ -20,7 +20,7 @@ actor CoordinatorClient {
 
   private static let tickMilliseconds = 250
   private static let patienceMilliseconds: Int64 = 2_000
-  private static let connectingMilliseconds: Int64 = 10_000
+  private static let connectingMilliseconds: Int64 = 5_000
   private static let answeringMilliseconds: Int64 = 30_000
 
   /// What comes unasked.

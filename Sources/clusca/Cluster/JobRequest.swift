@@ -8,7 +8,7 @@ struct JobRequest: Sendable {
   static let keys: Set<String> = [
     "model", "prompt", "prompt_2", "negative_prompt", "class_label", "seed", "width", "height", "steps", "guidance",
     "cfg_scale", "cfg_channels", "scheduler", "max_sequence_length", "cache", "dtype", "noise_dtype", "noise_compat",
-    "vae_tiling",
+    "vae_tiling", "frames",
   ]
 
   let json: JSONObject
@@ -45,6 +45,12 @@ struct JobRequest: Sendable {
     let scheduled = try PictureOptions.parse([]).scheduled(served.model, repeated)
     let model = ServedModel(name: served.name, model: scheduled, digest: served.digest)
     let settings = try RepeatedCommand().settings(repeated, model: scheduled, modelName: served.name)
+    guard settings.frames ?? 1 == 1 else {
+      throw CommandFailure(
+        .usage,
+        "A coordinator makes pictures only, but \(served.name) would make \(settings.frames ?? 1) frames: ask for 1 "
+          + "(--frames), or render the video with generate --workers.")
+    }
     let isBlank = !settings.prompt.unicodeScalars.contains { !$0.properties.isWhitespace }
     guard scheduled.classLabels != nil || json["prompt"] != nil,
       !isBlank || json["prompt"] == .string("")

@@ -118,6 +118,7 @@ struct Submit: AsyncParsableCommand {
     set("seed", seed.map { seed in Int(exactly: seed).map { .integer($0) } ?? .string("\(seed)") })
     set("width", (entry.width ?? options.size?.width ?? options.width).map { .integer($0) })
     set("height", (entry.height ?? options.size?.height ?? options.height).map { .integer($0) })
+    set("frames", options.frames.map { .integer($0) })
     set("steps", (entry.steps ?? options.steps).map { .integer($0) })
     set("guidance", (entry.guidance ?? options.guidance).map { .number($0) })
     set("cfg_scale", (entry.cfgScale ?? options.cfgScale).map { .number($0) })

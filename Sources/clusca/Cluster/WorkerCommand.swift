@@ -85,7 +85,7 @@ struct WorkerCommand: AsyncParsableCommand {
       residentBytes: { Memory.resident ?? 0 }, note: { if !isQuiet { StandardError.write("clusca: \($0)") } })
     let worker = Worker(configuration)
     do {
-      try await Interruption.draining({ worker.drain() }) { try await worker.run() }
+      try await Interruption.draining(by: { worker.drain() }, { try await worker.run() })
     } catch let failure as Worker.Failure {
       throw CommandFailure(.refused, failure.description)
     }

@@ -84,8 +84,9 @@ struct PromptOptions: ParsableArguments {
   var promptsFile: String?
 
   @Option(
-    help: ArgumentHelp("Render a picture of clusca again; other options change what they name.", valueName: "picture"),
-    completion: .file(extensions: ["png"]))
+    help: ArgumentHelp(
+      "Render a picture or an MP4 of clusca again; other options change what they name.", valueName: "picture"),
+    completion: .file(extensions: ["png", "mp4"]))
   var from: String?
 
   func validate() throws {
@@ -225,7 +226,9 @@ struct PictureOptions: ParsableArguments {
   @Option(help: "Whose bf16 noise: torch as it is today, or torch-legacy, up to version 2.10.")
   var noiseCompat: NoiseCompat?
 
-  @Option(help: "When the autoencoder works in tiles: auto is for pictures beyond about 1700 x 1700.")
+  @Option(
+    help: "When the autoencoder works in tiles: auto is for pictures beyond about 1700 x 1700, videos beyond 512 x 288."
+  )
   var vaeTiling: VAETiling?
 
   var isGiven: Bool {

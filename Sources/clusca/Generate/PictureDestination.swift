@@ -48,6 +48,12 @@ enum PictureDestination: Equatable, Sendable {
     }
   }
 
+  /// The file that is written last: where it is there, all are.
+  var lastPath: String {
+    guard case .frames(let pattern, let seed, let count) = self else { return path }
+    return pattern.path(index: count - 1, seed: seed)
+  }
+
   /// All of its files.
   var paths: [String] {
     guard case .frames(let pattern, let seed, let count) = self else { return [path] }

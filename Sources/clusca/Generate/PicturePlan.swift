@@ -57,7 +57,7 @@ struct PicturePlan {
     try Self.tellApart(&all)
     for picture in all {
       if isList, !command.outputOptions.force {
-        switch PictureAtPath(path: picture.path, settings: picture.wantedSettings) {
+        switch PictureAtPath(path: picture.destination.lastPath, settings: picture.wantedSettings) {
         case .same:
           donePaths.append(picture.path)
           continue

@@ -9,8 +9,7 @@ struct RepeatedPicture: Sendable {
   private let json: JSONObject
 
   init(_ path: String) throws {
-    let metadata = try PictureMetadata(png: PNG.file(path))
-    guard let json = metadata.clusca?.object else {
+    guard let json = try PictureMetadata(path: path).clusca?.object else {
       throw CommandFailure(
         .input, "\(path) does not say how it was made: it carries no settings of clusca; give the options instead.")
     }

@@ -8,6 +8,7 @@ enum InspectionSubject {
   case part(folder: String)
   case weights(path: String)
   case picture(path: String)
+  case video(path: String)
 
   init(_ path: String) throws {
     guard !path.isEmpty, !path.utf8.contains(0) else {
@@ -50,8 +51,10 @@ enum InspectionSubject {
     let file = try RegularFile(path: path)
     let head = try file.bytes(0..<min(8, file.byteCount))
     if head == FileKind.pngSignature { return .picture(path: path) }
+    if lowercased.hasSuffix(".mp4"), head.dropFirst(4).elementsEqual("ftyp".utf8) { return .video(path: path) }
     throw CommandFailure(
-      .input, "\(path) is \(FileKind.name(path: path, head: head)); inspect reads folders, .safetensors files and PNGs."
+      .input,
+      "\(path) is \(FileKind.name(path: path, head: head)); inspect reads folders, .safetensors files, PNGs and MP4s."
     )
   }
 
@@ -61,6 +64,7 @@ enum InspectionSubject {
     case .part(let folder): PartReport(name: nil, declaredClass: nil, folder: folder)
     case .weights(let path): try WeightsReport(path: path)
     case .picture(let path): try PictureReport(path: path)
+    case .video(let path): try VideoReport(path: path)
     }
   }
 }

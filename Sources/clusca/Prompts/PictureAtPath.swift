@@ -15,16 +15,9 @@ enum PictureAtPath: Equatable, Sendable {
   /// - Parameter settings: What the picture must have been made with. Each member must have an equal one in the JSON that
   ///   a picture carries under `clusca`; members that only the picture has do not matter.
   init(path: String, settings: JSONObject) {
-    let bytes: [UInt8]
-    do throws(FileError) {
-      bytes = try PNG.file(path)
-    } catch {
-      self = error.failure == .noSuchFile ? .missing : .other(reason: "\(error).")
-      return
-    }
-    do throws(MediaError) {
-      // Reads every chunk and its check sum, so a file that another program wrote by half is noticed.
-      guard let made = try PictureMetadata(png: bytes).clusca?.object else {
+    do {
+      // Of a PNG every chunk and its check sum are read, so a file that another program wrote by half is noticed.
+      guard let made = try PictureMetadata(path: path).clusca?.object else {
         self = .other(reason: "\(path) does not say how it was made.")
         return
       }
@@ -33,6 +26,8 @@ enum PictureAtPath: Equatable, Sendable {
       } else {
         self = .same
       }
+    } catch let error as FileError {
+      self = error.failure == .noSuchFile ? .missing : .other(reason: "\(error).")
     } catch {
       self = .other(reason: "\(path): \(error)")
     }

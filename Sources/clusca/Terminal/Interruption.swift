@@ -38,7 +38,7 @@ enum Interruption {
 
   /// Runs `body`; the first signal calls `drain`, upon which `body` comes to its end when nothing depends on it any more,
   /// and a second one ends the process.
-  static func draining(_ drain: @escaping @Sendable () -> Void, _ body: () async throws -> Void) async throws {
+  static func draining(by drain: @escaping @Sendable () -> Void, _ body: () async throws -> Void) async throws {
     state.withLock { $0.drain = drain }
     defer { state.withLock { $0.drain = nil } }
     try await body()

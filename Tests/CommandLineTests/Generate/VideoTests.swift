@@ -1,5 +1,7 @@
 import Foundation
 import Media
+import Messaging
+import Rendering
 import StrictJSON
 import Testing
 
@@ -141,6 +143,62 @@ struct VideoTests {
     #expect(try FileManager.default.contentsOfDirectory(atPath: "\(temporary.path)/\(saved)").count == 5)
     #expect(try TinyModels.settings("\(temporary.path)/\(saved)/0004.png")["frames"] == 5)
     #expect(folder.names == ["bin"])
+  }
+
+  @Test(.enabled(if: hasFFmpeg, "ffmpeg is not installed")) func anMP4IsRenderedAgainAndInspected() throws {
+    let folder = try TemporaryFolder()
+    let (video, again) = ("\(folder.path)/x.mp4", "\(folder.path)/y.mp4")
+    #expect(try generate("--frames", "5", "--fps", "7.5", "--seed", "3", "-o", video).status == 0)
+    let made = try Program.run("generate", "--from", video, "-o", again)
+    #expect(made.status == 0, "\(made.errors)")
+    #expect(try Data(contentsOf: URL(filePath: video)) == Data(contentsOf: URL(filePath: again)))
+    let report = try JSONValue(parsing: try Program.run("inspect", video, "--json").output)
+    #expect(report["kind"]?.string == "mp4" && report["clusca"]?["fps"]?.double == 7.5)
+    #expect(report["clusca"]?["seed"] == 3 && report["clusca"]?["prompt"]?.string == "a cat")
+    let silent = "\(folder.path)/z.mp4"
+    #expect(try generate("--frames", "5", "--no-metadata", "-o", silent).status == 0)
+    expectRefusal(try Program.run("generate", "--from", silent), .input, silent, "does not say")
+  }
+
+  @Test func aListOfVideosGoesOnWhereItStopped() throws {
+    let folder = try TemporaryFolder()
+    let list = try folder.file(
+      "list.csv", "prompt,output\na cat,\(folder.path)/a-%d.png\na dog,\(folder.path)/b-%d.png\n")
+    func render() throws -> Program.Outcome {
+      try Program.run(
+        ["generate", "-m", TinyModels.hunyuan, "--prompts-file", list, "--frames", "5"] + TinyModels.small)
+    }
+    #expect(try render().status == 0)
+    #expect(folder.names.count == 11)
+    let again = try render()
+    #expect(again.status == 0 && again.output.isEmpty && again.errors.contains("2 pictures are there already"))
+    // A video that lacks its last frame was not finished.
+    try FileManager.default.removeItem(atPath: "\(folder.path)/b-4.png")
+    expectRefusal(try render(), .output, "b-0.png exists")
+  }
+
+  @Test(.enabled(if: hasFFmpeg, "ffmpeg is not installed")) func aListOfMP4sGoesOnWhereItStopped() throws {
+    let folder = try TemporaryFolder()
+    let list = try folder.file("list.csv", "prompt,output\na cat,\(folder.path)/a.mp4\na dog,\(folder.path)/b.mp4\n")
+    func render() throws -> Program.Outcome {
+      try Program.run(
+        ["generate", "-m", TinyModels.hunyuan, "--prompts-file", list, "--frames", "5"] + TinyModels.small)
+    }
+    #expect(try render().status == 0)
+    try FileManager.default.removeItem(atPath: "\(folder.path)/b.mp4")
+    let again = try render()
+    #expect(again.status == 0 && again.output == "\(folder.path)/b.mp4\n", "\(again.errors)")
+  }
+
+  @Test func aCoordinatorMakesPicturesOnly() throws {
+    let model = try RenderModels.open(.folder(TinyModels.hunyuan))
+    guard let digest = Messaging.Digest([UInt8](repeating: 1, count: 32)) else { return }
+    let served = [ServedModel(name: "video", model: model, digest: digest)]
+    let error = #expect(throws: CommandFailure.self) {
+      try JobRequest(json: ["prompt": "a cat"]).resolved(served)
+    }
+    #expect(error?.status == .usage && error?.sentence.contains("61 frames") == true)
+    #expect(try JobRequest(json: ["prompt": "a cat", "frames": 1]).resolved(served).settings.frames == 1)
   }
 
   @Test func workersMakeTheSameFrames() throws {

@@ -1,0 +1,75 @@
+import Messaging
+
+/// Stages that answer and do not compute.
+extension CoordinatorCore {
+  private static let leastMilliseconds: Int64 = 10_000
+  /// So many times as long as a stage's step should take, it may take.
+  private static let patience = 8.0
+  private static let leastLoadingMilliseconds: Int64 = 120_000
+  /// Weights are loaded faster than this.
+  private static let leastLoadedBytesPerMillisecond = 5_000
+
+  /// Gives up stages in which nothing goes on although something should.
+  mutating func watchProgress() {
+    guard let pipeline else { return }
+    loseThoseThatLoadForever(pipeline)
+    guard self.pipeline?.attempt == pipeline.attempt else { return }
+    for job in jobs {
+      for sample in job.samples {
+        guard let step = sample.inFlight else { continue }
+        let number = step.stages.min() ?? UInt32(pipeline.plan.stages.count - 1)
+        if watch(job, step, pipeline, number) { return }
+      }
+    }
+  }
+
+  private mutating func loseThoseThatLoadForever(_ pipeline: Pipeline) {
+    let age = milliseconds - pipeline.assigned
+    // All at once: each pipeline that waits for one of them takes its time.
+    for number in pipeline.loading.sorted() {
+      let stage = pipeline.plan.stages[Int(number)]
+      let limit = Self.leastLoadingMilliseconds + Int64(stage.weightBytes / Self.leastLoadedBytesPerMillisecond)
+      guard age > limit, let worker = index(of: stage.worker) else { continue }
+      loseHung(worker, "it has been loading its blocks for \(age / 1000) seconds")
+    }
+  }
+
+  /// - Returns: whether the pipeline is given up, because a stage does nothing about a step.
+  private mutating func watch(
+    _ job: JobRecord, _ step: StepInFlight, _ pipeline: Pipeline, _ number: UInt32
+  ) -> Bool {
+    let stage = pipeline.plan.stages[Int(number)]
+    guard let worker = index(of: stage.worker) else { return false }
+    let limit = deadline(job.facts, stage, workers[worker])
+    guard milliseconds - step.advanced > limit else { return false }
+    let idle = milliseconds - workers[worker].progressed
+    if workers[worker].isComputing {
+      // Other samples may be before this one.
+      guard idle > limit else { return false }
+      loseHung(worker, "it has computed nothing for \(idle / 1000) seconds")
+    } else {
+      // What it is to compute, or what it has computed, does not arrive.
+      let previous = number > 0 && !step.stages.isEmpty ? pipeline.plan.stages[Int(number) - 1].worker : nil
+      for name in [stage.worker, previous].compactMap({ $0 }) {
+        histories[history(of: name)].add(.init(time: milliseconds, suspects: []))
+      }
+      emit(.note("Stage \(number) at the worker \(stage.worker) waits: tensors do not get through."))
+      breakPipeline()
+    }
+    return true
+  }
+
+  private func deadline(_ facts: JobFacts, _ stage: StagePlan.Stage, _ worker: WorkerRecord) -> Int64 {
+    let operations = stage.blocks.reduce(0) { $0 + facts.blocks[$1].operations }
+    let seconds = max(stage.seconds, Double(operations) / worker.speed.operationsPerSecond)
+    return max(Self.leastMilliseconds, Int64(min(seconds * Self.patience, 1e9) * 1000))
+  }
+
+  /// The process is of no use any more: it is told to go, so that another one takes its place.
+  private mutating func loseHung(_ worker: Int, _ reason: String) {
+    let peer = workers[worker].peer
+    histories[history(of: peer.name)].hungIncarnation = peer.incarnation
+    lose(worker, reason)
+    turnAway(peer)
+  }
+}

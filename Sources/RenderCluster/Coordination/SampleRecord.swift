@@ -1,0 +1,68 @@
+import Messaging
+
+/// A sample: its steps so far, and how far the pipeline that it is in has come with them.
+///
+/// A pipeline that takes over from a lost one does all steps again, in their order: that makes the same caches. The
+/// outputs of those that the denoiser has seen are not looked at again.
+struct SampleRecord: Sendable, Equatable {
+  enum State: Sendable, Equatable {
+    /// In no pipeline.
+    case outside
+    /// Its opening is on its way to the stages; those that have not got it, with the number of the message.
+    case opening([Opening])
+    /// The stages work on it, or could.
+    case open
+  }
+
+  struct Opening: Sendable, Equatable {
+    let worker: String
+    let sequence: UInt64
+  }
+
+  let key: SampleKey
+  let opening: SampleOpening
+  let settings: Payload
+  var state = State.outside
+  var attempt: UInt32 = 0
+  /// What the denoiser has asked for, by step.
+  var steps: [StepRequest] = []
+  /// The first step that the pipeline has not done.
+  var position = 0
+  var inFlight: StepInFlight?
+  /// Steps that the denoiser has got.
+  var delivered = 0
+
+  init(key: SampleKey, opening: SampleOpening, settings: Payload) {
+    self.key = key
+    self.opening = opening
+    self.settings = settings
+  }
+
+  /// The step to begin now, if there is one.
+  var next: Int? { state == .open && inFlight == nil && position < steps.count ? position : nil }
+
+  /// Leaves a pipeline; what it did is done again in the next.
+  mutating func leave() {
+    state = .outside
+    position = 0
+    inFlight = nil
+  }
+}
+
+/// A step that the stages work on.
+struct StepInFlight: Sendable, Equatable {
+  let step: Int
+  /// Stages that have not reported.
+  var stages: Set<UInt32>
+  /// When it began, or a stage last reported, in milliseconds.
+  var advanced: Int64
+  /// Of a measurement there is none to come.
+  var hasOutput = false
+  /// What a stage measured.
+  var signal: Float?
+  /// What the stages found, in the order of their reports.
+  var labels: [LabelledStream] = []
+  var labelBytes: [UInt8] = []
+
+  var isDone: Bool { stages.isEmpty && hasOutput }
+}

@@ -1,0 +1,56 @@
+import Foundation
+
+/// The program in the background, as a daemon runs.
+final class RunningProgram {
+  let process = Process()
+  private let folder: TemporaryFolder
+  private let errorsPath: String
+
+  init(_ arguments: String...) throws {
+    folder = try TemporaryFolder()
+    errorsPath = try folder.file("errors", "")
+    process.executableURL = URL(filePath: try Program.path)
+    process.arguments = arguments
+    process.standardInput = FileHandle(forReadingAtPath: "/dev/null")
+    process.standardOutput = FileHandle(forWritingAtPath: "/dev/null")
+    process.standardError = FileHandle(forWritingAtPath: errorsPath)
+    try process.run()
+  }
+
+  deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
+
+  /// What it has said so far.
+  var errors: String { (try? String(contentsOfFile: errorsPath, encoding: .utf8)) ?? "" }
+
+  /// Waits until it has said something.
+  func says(_ text: String) async throws {
+    while !errors.contains(text) {
+      try await Task.sleep(for: .milliseconds(5))
+      guard process.isRunning || errors.contains(text) else { throw Ended(errors: errors) }
+    }
+  }
+
+  struct Ended: Error { let errors: String }
+
+  func signal(_ number: Int32) { kill(process.processIdentifier, number) }
+
+  /// Its exit status.
+  func end() -> Int32 {
+    process.waitUntilExit()
+    return process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
+  }
+
+  /// The processes that a process has started, when there are so many.
+  static func children(of process: Int32, count: Int) throws -> [Int32] {
+    for _ in 0..<2_000 {
+      let found = try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { Int32($0) }.filter { id in
+        let stat = (try? String(contentsOfFile: "/proc/\(id)/stat", encoding: .utf8)) ?? ""
+        // Behind the name in brackets: state and parent.
+        return stat.split(separator: ")").last?.split(separator: " ").dropFirst().first == "\(process)"
+      }
+      if found.count >= count { return found.sorted() }
+      usleep(5_000)
+    }
+    throw Ended(errors: "\(process) has not started \(count) processes")
+  }
+}

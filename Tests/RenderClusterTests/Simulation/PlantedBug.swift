@@ -1,0 +1,27 @@
+/// Mistakes that are made on purpose in the models of the runtimes or in what they tell the cores, to see that simulations
+/// would find them.
+enum PlantedBug: CaseIterable {
+  // In recovery.
+  case survivorsKeepTheirCaches
+  case replayFromTheStepDeliveredLast
+  case replayWithTheNewestLatents
+  case attemptNumbersUsedAgain
+  // In fences.
+  case lateOutputsTaken
+  case lateInputsTaken
+  case oldEpochsObeyed
+  case sessionsMixed
+  // In delivery.
+  case duplicatesPastTheInbox
+  case nothingSentAgain
+  case acknowledgedBeforeProcessed
+  // In watching.
+  case leaseIgnored
+  case hangsUnseen
+  case lostWorkersUnanswered
+  // In admission.
+  case otherNumericsLetIn
+  case memoryIgnored
+  case nobodyBlamed
+  case everybodyBlamed
+}

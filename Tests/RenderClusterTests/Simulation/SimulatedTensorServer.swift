@@ -1,0 +1,35 @@
+import Messaging
+
+/// The receiving end of tensors, as `TensorServer` is, without a socket.
+final class SimulatedTensorServer {
+  private var inbox = TensorInbox()
+  private var floor = Fence()
+
+  static func plan(_ stream: WireStream) -> TensorPlan { plans[Int(stream.rawValue)] }
+  private static let plans = (0...8).map { number in
+    TensorPlan(WireStream(rawValue: UInt32(number)) ?? .image, .float32, shape: [2])!
+  }
+
+  func expect(_ stream: WireStream, _ fence: Fence) throws {
+    try inbox.expect(.init(Self.plan(stream), fence: fence, sender: nil))
+  }
+
+  func cancel(where isOver: (Fence) -> Bool) { inbox.cancel { isOver($0.fence) } }
+
+  func raiseFloor(epoch: UInt64, attempt: UInt32) {
+    if (floor.epoch, floor.attempt) < (epoch, attempt) { floor = Fence(epoch: epoch, attempt: attempt) }
+  }
+
+  /// - Returns: the answer, and what has arrived with this chunk.
+  func take(_ message: Message, _ payload: Payload) -> (answer: Message?, arrival: TensorInbox.Arrival?) {
+    guard case .chunk(let chunk) = message.body else { return (nil, nil) }
+    switch inbox.handle(chunk, payload, fence: message.fence, from: nil) {
+    case .acknowledge(let receipt): return (Message(.ack(receipt), fence: message.fence), nil)
+    case .complete(let arrival, let receipt): return (Message(.ack(receipt), fence: message.fence), arrival)
+    case .unexpected:
+      let isLate = (message.fence.epoch, message.fence.attempt) < (floor.epoch, floor.attempt)
+      return (isLate ? Message(.current, fence: floor) : nil, nil)
+    case .request, .giveUp, .refuse: return (nil, nil)
+    }
+  }
+}

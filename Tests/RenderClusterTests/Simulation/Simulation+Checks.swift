@@ -1,0 +1,116 @@
+import Messaging
+
+@testable import RenderCluster
+
+/// What must hold at all times.
+extension Simulation {
+  private static let mostMessages = 400
+  /// A step that stands still because tensors do not get through is given up within this time.
+  private static let stallMicroseconds: Int64 = 15_000_000
+  /// An innocent job may be given up if so many faults hit it since it last got further.
+  private static let fewestMisfortunes = 3
+
+  /// After each event of the coordinator.
+  func checkCore() {
+    for worker in core.workers where worker.outbox.count > Self.mostMessages {
+      violation("\(worker.outbox.count) messages wait for \(worker.name)")
+    }
+    for line in coordinatorLines where line.count > Self.mostMessages {
+      violation("\(line.count) tensors wait for w\(line.receiver)")
+    }
+  }
+
+  /// The job of an effect that must not come after its sample was closed.
+  func openJob(_ key: SampleKey, _ what: String) -> SimulatedJob? {
+    guard let job = job(key.job) else {
+      violation("\(what) of an unknown job \(key.job)")
+      return nil
+    }
+    if job.hasFailed { violation("\(what) of job \(key.job), which has ended") }
+    if !job.rows[Int(key.row)].isOpen { violation("\(what) of \(key), which is closed") }
+    return job.isOver ? nil : job
+  }
+
+  func checkStep(_ job: SimulatedJob, _ key: SampleKey, _ step: UInt32, _ signal: Float?, _ labels: Payload) {
+    let row = job.rows[Int(key.row)]
+    guard row.waiting == Int(step) else {
+      return violation("step \(step) of \(key) is done, but \(row.waiting.map(String.init) ?? "none") is wanted")
+    }
+    let reference = job.references[Int(key.row)][Int(step)]
+    if signal != reference.signal { violation("step \(step) of \(key) has the signal \(signal ?? -1)") }
+    if job.measures(Int(step)) { return }
+    guard let output = row.output else { return violation("step \(step) of \(key) is done without an output") }
+    guard output.attempt == row.attempt, output.step == step else {
+      return violation("step \(step) of \(key) is done with the output of \(output), in attempt \(row.attempt)")
+    }
+    if output.value != reference.output { violation("step \(step) of \(key) has a wrong output") }
+    if UInt16(truncatingIfNeeded: labels.hash) != reference.label ?? 0 {
+      violation("step \(step) of \(key) has wrong labels")
+    }
+  }
+
+  func checkEnding(_ job: SimulatedJob, _ ending: JobEnding) {
+    if job.hasFailed { violation("job \(job.id) ends twice") }
+    job.hasFailed = true
+    switch ending.outcome {
+    case .done: violation("job \(job.id) is done by the core")
+    case .cancelled: if !job.isCancelled { violation("job \(job.id) is cancelled by nobody") }
+    case .failed:
+      guard job.poison == nil, ending.reason != .storage || loadFailures == 0 else { return }
+      if job.misfortunes < Self.fewestMisfortunes {
+        violation("job \(job.id) is innocent, and fails after \(job.misfortunes) faults: \(ending.text)")
+      }
+    }
+  }
+
+  func checkOpening(_ key: SampleKey, _ attempt: UInt32, _ stage: SimulatedWorker.Stage, _ worker: SimulatedWorker) {
+    guard stage.epoch == worker.core.fence.epoch else { return violation("\(worker.name) opens in an old epoch") }
+    if let newest = worker.newestOpening, newest.epoch == stage.epoch, newest.attempt >= attempt {
+      violation("\(worker.name) opens attempt \(attempt) of \(key) after \(newest.attempt)")
+    }
+    worker.newestOpening = (stage.epoch, attempt)
+    guard let facts = job(key.job)?.facts else { return violation("\(worker.name) opens an unknown job") }
+    let caches = worker.samples.reduce(facts.cacheBytes(stage.blocks)) {
+      $0 + (job($1.key.job)?.facts.cacheBytes(stage.blocks) ?? 0)
+    }
+    let weights = facts.blocks[stage.blocks].reduce(0) { $0 + $1.weightBytes }
+    let bytes = weights + caches + facts.activationBytes
+    if bytes > worker.memoryBytes {
+      violation("\(worker.name) holds \(bytes) bytes, but has \(worker.memoryBytes)")
+    }
+  }
+
+  func checkRefusal(_ refusal: Refusal, _ worker: SimulatedWorker) {
+    if refusal.reason == .replaced, worker.state != .hung {
+      violation("\(worker.name) is told to go, but computes: \(refusal.text)")
+    }
+  }
+
+  func checkNote(_ text: String) {
+    if text.contains("do not get through"), now > lastCut + Self.stallMicroseconds {
+      violation("a step stood still, but nothing is cut: \(text)")
+    }
+  }
+
+  /// When all is over.
+  func checkEnd() {
+    for job in jobs {
+      if job.poison != nil, job.state == .ended(.done) { violation("the poison job \(job.id) is done") }
+      if !job.isOver { violation("job \(job.id) has no end") }
+    }
+    for worker in workers where worker.state == .running {
+      if worker.isDraining { violation("\(worker.name) is drained, and was never let go") }
+      // One that has just come back may not be done with greeting.
+      guard let record = core.workers.first(where: { $0.name == worker.name }), worker.helloSent == nil else {
+        continue
+      }
+      let count = record.outbox.count + worker.core.outbox.count
+      if count > 0 { violation("\(count) messages between the coordinator and \(worker.name) never arrive") }
+    }
+  }
+}
+
+extension JobFacts {
+  /// Of one sample.
+  func cacheBytes(_ range: Range<Int>) -> Int { blocks[range].reduce(0) { $0 + $1.cacheBytes } }
+}

@@ -1,0 +1,259 @@
+import Transformers
+
+@testable import Messaging
+@testable import RenderCluster
+
+/// What the coordinator's process does: as `Coordinator` does, but for the bugs that are planted; and its denoisers.
+extension Simulation {
+  func coordinatorTick() {
+    push(.coordinatorTick(life: epoch), after: Self.tickMicroseconds)
+    apply(.tick)
+    for line in coordinatorLines { pump(line) }
+  }
+
+  /// Everything in its memory is gone; its journal knows which jobs are not done.
+  func restartCoordinator() {
+    epoch += 1
+    core = makeCore()
+    directory = [:]
+    coordinatorServer = SimulatedTensorServer()
+    closeLines()
+    for worker in workers { disconnect(worker) }
+    push(.coordinatorTick(life: epoch), after: 1000)
+    for (index, job) in jobs.enumerated() where job.state != .future && !job.isOver {
+      job.reset()
+      push(.submit(index), after: 1000)
+    }
+  }
+
+  func take(_ message: Message, _ payload: Payload, _ worker: SimulatedWorker, connection: Int) {
+    if case .hello(var hello) = message.body {
+      if bug == .otherNumericsLetIn { hello.numerics = Self.digest(0) }
+      if bug == .memoryIgnored { hello.memoryBytes *= 10 }
+      let peer = Peer(
+        name: worker.name, role: .worker, key: nil, incarnation: hello.incarnation,
+        connection: (0..<4).map { UInt8(truncatingIfNeeded: connection >> ($0 * 8)) })
+      if let old = directory.first(where: { $0.value.name == peer.name }) {
+        guard old.value.incarnation <= peer.incarnation else {
+          return send(Message(.refused(Refusal(.replaced)), fence: Fence(epoch: epoch)), .empty, to: peer)
+        }
+        directory[old.key] = nil
+      }
+      directory[connection] = peer
+      return apply(.hello(hello, from: peer))
+    }
+    guard let peer = directory[connection] else {
+      return transmit(
+        .toWorker(
+          Message(.refused(Refusal(.unexpected))), .empty, worker: worker.index, connection: connection),
+        from: 0, to: worker.index)
+    }
+    var message = message
+    if bug == .oldEpochsObeyed { message.fence.epoch = epoch }
+    if bug == .sessionsMixed, message.fence.sequence > 0, let index = core.index(of: peer.name) {
+      message.fence.sequence =
+        UInt64(core.workers[index].session) << 32 | UInt64(UInt32(truncatingIfNeeded: message.fence.sequence))
+    }
+    apply(.message(message, payload, from: peer))
+  }
+
+  private func send(_ message: Message, _ payload: Payload, to peer: Peer) {
+    guard let worker = workers.first(where: { $0.name == peer.name }) else { return }
+    let connection = (0..<4).reduce(0) { $0 | Int(peer.connection[$1]) << ($1 * 8) }
+    transmit(.toWorker(message, payload, worker: worker.index, connection: connection), from: 0, to: worker.index)
+  }
+
+  func takeOutput(_ arrival: TensorInbox.Arrival) {
+    let fence = arrival.fence
+    guard let job = job(fence.job), !job.isOver, job.rows[Int(fence.row)].isOpen else { return }
+    var (attempt, step) = (fence.attempt, fence.step)
+    if bug == .lateOutputsTaken, let record = core.jobs.first(where: { $0.id == job.id }),
+      let sample = record.samples.first(where: { $0.key == fence.sample }), let inFlight = sample.inFlight
+    {
+      (attempt, step) = (sample.attempt, UInt32(inFlight.step))
+    }
+    let isFirst = job.rows[Int(fence.row)].output.map { ($0.attempt, $0.step) != (attempt, step) } ?? true
+    if bug != .lateOutputsTaken || isFirst {
+      job.rows[Int(fence.row)].output = (attempt, step, arrival.payload.hash)
+    }
+    apply(.output(fence.sample, attempt: attempt, step: step))
+  }
+
+  // MARK: - Core
+
+  func apply(_ event: CoordinatorEvent) {
+    let life = epoch
+    tamper(before: event)
+    var effects = core.handle(event, now: now)
+    tamper(after: event, &effects)
+    for effect in effects where life == epoch { perform(effect) }
+    checkCore()
+  }
+
+  private func perform(_ effect: CoordinatorEffect) {
+    switch effect {
+    case .send(let message, let payload, let peer): send(message, payload, to: peer)
+    case .start(let id): start(id)
+    case .end(let id, let ending): end(id, ending)
+    case .connect(let attempt, let stages):
+      closeLines()
+      coordinatorServer.raiseFloor(epoch: epoch, attempt: attempt)
+      coordinatorLines = stages.map { line(from: 0, to: Int($0.address) ?? 0) }
+    case .disconnect: closeLines()
+    case .sendCondition(let key, let attempt): sendCondition(key, attempt)
+    case .sendLatents(let key, let attempt, let step): sendLatents(key, attempt, step)
+    case .forget(let key, let attempt):
+      let isOver: (Fence) -> Bool = { $0.sample == key && $0.attempt == attempt }
+      if bug != .lateOutputsTaken { coordinatorServer.cancel(where: isOver) }
+      for line in coordinatorLines { line.drop(where: isOver) }
+    case .stepDone(let key, let step, let signal, let labels, let payload):
+      finishStep(key, step, signal, labels, payload)
+    case .computed: break
+    case .note(let text):
+      log("coordinator: \(text)")
+      checkNote(text)
+    }
+  }
+
+  private func closeLines() {
+    for line in coordinatorLines { lines[line.number] = nil }
+    coordinatorLines = []
+  }
+
+  private func fence(_ key: SampleKey, _ attempt: UInt32, stage: Int, step: UInt32) -> Fence {
+    Fence(epoch: epoch, job: key.job, row: key.row, attempt: attempt, stage: UInt32(stage), step: step)
+  }
+
+  private func sendCondition(_ key: SampleKey, _ attempt: UInt32) {
+    guard let job = openJob(key, "its prompt is sent") else { return }
+    guard job.hasPrompt else { return }
+    for (stage, line) in coordinatorLines.enumerated() {
+      line.add(
+        SimulatedTensorServer.plan(.prompt), Payload(hash: job.condition(Int(key.row))),
+        fence: fence(key, attempt, stage: stage, step: 0))
+      pump(line)
+    }
+  }
+
+  private func sendLatents(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32) {
+    guard let job = openJob(key, "its latents are sent"), let first = coordinatorLines.first else { return }
+    let row = job.rows[Int(key.row)]
+    guard row.latents.indices.contains(Int(step)) else {
+      return violation("step \(step) of \(key) begins without latents")
+    }
+    if attempt < row.attempt { violation("\(key) goes back from attempt \(row.attempt) to \(attempt)") }
+    job.rows[Int(key.row)].attempt = attempt
+    do {
+      if !job.measures(Int(step)) {
+        try coordinatorServer.expect(.output, fence(key, attempt, stage: coordinatorLines.count, step: step))
+      }
+    } catch { violation("the output of step \(step) of \(key) cannot be expected: \(error)") }
+    first.add(
+      SimulatedTensorServer.plan(.latents),
+      Payload(hash: row.latents[bug == .replayWithTheNewestLatents ? row.latents.count - 1 : Int(step)]),
+      fence: fence(key, attempt, stage: 0, step: step))
+    pump(first)
+  }
+
+  // MARK: - Jobs
+
+  func submit(_ index: Int) {
+    let job = jobs[index]
+    guard !job.isOver else { return }
+    job.state = .submitted
+    log("job \(job.id) is submitted")
+    apply(.submitted(job: job.id, job.facts))
+    if job.isCancelled { apply(.cancelled(job: job.id)) }
+  }
+
+  func cancel(_ index: Int) {
+    let job = jobs[index]
+    guard !job.isOver, job.state != .future else { return }
+    log("job \(job.id) is cancelled")
+    job.isCancelled = true
+    apply(.cancelled(job: job.id))
+  }
+
+  private func start(_ id: UInt64) {
+    guard let index = jobs.firstIndex(where: { $0.id == id }) else { return }
+    guard jobs[index].state == .submitted else {
+      return violation("job \(id) is started, but is \(jobs[index].state)")
+    }
+    jobs[index].state = .started
+    push(.open(index, life: epoch), after: random.milliseconds(0...20))
+  }
+
+  private func end(_ id: UInt64, _ ending: JobEnding) {
+    guard let index = jobs.firstIndex(where: { $0.id == id }) else { return }
+    log("job \(id) ends: \(ending)")
+    checkEnding(jobs[index], ending)
+    finish(index, ending.outcome)
+  }
+
+  func finish(_ index: Int, _ outcome: JobEnding.Outcome) {
+    jobs[index].state = .ended(outcome)
+    openJobs -= 1
+    push(.leave(index, life: epoch), after: random.milliseconds(0...20))
+  }
+
+  /// The denoiser lets go of all it has.
+  func leave(_ index: Int) {
+    let job = jobs[index]
+    for row in job.rows.indices where job.rows[row].isOpen {
+      job.rows[row].isOpen = false
+      apply(.closed(SampleKey(job: job.id, row: UInt32(row))))
+    }
+    apply(.finished(job: job.id))
+  }
+
+  func open(_ index: Int) {
+    let job = jobs[index]
+    guard job.state == .started else { return }
+    for row in job.rows.indices {
+      let opening = SampleOpening(
+        guidance: 1, rows: 1, columns: 1, seed: job.seed, steps: UInt32(job.facts.steps),
+        textTokens: job.hasPrompt ? 1 : 0)
+      job.rows[row].isOpen = true
+      apply(
+        .opened(
+          SampleKey(job: job.id, row: UInt32(row)), opening, settings: Payload(hash: job.settings(row))))
+    }
+    guard job.state == .started else { return }
+    push(.want(index, life: epoch), after: random.milliseconds(0...20))
+  }
+
+  func want(_ index: Int) {
+    let job = jobs[index]
+    guard job.state == .started else { return }
+    let step = job.rows[0].done
+    let latents =
+      step == 0
+      ? job.seed
+      : job.measures(step - 1)
+        ? job.rows[0].latents[step - 1] : job.next(job.rows[0].latents[step - 1], outputs: job.rows.map(\.result))
+    for row in job.rows.indices where job.state == .started {
+      job.rows[row].latents.append(latents)
+      job.rows[row].waiting = step
+      apply(.wanted(SampleKey(job: job.id, row: UInt32(row)), job.request(row, step)))
+    }
+  }
+
+  private func finishStep(
+    _ key: SampleKey, _ step: UInt32, _ signal: Float?, _ labels: [LabelledStream], _ payload: Payload
+  ) {
+    guard let job = openJob(key, "a step is done"), let index = jobs.firstIndex(where: { $0 === job }) else { return }
+    checkStep(job, key, step, signal, payload)
+    job.rows[Int(key.row)].waiting = nil
+    job.rows[Int(key.row)].result = job.rows[Int(key.row)].output?.value ?? 0
+    job.rows[Int(key.row)].output = nil
+    job.rows[Int(key.row)].done += 1
+    job.misfortunes = 0
+    guard job.rows.allSatisfy({ $0.waiting == nil }) else { return }
+    if job.rows[0].done < job.facts.steps {
+      push(.want(index, life: epoch), after: random.milliseconds(0...50))
+    } else {
+      log("job \(job.id) is done")
+      finish(index, .done)
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import Messaging
+
+@testable import RenderCluster
+
+/// What planted bugs do to the core; others stand where the runtimes' models act.
+extension Simulation {
+  func tamper(before event: CoordinatorEvent) {
+    switch bug {
+    case .leaseIgnored:
+      for index in core.workers.indices { core.workers[index].heard = now / 1000 }
+    case .nobodyBlamed:
+      for index in core.jobs.indices { core.jobs[index].losses = 0 }
+    case .everybodyBlamed:
+      for index in core.jobs.indices {
+        let losses = sharedLosses[core.jobs[index].id] ?? 0
+        core.jobs[index].losses = losses >= JobRecord.mostLosses - 1 ? JobRecord.mostLosses - 1 : 0
+      }
+    default: break
+    }
+  }
+
+  func tamper(after event: CoordinatorEvent, _ effects: inout [CoordinatorEffect]) {
+    switch bug {
+    case .replayFromTheStepDeliveredLast:
+      for job in core.jobs.indices {
+        for sample in core.jobs[job].samples.indices where core.jobs[job].samples[sample].inFlight == nil {
+          let record = core.jobs[job].samples[sample]
+          if record.state != .outside, record.position < record.delivered {
+            core.jobs[job].samples[sample].position = record.delivered
+          }
+        }
+      }
+    case .attemptNumbersUsedAgain:
+      if effects.contains(.disconnect) { core.lastAttempt -= min(core.lastAttempt, 8) }
+    case .nothingSentAgain:
+      guard case .tick = event else { return }
+      effects.removeAll { effect in
+        if case .send(let message, _, _) = effect { message.fence.sequence > 0 } else { false }
+      }
+    case .lostWorkersUnanswered:
+      effects.removeAll { effect in
+        guard case .send(let message, _, _) = effect, case .refused(let refusal) = message.body else { return false }
+        return refusal.reason == .unexpected
+      }
+    case .everybodyBlamed:
+      for effect in effects {
+        if case .stepDone(let key, _, _, _, _) = effect { sharedLosses[key.job] = 0 }
+        guard case .forget(let key, _) = effect, effects.contains(.disconnect), key.row == 0 else { continue }
+        sharedLosses[key.job, default: 0] += 1
+      }
+    default: break
+    }
+  }
+}

@@ -1,0 +1,298 @@
+import Messaging
+import Tensors
+import Transformers
+
+@testable import RenderCluster
+
+/// A coordinator, workers, jobs and the network between them in one thread, all from a seed. The cores are the product's;
+/// their runtimes are models that do as the product's do. Tensors are hashes of all that they depend on.
+final class Simulation {
+  static let build = "simulation"
+  /// Of a block at a full step.
+  static let operations = 1000
+  private static let weightBytes = 100
+  private static let cacheBytes = 10
+  /// Jobs that are not over so long after the last fault never will be.
+  private static let patience: Int64 = 600_000_000
+
+  /// When all is over there is nothing left to be sent after this time.
+  private static let quietness: Int64 = 8_000_000
+
+  let seed: UInt64
+  let bug: PlantedBug?
+  private let isLogging: Bool
+  var random: SplitMix64
+  let rates: FaultRates
+  private(set) var now: Int64 = 0
+  private var heap = EventHeap<SimulationEvent>()
+  private(set) var events = 0
+
+  var core: CoordinatorCore
+  var epoch: UInt64 = 1
+  /// By connection.
+  var directory: [Int: Peer] = [:]
+  var coordinatorServer = SimulatedTensorServer()
+  var coordinatorLines: [SimulatedLine] = []
+  var workers: [SimulatedWorker] = []
+  var jobs: [SimulatedJob] = []
+  var openJobs = 0
+  /// By number.
+  var lines: [Int: SimulatedLine] = [:]
+  private var lastLine = 0
+  var lastConnection = 0
+  /// Until when nothing gets from one process to another.
+  private var cuts: [Int64] = []
+  /// When the last one ends.
+  private(set) var lastCut: Int64 = 0
+  var loadFailures = 0
+  /// Pipelines that each job has been in when they were lost, for a planted bug.
+  var sharedLosses: [UInt64: Int] = [:]
+  /// What must never happen, and did.
+  private(set) var failure: String?
+  private(set) var trace: [String] = []
+
+  init(seed: UInt64, bug: PlantedBug? = nil, isLogging: Bool = false) {
+    self.seed = seed
+    self.bug = bug
+    self.isLogging = isLogging
+    random = SplitMix64(seed: seed)
+    rates = FaultRates(&random)
+    core = CoordinatorCore(Self.identity(epoch: 1), planning: SimulatedPlanner.plan)
+    build()
+  }
+
+  static func digest(_ number: UInt64) -> Digest { Digest((0..<32).map { $0 == 0 ? UInt8(number) : 7 })! }
+
+  private static func identity(epoch: UInt64) -> CoordinatorIdentity {
+    CoordinatorIdentity(
+      epoch: epoch, build: build, numerics: digest(0), outputs: .init(address: "0", key: nil))
+  }
+
+  func makeCore() -> CoordinatorCore {
+    CoordinatorCore(Self.identity(epoch: epoch), planning: plansReally ? StagePlanner.planning : SimulatedPlanner.plan)
+  }
+
+  /// The product's planner takes long, so that most seeds have a simpler one.
+  private var plansReally: Bool { seed % 16 == 0 }
+
+  private func build() {
+    let models = [Self.digest(2), Self.digest(3)]
+    let count = random.number(1...5)
+    let blocks = random.number(3...6)
+    var memory = (0..<count).map { _ in random.number(150...200 + 100 * blocks) }
+    let others = random.chance(0.3)
+    let facts = (0..<random.number(1...5)).map { _ in
+      JobFacts(
+        model: ModelKey(digest: models[others ? random.number(0...1) : 0], precision: .float32), modelName: "model",
+        rows: random.number(1...2), steps: random.number(1...8),
+        blocks: Array(
+          repeating: BlockCost(
+            operations: Self.operations, weightBytes: Self.weightBytes, cacheBytes: Self.cacheBytes, stateBytes: 8),
+          count: blocks), activationBytes: 20 * random.number(1...2))
+    }
+    let speeds = (0..<count).map { _ in random.number(20_000...100_000) }
+    let holders = (0..<count).map { _ in random.chance(0.5) }
+    repeat {
+      workers = (0..<count).map { index in
+        SimulatedWorker(
+          index: index + 1, memoryBytes: memory[index], operationsPerSecond: speeds[index],
+          models: !others || holders[index] ? models : [models[0]])
+      }
+      for index in memory.indices { memory[index] += 50 }
+      // Then nobody holds the model.
+      if memory[0] > 2000 { return build() }
+    } while !facts.allSatisfy { isPossible($0, workers) }
+    let poisons = random.chance(0.5) ? 0.25 : 0
+    jobs = facts.enumerated().map { index, facts in
+      let poison: (Int, Int)? =
+        random.chance(poisons) ? (random.number(0...facts.steps - 1), random.number(0...blocks - 1)) : nil
+      return SimulatedJob(
+        id: UInt64(index + 1), facts: facts, seed: random.next(), hasPrompt: random.chance(0.5), poison: poison,
+        numerics: 0)
+    }
+    openJobs = jobs.count
+    cuts = Array(repeating: 0, count: (count + 1) * (count + 1))
+    core = makeCore()
+    schedule()
+  }
+
+  /// Whether workers could do a job.
+  func isPossible(_ facts: JobFacts, _ workers: [SimulatedWorker]) -> Bool {
+    let capacities = workers.filter { $0.models.contains(facts.model.digest) }.map {
+      WorkerCapacity(
+        name: $0.name, operationsPerSecond: Double($0.operationsPerSecond), memoryBytes: $0.memoryBytes,
+        bytesPerSecond: 1e6)
+    }
+    guard !capacities.isEmpty else { return false }
+    var blocks = facts.blocks
+    for index in blocks.indices { blocks[index].cacheBytes *= facts.rows }
+    let planning = plansReally ? StagePlanner.planning : SimulatedPlanner.plan
+    return (try? planning(blocks, capacities, 1, facts.activationBytes).get()) != nil
+  }
+
+  private func schedule() {
+    push(.coordinatorTick(life: epoch), after: 1000)
+    for worker in workers {
+      if random.chance(0.7) {
+        launch(worker)
+      } else {
+        worker.end()
+        push(.start(worker.index, life: worker.life), after: random.milliseconds(1...10_000))
+      }
+    }
+    for index in jobs.indices {
+      let arrival = random.milliseconds(1...8000)
+      push(.submit(index), after: arrival)
+      if random.chance(0.15) { push(.cancel(index), after: arrival + random.milliseconds(0...8000)) }
+    }
+    for (time, fault) in rates.faults { heap.push(.fault(fault), at: time) }
+    heap.push(.end, at: rates.end)
+  }
+
+  // MARK: - Running
+
+  /// - Returns: what must never happen, and did.
+  func run() -> String? {
+    var quiet: Int64 = 0
+    while failure == nil, let (time, event) = heap.pop() {
+      now = time
+      events += 1
+      if openJobs > 0 || now < rates.end || !core.jobs.isEmpty { quiet = now }
+      if now - quiet > Self.quietness { break }
+      if now > rates.end + Self.patience {
+        violation("jobs never end: \(jobs.filter { !$0.isOver }.map(\.id)), in the core \(core.jobs.map(\.id))")
+        break
+      }
+      if let index = event.worker, workers[index - 1].state == .stopped {
+        workers[index - 1].held.append(event)
+      } else {
+        handle(event)
+      }
+    }
+    if failure == nil { checkEnd() }
+    return failure
+  }
+
+  private func handle(_ event: SimulationEvent) {
+    switch event {
+    case .coordinatorTick(let life): if life == epoch { coordinatorTick() }
+    case .toCoordinator(let message, let payload, let worker, let connection):
+      log("from w\(worker): \(Self.text(message))")
+      take(message, payload, workers[worker - 1], connection: connection)
+    case .submit(let job): submit(job)
+    case .cancel(let job): cancel(job)
+    case .open(let job, let life): if life == epoch { open(job) }
+    case .want(let job, let life): if life == epoch { want(job) }
+    case .leave(let job, let life): if life == epoch { leave(job) }
+    case .fault(let fault): inject(fault)
+    case .end: endFaults()
+    case .start(let worker, let life): startAgain(workers[worker - 1], life)
+    case .resume(let worker, let life): resume(workers[worker - 1], life)
+    case .chunk(let message, let payload, let line, _, let receiver):
+      takeChunk(message, payload, line: line, receiver)
+    case .chunkAnswer(let message, let number, _):
+      if let line = lines[number] {
+        line.take(message)
+        pump(line)
+      }
+    default: handleAtWorker(event)
+    }
+  }
+
+  private func handleAtWorker(_ event: SimulationEvent) {
+    guard let index = event.worker, workers[index - 1].isUp else { return }
+    let worker = workers[index - 1]
+    switch event {
+    case .workerTick(_, worker.life): tick(worker)
+    case .connect(_, worker.life): connect(worker)
+    case .toWorker(let message, let payload, _, let connection):
+      guard connection == worker.connection, worker.isConnected else { return }
+      log("to \(worker.name): \(Self.text(message))")
+      take(message, payload, worker)
+    case .processed(let message, let payload, _, let connection):
+      guard connection == worker.connection, worker.isConnected else { return }
+      apply(.message(message, payload), worker)
+    case .loaded(_, worker.life, let attempt): finishLoading(attempt, worker)
+    case .opened(_, worker.life, let key, let attempt, let condition, let epoch):
+      finishOpening(key, attempt, condition: condition, epoch: epoch, worker)
+    case .computed(_, worker.life, let computation): finishComputing(computation, worker)
+    default: break
+    }
+  }
+
+  func push(_ event: SimulationEvent, after delay: Int64) { heap.push(event, at: now + delay) }
+
+  func job(_ id: UInt64) -> SimulatedJob? { jobs.first { $0.id == id } }
+
+  // MARK: - Network
+
+  func isCut(from sender: Int, to receiver: Int) -> Bool { cuts[sender * (workers.count + 1) + receiver] > now }
+
+  func cut(from sender: Int, to receiver: Int, for duration: Int64) {
+    cuts[sender * (workers.count + 1) + receiver] = now + duration
+    lastCut = max(lastCut, now + duration)
+  }
+
+  func healCuts() {
+    lastCut = min(lastCut, now)
+    for index in cuts.indices { cuts[index] = 0 }
+  }
+
+  func transmit(_ event: SimulationEvent, from sender: Int, to receiver: Int) {
+    guard !isCut(from: sender, to: receiver) else { return }
+    let isFaulty = now < rates.end
+    if isFaulty, random.chance(rates.loss) { return }
+    push(event, after: rates.latency + (isFaulty && random.chance(rates.lateness) ? random.milliseconds(1...3000) : 0))
+    if isFaulty, random.chance(rates.duplication) { push(event, after: rates.latency + random.milliseconds(0...500)) }
+  }
+
+  func line(from sender: Int, to receiver: Int) -> SimulatedLine {
+    lastLine += 1
+    let line = SimulatedLine(number: lastLine, from: sender, to: receiver)
+    lines[lastLine] = line
+    return line
+  }
+
+  func pump(_ line: SimulatedLine) {
+    for (message, payload) in line.due(now: now) {
+      transmit(
+        .chunk(message, payload, line: line.number, from: line.sender, to: line.receiver), from: line.sender,
+        to: line.receiver)
+    }
+  }
+
+  private func takeChunk(_ message: Message, _ payload: Payload, line number: Int, _ receiver: Int) {
+    let worker = receiver > 0 ? workers[receiver - 1] : nil
+    guard worker?.isUp ?? true, let sender = lines[number]?.sender else { return }
+    let (answer, arrival) = (worker?.server ?? coordinatorServer).take(message, payload)
+    if let answer {
+      transmit(.chunkAnswer(answer, line: number, to: sender), from: receiver, to: sender)
+    }
+    guard let arrival else { return }
+    if let worker { take(arrival, worker) } else { takeOutput(arrival) }
+  }
+
+  // MARK: - Telling
+
+  func log(_ text: @autoclosure () -> String) {
+    if isLogging { trace.append("\(Double(now / 1000) / 1000) \(text())") }
+  }
+
+  private static func text(_ message: Message) -> String {
+    let fence = message.fence
+    let place = "job \(fence.job).\(fence.row) attempt \(fence.attempt) step \(fence.step)"
+    let number = fence.sequence > 0 ? " #\(fence.sequence >> 32):\(UInt32(truncatingIfNeeded: fence.sequence))" : ""
+    return switch message.body {
+    case .received(let receipt):
+      "received \(receipt.acknowledged >> 32):\(UInt32(truncatingIfNeeded: receipt.acknowledged))"
+    case .heartbeat(let heartbeat): "heartbeat \(heartbeat.heard) \(heartbeat.progress) \(heartbeat.block)"
+    default: "\(message.kind) \(place)\(number)"
+    }
+  }
+
+  func violation(_ text: String) {
+    guard failure == nil else { return }
+    log("VIOLATION: \(text)")
+    failure = text
+  }
+}
