@@ -39,7 +39,8 @@ messages: ## writes Sources/CMessages anew from Proto (needs protobuf-c-compiler
 	mv Sources/CMessages/clusca.pb-c.h Sources/CMessages/include/
 
 bench: packages ## measures caching and kernels, in a few minutes
-	swift run -c release Benchmarks caching --limit 4 --size 128 --cfg-scale 1 --intervals 3 5
+	swift run -c release clusca bench --prompts Tests/Benchmarks/prompts.txt --limit 4 --size 128x128 --cfg-scale 1 \
+	  --policies "clusca:interval=3;clusca:interval=5;taylorseer:interval=5,max_order=2" --out .build/bench
 	swift run -c release Benchmarks kernels --quick
 
 packages: ## installs the Debian packages that are missing when it may, else names them

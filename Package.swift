@@ -17,6 +17,7 @@ let package = Package(
     // From the ground up: each target may import only what stands above it.
     .target(name: "StrictJSON"),
     .target(name: "Files"),
+    .target(name: "Measuring"),
     .target(name: "CKernels"),
     .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS", "Files", "StrictJSON"]),
     .target(name: "TorchFiles", dependencies: ["Tensors", "Files"]),
@@ -49,8 +50,9 @@ let package = Package(
     .executableTarget(
       name: "clusca",
       dependencies: [
-        "Autoencoders", "Conditioning", "DefaultModels", "FeatureCaching", "Files", "Media", "Messaging",
-        "RenderCluster", "Rendering", "StrictJSON", "Tensors", "TorchFiles", "Transformers", "Verification",
+        "Autoencoders", "Conditioning", "DefaultModels", "FeatureCaching", "Files", "Measuring", "Media",
+        "Messaging", "RenderCluster", "Rendering", "StrictJSON", "Tensors", "TorchFiles", "Transformers",
+        "Verification",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -58,12 +60,14 @@ let package = Package(
     .executableTarget(
       name: "Benchmarks",
       dependencies: [
-        "CKernels", "COpenBLAS", "Autoencoders", "DefaultModels", "FeatureCaching", "Media", "Rendering", "StrictJSON",
+        "CKernels", "COpenBLAS", "Autoencoders", "DefaultModels", "FeatureCaching", "Measuring", "Media", "Rendering",
+        "StrictJSON",
         "Tensors", "Transformers", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Tests/Benchmarks", resources: [.embedInCode("prompts.txt")]),
 
     .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON"]),
+    .testTarget(name: "MeasuringTests", dependencies: ["Measuring"]),
     .testTarget(name: "FilesTests", dependencies: ["Files"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "Files", "StrictJSON"]),
     .testTarget(name: "MessagingTests", dependencies: ["Messaging", "CZeroMQ", "CMessages", "Files", "Tensors"]),
@@ -82,6 +86,6 @@ let package = Package(
       ]),
     .testTarget(
       name: "CommandLineTests",
-      dependencies: ["clusca", "Files", "Media", "Messaging", "Rendering", "StrictJSON", "Tensors"]),
+      dependencies: ["clusca", "Files", "Measuring", "Media", "Messaging", "Rendering", "StrictJSON", "Tensors"]),
   ]
 )

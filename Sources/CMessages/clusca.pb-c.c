@@ -52,7 +52,7 @@ void   clusca__header__free_unpacked
   assert(message->base.descriptor == &clusca__header__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor clusca__header__field_descriptors[62] =
+static const ProtobufCFieldDescriptor clusca__header__field_descriptors[63] =
 {
   {
     "epoch",
@@ -798,6 +798,18 @@ static const ProtobufCFieldDescriptor clusca__header__field_descriptors[62] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "signal",
+    63,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FLOAT,
+    0,   /* quantifier_offset */
+    offsetof(Clusca__Header, signal),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned clusca__header__field_indices_by_name[] = {
   20,   /* field[20] = acknowledged */
@@ -847,6 +859,7 @@ static const unsigned clusca__header__field_indices_by_name[] = {
   36,   /* field[36] = rows */
   38,   /* field[38] = seed */
   6,   /* field[6] = sequence */
+  62,   /* field[62] = signal */
   4,   /* field[4] = stage */
   28,   /* field[28] = stages */
   5,   /* field[5] = step */
@@ -866,7 +879,7 @@ static const unsigned clusca__header__field_indices_by_name[] = {
 static const ProtobufCIntRange clusca__header__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 62 }
+  { 0, 63 }
 };
 const ProtobufCMessageDescriptor clusca__header__descriptor =
 {
@@ -876,7 +889,7 @@ const ProtobufCMessageDescriptor clusca__header__descriptor =
   "Clusca__Header",
   "clusca",
   sizeof(Clusca__Header),
-  62,
+  63,
   clusca__header__field_descriptors,
   clusca__header__field_indices_by_name,
   1,  clusca__header__number_ranges,
@@ -1085,19 +1098,21 @@ const ProtobufCEnumDescriptor clusca__precision__descriptor =
   clusca__precision__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue clusca__step__enum_values_by_number[3] =
+static const ProtobufCEnumValue clusca__step__enum_values_by_number[4] =
 {
   { "STEP_NONE", "CLUSCA__STEP__STEP_NONE", 0 },
   { "STEP_FULL", "CLUSCA__STEP__STEP_FULL", 1 },
   { "STEP_CACHED", "CLUSCA__STEP__STEP_CACHED", 2 },
+  { "STEP_MEASURE", "CLUSCA__STEP__STEP_MEASURE", 3 },
 };
 static const ProtobufCIntRange clusca__step__value_ranges[] = {
-{0, 0},{0, 3}
+{0, 0},{0, 4}
 };
-static const ProtobufCEnumValueIndex clusca__step__enum_values_by_name[3] =
+static const ProtobufCEnumValueIndex clusca__step__enum_values_by_name[4] =
 {
   { "STEP_CACHED", 2 },
   { "STEP_FULL", 1 },
+  { "STEP_MEASURE", 3 },
   { "STEP_NONE", 0 },
 };
 const ProtobufCEnumDescriptor clusca__step__descriptor =
@@ -1107,9 +1122,9 @@ const ProtobufCEnumDescriptor clusca__step__descriptor =
   "Step",
   "Clusca__Step",
   "clusca",
-  3,
+  4,
   clusca__step__enum_values_by_number,
-  3,
+  4,
   clusca__step__enum_values_by_name,
   1,
   clusca__step__value_ranges,

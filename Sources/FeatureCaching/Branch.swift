@@ -36,16 +36,29 @@ public struct BranchShape: Sendable, Hashable {
   public var tokens: Int
   /// The numbers of a token's output.
   public var width: Int
-  /// Whether it can be computed for some tokens alone: an MLP can, attention cannot.
-  public var isTokenwise: Bool
   /// Floating-point operations for all tokens (a multiplication and an addition are two).
   public var operations: Int
+  /// Of these, those that can be done for some tokens alone: all of an MLP, none of an attention.
+  public var rowOperations: Int
+  /// The model's blocks.
+  public var layout: BlockLayout
 
-  public init(branch: Branch, tokens: Int, width: Int, isTokenwise: Bool, operations: Int) {
+  public init(branch: Branch, tokens: Int, width: Int, operations: Int, rowOperations: Int, layout: BlockLayout) {
     self.branch = branch
     self.tokens = tokens
     self.width = width
-    self.isTokenwise = isTokenwise
     self.operations = operations
+    self.rowOperations = rowOperations
+    self.layout = layout
   }
+
+  /// Whether it can be computed for some tokens alone.
+  public var isTokenwise: Bool { rowOperations == operations }
+
+  /// The bytes of one output.
+  var byteCount: Int { tokens * width * MemoryLayout<Float>.stride }
+
+  /// The bytes of its block's hidden states that this branch stands for, so that over all branches of a block they are
+  /// counted once.
+  var stateByteCount: Int { branch.part == .mlp ? 0 : byteCount }
 }

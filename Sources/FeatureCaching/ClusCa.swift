@@ -55,18 +55,18 @@ public struct ClusCa: FeatureCachePolicy {
 
   public var name: String { "clusca" }
   public var clusterCount: Int? { clusters > 0 ? clusters : nil }
-  public func kind(ofStep step: Int) -> StepKind { schedule.kind(ofStep: step) }
+  public func schedule(steps: Int) -> any StepSchedule { schedule.steps }
 
   public func byteCount(_ shape: BranchShape) -> Int {
     TaylorSeries.byteCount(shape, maximumOrder: maximumOrder)
   }
 
-  public func computedTokens(_ shape: BranchShape) -> Int {
-    shape.isTokenwise ? min(clusters, shape.tokens) : 0
+  public func computedTokens(_ shape: BranchShape, at step: PlannedStep) -> Int {
+    step.kind.isFull ? shape.tokens : shape.isTokenwise ? min(clusters, shape.tokens) : 0
   }
 
-  public func makeCache(choices: any TokenChoices) -> any FeatureCache {
-    ClusCaCache(policy: self, choices: choices)
+  public func makeCache(_ setup: CacheSetup) -> any FeatureCache {
+    ClusCaCache(policy: self, choices: setup.choices)
   }
 }
 
@@ -82,7 +82,7 @@ final class ClusCaCache: TaylorCache {
   init(policy: ClusCa, choices: any TokenChoices) {
     self.policy = policy
     self.choices = choices
-    super.init(schedule: policy.schedule, maximumOrder: policy.maximumOrder)
+    super.init(enhancedSteps: policy.schedule.enhancedSteps, maximumOrder: policy.maximumOrder)
   }
 
   override func begin(_ step: CacheStep) {

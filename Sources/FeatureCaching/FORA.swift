@@ -9,9 +9,10 @@ public struct FORA: FeatureCachePolicy {
   }
 
   public var name: String { "fora" }
-  public var clusterCount: Int? { nil }
-  public func kind(ofStep step: Int) -> StepKind { reuse.kind(ofStep: step) }
-  public func makeCache(choices: any TokenChoices) -> any FeatureCache { reuse.makeCache(choices: choices) }
+  public func schedule(steps: Int) -> any StepSchedule { reuse.schedule(steps: steps) }
+  public func makeCache(_ setup: CacheSetup) -> any FeatureCache { reuse.makeCache(setup) }
   public func byteCount(_ shape: BranchShape) -> Int { reuse.byteCount(shape) }
-  public func computedTokens(_ shape: BranchShape) -> Int { 0 }
+  public func computedTokens(_ shape: BranchShape, at step: PlannedStep) -> Int {
+    reuse.computedTokens(shape, at: step)
+  }
 }

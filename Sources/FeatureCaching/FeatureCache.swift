@@ -22,24 +22,35 @@ public struct CacheStep: Sendable {
 public protocol FeatureCachePolicy: Sendable {
   /// As on the command line: "clusca".
   var name: String { get }
-  /// The kind of a step, from 0: a function of the step and the policy's settings alone, so that it is the same on
-  /// every machine. Step 0 is full.
-  func kind(ofStep step: Int) -> StepKind
+  /// What decides the kinds of a run's steps.
+  func schedule(steps: Int) -> any StepSchedule
   /// A new, empty cache for one sample (one row of a batch) on one stage.
-  func makeCache(choices: any TokenChoices) -> any FeatureCache
+  func makeCache(_ setup: CacheSetup) -> any FeatureCache
   /// The most bytes that a cache keeps for a branch of one sample; memory is planned by it.
   func byteCount(_ shape: BranchShape) -> Int
-  /// The tokens of a branch that are computed at a cached step, of `shape.tokens`; costs are reported by it.
-  func computedTokens(_ shape: BranchShape) -> Int
+  /// The tokens of a branch that are computed at a step, of `shape.tokens`; costs are reported by it.
+  func computedTokens(_ shape: BranchShape, at step: PlannedStep) -> Int
   /// The number of clusters a stream is cut into; nil where there are none.
   var clusterCount: Int? { get }
+  /// What forecasts the model's output itself, one for each sample, so that stages have nothing to do at cached steps; nil
+  /// where they compute every step.
+  func makeOutputForecast() -> OutputForecast?
+  /// The bytes that such a forecast keeps of an output of so many numbers.
+  func byteCount(ofOutput elements: Int) -> Int
+}
+
+extension FeatureCachePolicy {
+  public var clusterCount: Int? { nil }
+  public func makeOutputForecast() -> OutputForecast? { nil }
+  public func byteCount(ofOutput elements: Int) -> Int { 0 }
 }
 
 /// The features of one sample's branches on one stage, from step to step.
 ///
 /// Not thread-safe: a stage computes one step of a sample at a time.
 public protocol FeatureCache: AnyObject {
-  /// Begins a step, before the first branch is asked for. Steps come in the order of their indices; the first is full.
+  /// Begins a step, before the first branch is asked for (but for what ``signalBoundary`` has computed before it). Steps come
+  /// in the order of their indices; the first is full.
   func begin(_ step: CacheStep)
 
   /// The outputs of branches that come about together, such as the two streams of a joint attention; `compute` gives
@@ -54,12 +65,64 @@ public protocol FeatureCache: AnyObject {
   /// - Returns: the feature of all tokens of `x`.
   func feature(_ branch: Branch, of x: Tensor, compute: (Tensor) -> Tensor) -> Feature
 
+  /// The output of a branch whose first part needs all tokens and whose second works on each token for itself, such as a
+  /// block with attention and MLP side by side: `attend` gives what the first part makes of all tokens of `x`, and
+  /// `compute` takes any rows of `x` with the same rows of that. A policy calls each at most once.
+  ///
+  /// - Returns: the feature of all tokens of `x`.
+  func feature(
+    _ branch: Branch, of x: Tensor, attend: () -> Tensor, compute: (_ rows: Tensor, _ attended: Tensor) -> Tensor
+  ) -> Feature
+
+  /// Shows how much attention tokens get at a step that computes it: `received` gives for each of the branches, in their
+  /// order, the mean over the heads of what all queries together give to each token, `[tokens]`. It costs as much as a
+  /// part of the attention itself; a policy that has no use for it does not call it.
+  func observeAttention(_ branches: [Branch], received: () -> [Tensor])
+
   /// Shows the hidden states of a stream behind its last token-wise branch, `[tokens, width]`. The last block that has
   /// one calls it, at every step; policies that cluster do so here.
   func observe(_ stream: TokenStream, _ hidden: Tensor)
 
   /// What ``observe(_:_:)`` made of the hidden states of this step; empty at steps and stages without.
   var newClusters: [TokenStream: TokenClusters] { get }
+
+  /// The boundaries at which the hidden states pass through ``cross(_:_:)``: in front of the block of this number, or
+  /// behind the last block. Ascending.
+  var boundaries: [Int] { get }
+
+  /// Takes the hidden states at one of ``boundaries``, `[tokens, width]` a stream, and may change them.
+  func cross(_ boundary: Int, _ streams: inout [TokenStream: Tensor])
+
+  /// Whether a block between two boundaries is left out at this step: the hidden states go past it. Of the blocks
+  /// between two boundaries either all are or none is.
+  func skips(_ block: Int) -> Bool
+
+  /// The boundary at which ``measure(_:modulated:)`` is called, by the stage that holds the first block; nil where nothing
+  /// is measured. 0 or 1. Boundaries in front of it are crossed, and a block in front of it is computed, before the kind of
+  /// the step is known.
+  var signalBoundary: Int? { get }
+
+  /// Measures how far a step is from those before it, so that its kind can be decided: it comes before ``begin(_:)`` of
+  /// the step, at every step.
+  ///
+  /// - Parameters:
+  ///   - streams: the hidden states at ``signalBoundary``, `[tokens, width]` each.
+  ///   - modulated: gives what the first block's attention takes of the picture: its tokens, normed and modulated by the
+  ///     time.
+  /// - Returns: the signal; nil if there is nothing to compare with yet.
+  func measure(_ streams: [TokenStream: Tensor], modulated: () -> Tensor) -> Float?
+
+  /// The block that this step computes a second time, in full, to check a forecast by; nil for none.
+  var verifiedBlock: Int? { get }
+
+  /// A cache for the second time: it computes everything, and may look at the outputs.
+  func makeVerifier() -> any FeatureCache
+
+  /// Compares the hidden states behind ``verifiedBlock`` with those that it gave when it was computed in full.
+  func verify(forecast: [TokenStream: Tensor], exact: [TokenStream: Tensor])
+
+  /// What the step found out about itself, for ``StepSchedule/finish(signal:)``; nil if nothing.
+  var signal: Float? { get }
 
   /// The bytes of all that is kept.
   var byteCount: Int { get }
@@ -74,4 +137,29 @@ extension FeatureCache {
   public func feature(_ branch: Branch, compute: () -> Tensor) -> Feature {
     features([branch]) { [compute()] }[0]
   }
+}
+
+// What most caches have no use for.
+extension FeatureCache {
+  public func feature(_ branch: Branch, of x: Tensor, compute: (Tensor) -> Tensor) -> Feature {
+    feature(branch) { compute(x) }
+  }
+  public func feature(
+    _ branch: Branch, of x: Tensor, attend: () -> Tensor, compute: (_ rows: Tensor, _ attended: Tensor) -> Tensor
+  ) -> Feature {
+    feature(branch) { compute(x, attend()) }
+  }
+  public func observeAttention(_ branches: [Branch], received: () -> [Tensor]) {}
+  public func observe(_ stream: TokenStream, _ hidden: Tensor) {}
+  public var newClusters: [TokenStream: TokenClusters] { [:] }
+  public var boundaries: [Int] { [] }
+  public func cross(_ boundary: Int, _ streams: inout [TokenStream: Tensor]) {}
+  public func skips(_ block: Int) -> Bool { false }
+  public var signalBoundary: Int? { nil }
+  public func measure(_ streams: [TokenStream: Tensor], modulated: () -> Tensor) -> Float? { nil }
+  public var verifiedBlock: Int? { nil }
+  public func makeVerifier() -> any FeatureCache { ComputingCache() }
+  public func verify(forecast: [TokenStream: Tensor], exact: [TokenStream: Tensor]) {}
+  public var signal: Float? { nil }
+  public func show(_ probe: Probe) {}
 }

@@ -19,4 +19,7 @@ public struct IntervalSchedule: Sendable, Hashable {
     let distance = (step - last) % interval
     return distance == 0 ? .full : .cached(distance: distance)
   }
+
+  /// The kinds of a run's steps.
+  public var steps: FixedSchedule { FixedSchedule { kind(ofStep: $0) } }
 }

@@ -14,22 +14,21 @@ public struct TaylorSeer: FeatureCachePolicy {
   }
 
   public var name: String { "taylorseer" }
-  public var clusterCount: Int? { nil }
-  public func kind(ofStep step: Int) -> StepKind { schedule.kind(ofStep: step) }
-  public func computedTokens(_ shape: BranchShape) -> Int { 0 }
+  public func schedule(steps: Int) -> any StepSchedule { schedule.steps }
+  public func computedTokens(_ shape: BranchShape, at step: PlannedStep) -> Int { step.kind.isFull ? shape.tokens : 0 }
 
   public func byteCount(_ shape: BranchShape) -> Int {
     TaylorSeries.byteCount(shape, maximumOrder: maximumOrder)
   }
 
-  public func makeCache(choices: any TokenChoices) -> any FeatureCache {
-    TaylorCache(schedule: schedule, maximumOrder: maximumOrder)
+  public func makeCache(_ setup: CacheSetup) -> any FeatureCache {
+    TaylorCache(enhancedSteps: schedule.enhancedSteps, maximumOrder: maximumOrder)
   }
 }
 
-/// A Taylor series for every branch: all of TaylorSeer, and what ClusCa builds on.
+/// A Taylor series for every branch: all of TaylorSeer, and what ClusCa and SpeCa build on.
 class TaylorCache: FeatureCache {
-  private let schedule: IntervalSchedule
+  private let enhancedSteps: Int
   private let maximumOrder: Int
   private(set) var series: [Branch: TaylorSeries] = [:]
   private(set) var step = CacheStep(index: 0, kind: .full)
@@ -37,8 +36,8 @@ class TaylorCache: FeatureCache {
   private var fullStepDistance = 0
   private var lastFullStep: Int?
 
-  init(schedule: IntervalSchedule, maximumOrder: Int) {
-    self.schedule = schedule
+  init(enhancedSteps: Int, maximumOrder: Int) {
+    self.enhancedSteps = enhancedSteps
     self.maximumOrder = maximumOrder
   }
 
@@ -66,6 +65,14 @@ class TaylorCache: FeatureCache {
 
   var newClusters: [TokenStream: TokenClusters] { [:] }
 
+  var verifiedBlock: Int? { nil }
+
+  func makeVerifier() -> any FeatureCache { ComputingCache() }
+
+  func verify(forecast: [TokenStream: Tensor], exact: [TokenStream: Tensor]) {}
+
+  var signal: Float? { nil }
+
   var byteCount: Int { series.values.reduce(0) { $0 + $1.byteCount } }
 
   func show(_ probe: Probe) {
@@ -77,7 +84,7 @@ class TaylorCache: FeatureCache {
 
   private func keep(_ output: Tensor, of branch: Branch) {
     series[branch, default: TaylorSeries(maximumOrder: maximumOrder)].update(
-      output, distance: fullStepDistance, formsDifferences: step.index >= schedule.enhancedSteps - 1)
+      output, distance: fullStepDistance, formsDifferences: step.index >= enhancedSteps - 1)
   }
 
   /// The Taylor sum of a branch; every branch has been through a full step before.

@@ -6,6 +6,8 @@ public protocol TokenChoices: Sendable {
   func initialCentroids(_ count: Int, of tokens: Int, stream: TokenStream) -> [Int]
   /// The token of each cluster that is computed anew for a branch at a step: one entry a cluster, nil for an empty one.
   func freshTokens(step: Int, branch: Branch, clusters: TokenClusters) -> [Int?]
+  /// A number in 0..<1 for each token of a branch at a step: those of the largest are computed anew.
+  func scores(step: Int, branch: Branch, tokens: Int) -> [Float]
 }
 
 /// Choices by the counter-based generator: the same on every machine and in any order.
@@ -25,9 +27,13 @@ public struct KeyedChoices: TokenChoices {
   }
 
   public func freshTokens(step: Int, branch: Branch, clusters: TokenClusters) -> [Int?] {
+    clusters.heaviestTokens(scores(step: step, branch: branch, tokens: clusters.labels.count))
+  }
+
+  public func scores(step: Int, branch: Branch, tokens: Int) -> [Float] {
     let key = RandomKey(
       seed: seed, purpose: .freshTokens, step: UInt32(step), layer: UInt32(branch.block),
       stream: branch.stream.rawValue, row: row)
-    return clusters.heaviestTokens(key.uniforms(0..<clusters.labels.count))
+    return key.uniforms(0..<tokens)
   }
 }

@@ -45,6 +45,9 @@ public struct Comparison: Sendable {
     meanSquaredError == 0 ? .infinity : 10 * log10(255 * 255 / meanSquaredError)
   }
 
+  /// Equal pictures have an infinite ratio, of which there is no mean; in means they count as this much, in decibels.
+  public static let countedPeakRatio = 100.0
+
   /// The structural similarity of Wang and others (2004), the mean over the channels; 1 for equal pictures.
   ///
   /// Throws for pictures of fewer than 11 pixels along a side, into which the window does not fit.

@@ -81,6 +81,22 @@ public struct Tensor: Sendable {
     return result
   }
 
+  /// Writes a matrix of as many rows over some of the columns.
+  public mutating func replace(columns range: Range<Int>, by source: Tensor) {
+    let columns = columns
+    precondition(range.lowerBound >= 0 && range.upperBound <= columns, "\(shape) has no columns \(range)")
+    precondition(source.rows == rows && source.columns == range.count, "\(source.shape) does not fit columns \(range)")
+    withUnsafeMutableElements { target in
+      source.withUnsafeElements { source in
+        for row in 0..<source.count / max(1, range.count) {
+          let start = row * columns + range.lowerBound
+          _ = target[start..<start + range.count].update(
+            fromContentsOf: source[row * range.count..<(row + 1) * range.count])
+        }
+      }
+    }
+  }
+
   /// Rows picked by index, in that order, as a matrix.
   public func gathered(rows indices: [Int]) -> Tensor {
     var result = Tensor(uninitialized: [indices.count, columns])

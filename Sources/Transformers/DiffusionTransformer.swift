@@ -76,8 +76,8 @@ public struct BlockState: Sendable, Equatable {
 
 /// A diffusion transformer, or some of its blocks: the part that one stage holds.
 public protocol DiffusionTransformer: Sendable {
-  /// The blocks of the whole model.
-  var blockCount: Int { get }
+  /// The blocks of the whole model, and their kinds.
+  var layout: BlockLayout { get }
   /// The blocks that are loaded.
   var blocks: BlockRange { get }
   /// The bytes of the weights that are loaded.
@@ -100,6 +100,11 @@ public protocol DiffusionTransformer: Sendable {
   func makeSample(_ inputs: SampleInputs) throws -> any TransformerSample
 }
 
+extension DiffusionTransformer {
+  /// The blocks of the whole model.
+  public var blockCount: Int { layout.blocks }
+}
+
 /// One sample, a row of a batch, on one stage.
 public protocol TransformerSample: Sendable {
   /// The vectors that modulate the blocks at a timestep (0...1000), `[vectors, width]`: one, unless blocks or embedders
@@ -112,14 +117,23 @@ public protocol TransformerSample: Sendable {
   /// - Parameter conditioning: of the same step; some models refine the prompt by the time.
   func embed(_ latents: Tensor, conditioning: Tensor, probe: Probe?) -> BlockState
 
-  /// The blocks of this stage, one after the other. They change the hidden states in place and ask `cache`, which was
+  /// Some of this stage's blocks, one after the other. They change the hidden states in place and ask `cache`, which was
   /// told of the step, for the output of every branch.
   ///
   /// - Parameter beforeBlock: called before each block; an error ends the step, as when the user interrupts it.
   func run(
-    _ state: inout BlockState, conditioning: Tensor, cache: any FeatureCache, probe: Probe?,
+    _ state: inout BlockState, blocks: BlockRange, conditioning: Tensor, cache: any FeatureCache, probe: Probe?,
     beforeBlock: () throws -> Void
   ) rethrows
+
+  /// Brings hidden states past blocks that are left out: only their streams become those behind the blocks.
+  func pass(_ state: inout BlockState, over blocks: BlockRange)
+
+  /// The first stage: what the first block's attention takes of the picture, its tokens normed and modulated,
+  /// `[image tokens, width]`; of all tokens where the first block has a single stream.
+  ///
+  /// - Parameter state: in front of the first block.
+  func modulatedInput(_ state: BlockState, conditioning: Tensor) -> Tensor
 
   /// The last stage: hidden states → `[image tokens, channels]`, the model's output.
   func project(_ state: BlockState, conditioning: Tensor, probe: Probe?) -> Tensor

@@ -3,11 +3,11 @@ import ArgumentParser
 /// Measures clusca: one JSON object on the standard output, a table for people on the standard error.
 ///
 /// Each benchmark measures its baseline in the same run, by turns with what is compared to it, since other work on the
-/// machine comes and goes.
+/// machine comes and goes. What caching costs and saves is measured by `clusca bench`.
 @main
 struct Benchmarks: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "Benchmarks",
-    abstract: "Measures what caching costs and saves, what bfloat16 changes, products of matrices and whole steps.",
-    subcommands: [Caching.self, BFloat16Distance.self, Kernels.self, Step.self])
+    abstract: "Measures what bfloat16 changes, products of matrices and whole steps.",
+    subcommands: [BFloat16Distance.self, Kernels.self, Step.self])
 }

@@ -12,6 +12,7 @@ import Testing
 
     func initialCentroids(_ count: Int, of tokens: Int, stream: TokenStream) -> [Int] { start }
     func freshTokens(step: Int, branch: Branch, clusters: TokenClusters) -> [Int?] { fresh }
+    func scores(step: Int, branch: Branch, tokens: Int) -> [Float] { Array(repeating: 0, count: tokens) }
   }
 
   private static let branch = Branch(0, .image, .mlp)
@@ -26,7 +27,7 @@ import Testing
   private func feature(
     _ policy: ClusCa, fresh: [Int?], labels: [Int32] = [0, 0, 1, 1, 1]
   ) -> (sum: [Float], computed: [Float]) {
-    let cache = policy.makeCache(choices: Given(fresh: fresh))
+    let cache = policy.makeCache(SyntheticModel.setup(Given(fresh: fresh), steps: 9))
     let x = Tensor([0, 1, 2, 3, 4], shape: [5, 1])
     cache.begin(CacheStep(index: 0, kind: .full))
     _ = cache.feature(Self.branch, of: x) { _ in Tensor([10, 20, 30, 40, 50], shape: [5, 1]) }
@@ -65,7 +66,7 @@ import Testing
     func text(_ quirks: ClusCa.Quirks) -> (sum: [Float], computed: [Float]) {
       var policy = policy(quirks, propagation: 0)
       policy.propagatingStreams = [.image, .text]
-      let cache = policy.makeCache(choices: Given(fresh: [1, 4, nil]))
+      let cache = policy.makeCache(SyntheticModel.setup(Given(fresh: [1, 4, nil]), steps: 9))
       let x = Tensor([0, 1, 2, 3, 4], shape: [5, 1])
       cache.begin(CacheStep(index: 0, kind: .full))
       for stream in [TokenStream.image, .text] {
@@ -94,7 +95,7 @@ import Testing
   }
 
   @Test func withoutClustersOfItsStreamABranchIsForecast() {
-    let cache = policy([]).makeCache(choices: Given(fresh: [0, nil, nil]))
+    let cache = policy([]).makeCache(SyntheticModel.setup(Given(fresh: [0, nil, nil]), steps: 9))
     let x = Tensor([1, 2], shape: [2, 1])
     cache.begin(CacheStep(index: 0, kind: .full))
     _ = cache.feature(Self.branch, of: x) { $0 }
@@ -109,7 +110,8 @@ import Testing
   }
 
   @Test func freshTokensGetTheirDerivativeTermsToo() {
-    let cache = policy([], propagation: 0, order: 1).makeCache(choices: Given(fresh: [1, nil, nil]))
+    let cache = policy([], propagation: 0, order: 1).makeCache(
+      SyntheticModel.setup(Given(fresh: [1, nil, nil]), steps: 9))
     let x = Tensor([0, 0], shape: [2, 1])
     for (step, output) in [(0, [1, 2]), (4, [5, 10])] as [(Int, [Float])] {
       cache.begin(CacheStep(index: step, kind: .full))
@@ -124,7 +126,8 @@ import Testing
   }
 
   @Test func theNextDifferenceIsFormedWithTheRefreshedOutput() {
-    let cache = policy([], propagation: 0, order: 1).makeCache(choices: Given(fresh: [0, nil, nil]))
+    let cache = policy([], propagation: 0, order: 1).makeCache(
+      SyntheticModel.setup(Given(fresh: [0, nil, nil]), steps: 9))
     let x = Tensor([0], shape: [1, 1])
     let clusters: [TokenStream: TokenClusters] = [.image: TokenClusters(labels: [0], count: 3)]
     for (step, output) in [(0, 1), (2, 100), (4, 5)] as [(Int, Float)] {
@@ -140,7 +143,7 @@ import Testing
     let policy = ClusCa(
       schedule: IntervalSchedule(interval: 1, enhancedSteps: 1), maximumOrder: 0, clusters: 2, propagation: 0,
       kMeansIterations: 1)
-    let cache = policy.makeCache(choices: Given(fresh: [], start: [0, 0]))
+    let cache = policy.makeCache(SyntheticModel.setup(Given(fresh: [], start: [0, 0]), steps: 9))
     let x = Tensor([0, 1, 10, 11], shape: [4, 1])
     var labels: [[Int32]] = []
     for step in 0..<3 {

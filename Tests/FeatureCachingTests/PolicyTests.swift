@@ -102,15 +102,21 @@ import Testing
   }
 
   @Test func aCacheIsEmptyBeforeItsFirstStep() {
-    #expect(Self.clusca(4, order: 1, clusters: 6).makeCache(choices: KeyedChoices(seed: 0)).byteCount == 0)
+    #expect(
+      Self.clusca(4, order: 1, clusters: 6).makeCache(SyntheticModel.setup(KeyedChoices(seed: 0), steps: 9)).byteCount
+        == 0)
   }
 
   @Test func onlyTokenwiseBranchesComputeTokens() {
     let policy = Self.clusca(4, order: 1, clusters: 30)
+    let (cached, full) = (
+      PlannedStep(index: 7, of: 9, kind: .cached(distance: 2)), PlannedStep(index: 5, of: 9, kind: .full)
+    )
     for shape in SyntheticModel.branches {
-      #expect(policy.computedTokens(shape) == (shape.isTokenwise ? min(30, shape.tokens) : 0))
-      #expect(TaylorSeer(schedule: Self.schedule(4), maximumOrder: 1).computedTokens(shape) == 0)
-      #expect(NoCaching().computedTokens(shape) == shape.tokens)
+      #expect(policy.computedTokens(shape, at: cached) == (shape.isTokenwise ? min(30, shape.tokens) : 0))
+      #expect(policy.computedTokens(shape, at: full) == shape.tokens)
+      #expect(TaylorSeer(schedule: Self.schedule(4), maximumOrder: 1).computedTokens(shape, at: cached) == 0)
+      #expect(NoCaching().computedTokens(shape, at: full) == shape.tokens)
     }
   }
 }

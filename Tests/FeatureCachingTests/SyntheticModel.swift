@@ -6,13 +6,18 @@ import Tensors
 struct SyntheticModel {
   static let (imageTokens, textTokens, width) = (160, 24, 256)
   static let (doubleBlocks, blockCount) = (3, 5)
+  static let layout = BlockLayout(blocks: blockCount, splitBlocks: doubleBlocks)
+
+  static func setup(_ choices: any TokenChoices, steps: Int) -> CacheSetup {
+    CacheSetup(choices: choices, steps: steps, layout: layout, columns: 16)
+  }
 
   /// All branches in the order of evaluation.
   static var branches: [BranchShape] {
     func shape(_ block: Int, _ stream: TokenStream, _ part: Branch.Part, _ tokens: Int) -> BranchShape {
       BranchShape(
-        branch: Branch(block, stream, part), tokens: tokens, width: width, isTokenwise: part == .mlp, operations: tokens
-      )
+        branch: Branch(block, stream, part), tokens: tokens, width: width, operations: tokens,
+        rowOperations: part == .mlp ? tokens : 0, layout: layout)
     }
     return (0..<doubleBlocks).flatMap { block in
       [
@@ -100,10 +105,9 @@ struct SyntheticRun {
     choices: any TokenChoices = KeyedChoices(seed: 11)
   ) {
     let bounds = [0] + cuts + [SyntheticModel.blockCount]
-    caches = bounds.dropLast().map { _ in policy.makeCache(choices: choices) }
+    caches = bounds.dropLast().map { _ in policy.makeCache(SyntheticModel.setup(choices, steps: steps)) }
     var known: [TokenStream: TokenClusters] = [:]
-    for step in 0..<steps {
-      let kind = policy.kind(ofStep: step)
+    for (step, kind) in policy.plannedSteps(steps).map(\.kind).enumerated() {
       var streams: [TokenStream: Tensor] = [
         .image: SyntheticModel.noise(step / 3, .image), .text: SyntheticModel.noise(0, .text),
       ]

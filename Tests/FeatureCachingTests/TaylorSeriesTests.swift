@@ -10,9 +10,9 @@ import Testing
   private func cache(
     _ policy: some FeatureCachePolicy, _ outputs: [Int: Float], upTo last: Int
   ) throws -> TaylorCache {
-    let cache = try #require(policy.makeCache(choices: KeyedChoices(seed: 0)) as? TaylorCache)
+    let cache = try #require(policy.makeCache(SyntheticModel.setup(KeyedChoices(seed: 0), steps: 11)) as? TaylorCache)
     for step in 0...last {
-      cache.begin(CacheStep(index: step, kind: policy.kind(ofStep: step)))
+      cache.begin(CacheStep(index: step, kind: policy.plannedSteps(100)[step].kind))
       _ = cache.feature(Self.branch) { Tensor([outputs[step] ?? .nan], shape: [1, 1]) }
     }
     return cache
@@ -34,7 +34,7 @@ import Testing
   @Test func theForecastIsTheTaylorSum() throws {
     let policy = TaylorSeer(schedule: IntervalSchedule(interval: 4, enhancedSteps: 3), maximumOrder: 2)
     let cache = try cache(policy, outputs, upTo: 7)
-    cache.begin(CacheStep(index: 8, kind: policy.kind(ofStep: 8)))
+    cache.begin(CacheStep(index: 8, kind: policy.plannedSteps(100)[8].kind))
     let forecast = cache.feature(Self.branch) {
       Issue.record("a cached step computes nothing")
       return Tensor(zeros: [1, 1])

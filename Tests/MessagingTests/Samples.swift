@@ -43,14 +43,16 @@ enum Samples {
         SampleOpening(guidance: 3.5, frames: 1, rows: 64, columns: 48, seed: .max, steps: 28, textTokens: 512)), 33
     ),
     (.closeSample, 0),
-    (.stepBegin(StepOrder(distance: nil, timestep: 1000)), 0),
+    (.stepBegin(StepOrder(.full, index: 0, timestep: 1000)), 0),
     (
       .stepBegin(
         StepOrder(
-          distance: 4, timestep: 12.25,
+          .cached(distance: 4), index: 9, timestep: 12.25,
           labels: [.init(.image, tokens: 4096, clusters: 16), .init(.text, tokens: 512, clusters: 65536)])),
       2 * (4096 + 512)
     ),
+    (.stepBegin(StepOrder(.measure, index: 7, timestep: 3)), 0),
+    (.stepDone(StepReport(microseconds: 5, signal: 0.25)), 0),
     (
       .stepDone(
         StepReport(microseconds: 123_456, clockMicroseconds: 1 << 51, labels: [.init(.joint, tokens: 1, clusters: 1)])),

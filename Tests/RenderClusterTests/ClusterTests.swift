@@ -26,4 +26,24 @@ import Testing
       await cluster.stop()
     }
   }
+
+  @Test(arguments: [CacheSettings.Method.teacache, .fbcache, .speca])
+  func aStepThatIsMeasuredAgainByAnotherPipelineHasTheKindThatItHad(_ method: CacheSettings.Method) async throws {
+    let model = try TinyModel(.flux)
+    let cache = try #require(TinyModel.caches(.flux).first { $0.method == method })
+    let task = TinyModel.Task(cache: cache, isGuided: true)
+    let kinds = try await model.kinds(task)
+    #expect(kinds.contains(where: \.isFull) && kinds.contains { !$0.isFull }, "\(kinds)")
+    let cluster = try await TinyCluster(model, cuts: [2])
+    for worker in 0..<3 { try cluster.start("w\(worker)") }
+    try await cluster.workersAreHere(3)
+    let latents = try await cluster.latents(task) { step in
+      if step == 4 {
+        await cluster.kill("w0")
+        cluster.coordinator.workerIsGone("w0")
+      }
+    }
+    #expect(try await latents == model.latents(task))
+    await cluster.stop()
+  }
 }

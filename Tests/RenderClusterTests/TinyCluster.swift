@@ -247,6 +247,15 @@ struct TinyModel: Sendable {
       choices: { [seed = task.seed] in KeyedChoices(seed: seed, row: $0) })
   }
 
+  /// The kinds of the steps.
+  func kinds(_ task: Task) async throws -> [StepKind] {
+    var kinds: [StepKind] = []
+    for try await step in Denoiser(try denoising(task), over: LocalTransport([Stage(try transformer(nil))])) {
+      kinds.append(step.kind)
+    }
+    return kinds
+  }
+
   /// The latents after each step, computed in one piece in this process.
   func latents(_ task: Task) async throws -> [Tensor] {
     let transport = LocalTransport([Stage(try transformer(nil))])
@@ -258,8 +267,11 @@ struct TinyModel: Sendable {
   /// Every caching method, with full and cached steps within eight.
   static func caches(_ family: Family) -> [CacheSettings] {
     CacheSettings.Method.allCases.map { method in
-      var cache = family == .flux ? CacheSettings.flux : family == .dit ? .dit : .hunyuan
-      cache.method = method
+      var cache = (family == .flux ? CacheSettings.flux : family == .dit ? .dit : .hunyuan).using(method)
+      // So that methods that decide by what they measure have both kinds of steps.
+      (cache.warmupSteps, cache.minimumCachedSteps, cache.maximumContinuousSteps) = (2, 0, 4)
+      if method == .teacache { cache.threshold = family == .flux ? 20 : 4 }
+      if method == .fbcache { cache.threshold = family == .dit ? 1.5 : 0.4 }
       (cache.interval, cache.enhancedSteps, cache.clusters) = (3, 2, 5)
       cache.propagation = 0.2
       return cache

@@ -14,16 +14,13 @@ import Transformers
       PartConfiguration(path: "config.json", json: .object(["out_channels": 8])))
   }
 
-  private func step(_ policy: some FeatureCachePolicy, isFull: Bool) -> Double {
-    let branches = configuration.branches.reduce(0.0) { sum, shape in
-      let tokens = isFull ? shape.tokens : policy.computedTokens(shape)
-      return sum + Double(shape.operations) / Double(shape.tokens) * Double(tokens)
-    }
+  private func step(_ policy: some FeatureCachePolicy, _ step: PlannedStep) -> Double {
+    let branches = configuration.branches.reduce(0.0) { $0 + Double(policy.computedOperations($1, at: step)) }
     return 2 * (branches + Double(configuration.operationsOutsideOfBranches)) / 1e12
   }
 
   private func run(_ policy: some FeatureCachePolicy, steps: Int = 50) -> Double {
-    (0..<steps).reduce(0) { $0 + step(policy, isFull: policy.kind(ofStep: $1).isFull) }
+    policy.plannedSteps(steps).reduce(0) { $0 + step(policy, $1) }
   }
 
   private func expectNear(_ value: Double, _ published: Double) {

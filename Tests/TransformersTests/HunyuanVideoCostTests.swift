@@ -20,12 +20,8 @@ import Transformers
   }
 
   private func run(_ policy: any FeatureCachePolicy) -> Double {
-    (0..<50).reduce(0) { total, step in
-      total + outside
-        + branches.reduce(0) { sum, shape in
-          let tokens = policy.kind(ofStep: step).isFull ? shape.tokens : policy.computedTokens(shape)
-          return sum + Double(shape.operations) / Double(shape.tokens) * Double(tokens) / 1e12
-        }
+    policy.plannedSteps(50).reduce(0) { total, step in
+      total + outside + branches.reduce(0) { $0 + Double(policy.computedOperations($1, at: step)) / 1e12 }
     }
   }
 
@@ -45,6 +41,17 @@ import Transformers
     var settings = CacheSettings.hunyuan
     settings.interval = 6
     expectNear(run(settings.policy), 5373.0)
+  }
+
+  @Test func duCaAddsHalfOfWhatToCaAdds() {
+    let fora = run(FORA(schedule: IntervalSchedule(interval: 5, enhancedSteps: 1)))
+    let (toCa, duCa) = (
+      run(CacheSettings.hunyuan.using(.toca).policy) - fora, run(CacheSettings.hunyuan.using(.duca).policy) - fora
+    )
+    #expect(toCa > 0 && abs(duCa - toCa / 2) < 1e-6 * toCa)
+    // A tenth of all MLPs at 40 steps, and in the single blocks of the output's product with the attention.
+    let tokens = Double(17 * 30 * 40 + 256)
+    #expect(abs(toCa - 40 * 0.1 * tokens * (20 * 16 + 40 * 18) * 3072 * 3072 / 1e12) < 1e-2 * toCa)
   }
 
   @Test func theDefaultsAreThoseOfTheReleasedModel() {

@@ -9,11 +9,13 @@ import Transformers
   /// The hidden states in front of `block`, of a full step of the task.
   private func state(before block: Int, _ model: any DiffusionTransformer, _ task: DenoisingTask) throws -> BlockState {
     let sample = try model.makeSample(task.inputs)
-    let cache = NoCaching().makeCache(choices: task.choices(0))
+    let cache = NoCaching().makeCache(
+      CacheSetup(choices: task.choices(0), steps: 1, layout: model.layout, columns: task.inputs.grid.columns))
     cache.begin(CacheStep(index: 0, kind: .full))
     let vector = sample.conditioning(timestep: 500, probe: nil)
     var state = sample.embed(task.latents, conditioning: vector, probe: nil)
-    sample.run(&state, conditioning: vector, cache: cache, probe: nil, beforeBlock: {})
+    guard !model.blocks.isEmpty else { return state }
+    sample.run(&state, blocks: model.blocks, conditioning: vector, cache: cache, probe: nil, beforeBlock: {})
     return state
   }
 

@@ -74,11 +74,11 @@ typedef enum _Clusca__Kind {
    */
   CLUSCA__KIND__KIND_CLOSE_SAMPLE = 21,
   /*
-   * [step_kind distance timestep label_*] + labels
+   * [step_kind distance progress timestep label_*] + labels
    */
   CLUSCA__KIND__KIND_STEP_BEGIN = 22,
   /*
-   * [microseconds clock_microseconds label_*] + labels
+   * [microseconds clock_microseconds signal label_*] + labels
    */
   CLUSCA__KIND__KIND_STEP_DONE = 23,
   /*
@@ -220,7 +220,11 @@ typedef enum _Clusca__Step {
   /*
    * so many steps after the last full one: distance
    */
-  CLUSCA__STEP__STEP_CACHED = 2
+  CLUSCA__STEP__STEP_CACHED = 2,
+  /*
+   * no step yet: the first stage tells by a signal how far the one that follows is from those before
+   */
+  CLUSCA__STEP__STEP_MEASURE = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(CLUSCA__STEP)
 } Clusca__Step;
 typedef enum _Clusca__Stream {
@@ -352,7 +356,7 @@ struct  Clusca__Header
    * Heartbeats.
    */
   /*
-   * raised by the thread that computes
+   * raised by the thread that computes; of a step: its place in the run, from 0
    */
   uint64_t progress;
   /*
@@ -477,10 +481,14 @@ struct  Clusca__Header
    * the sender's clock, that only goes forward; of a step: when it began
    */
   uint64_t clock_microseconds;
+  /*
+   * of a step, for the kinds of others; below 0 for none
+   */
+  float signal;
 };
 #define CLUSCA__HEADER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&clusca__header__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, CLUSCA__ROLE__ROLE_NONE, (char *)protobuf_c_empty_string, 0, {0,NULL}, 0, 0, 0,NULL, (char *)protobuf_c_empty_string, 0, CLUSCA__REASON__REASON_NONE, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0,NULL}, CLUSCA__PRECISION__PRECISION_NONE, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, CLUSCA__STEP__STEP_NONE, 0, 0, 0,NULL, 0,NULL, 0,NULL, 0, 0, CLUSCA__STREAM__STREAM_NONE, CLUSCA__ELEMENT_TYPE__ELEMENT_TYPE_NONE, 0,NULL, 0, 0, 0, 0, {0,NULL}, CLUSCA__PHASE__PHASE_NONE, 0, CLUSCA__OUTCOME__OUTCOME_NONE, 0, 0 }
+    , 0, 0, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, CLUSCA__ROLE__ROLE_NONE, (char *)protobuf_c_empty_string, 0, {0,NULL}, 0, 0, 0,NULL, (char *)protobuf_c_empty_string, 0, CLUSCA__REASON__REASON_NONE, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0,NULL}, CLUSCA__PRECISION__PRECISION_NONE, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, CLUSCA__STEP__STEP_NONE, 0, 0, 0,NULL, 0,NULL, 0,NULL, 0, 0, CLUSCA__STREAM__STREAM_NONE, CLUSCA__ELEMENT_TYPE__ELEMENT_TYPE_NONE, 0,NULL, 0, 0, 0, 0, {0,NULL}, CLUSCA__PHASE__PHASE_NONE, 0, CLUSCA__OUTCOME__OUTCOME_NONE, 0, 0, 0 }
 
 
 /* Clusca__Header methods */

@@ -10,7 +10,7 @@ enum HeaderField: Int, CaseIterable {
   case stepKind, distance, timestep, labelStreams, labelCounts, labelClusters, microseconds
   case transfer, stream, dtype, dims, offset, totalBytes, checksum, window
   case request, phase, total, outcome
-  case operationsPerSecond, clockMicroseconds
+  case operationsPerSecond, clockMicroseconds, signal
 
   /// How a field is laid out.
   enum Layout {
@@ -32,7 +32,7 @@ enum HeaderField: Int, CaseIterable {
     case .epoch, .job, .sequence, .memoryBytes, .acknowledged, .progress, .residentBytes, .cacheBytes, .heard,
       .microseconds, .transfer, .offset, .totalBytes, .window, .operationsPerSecond, .clockMicroseconds:
       .varint64
-    case .guidance, .timestep: .fixed32
+    case .guidance, .timestep, .signal: .fixed32
     case .incarnation, .seed, .checksum: .fixed64
     case .build, .name, .address, .text, .nextAddress, .nextKey, .previousKey: .text
     case .numerics, .model, .request: .bytes

@@ -58,14 +58,24 @@ extension SampleOpening: MessageFields {
 
 /// Begins a step of a sample at every stage. The labels of the clusters are in the payload; see ``LabelledStream``.
 public struct StepOrder: Sendable, Hashable {
-  /// Nil: a full step. Otherwise so many steps after the last full one, 1 or more.
-  public var distance: UInt32?
+  public enum Kind: Sendable, Hashable {
+    case full
+    /// So many steps after the last full one, 1 or more.
+    case cached(distance: UInt32)
+    /// No step yet: the first stage measures what the kind of the step hangs on, and goes on from there when that comes.
+    case measure
+  }
+
+  public var kind: Kind
+  /// The step's place in the run, from 0.
+  public var index: UInt32
   /// 0...1000, falling.
   public var timestep: Float
   public var labels: [LabelledStream]
 
-  public init(distance: UInt32?, timestep: Float, labels: [LabelledStream] = []) {
-    self.distance = distance
+  public init(_ kind: Kind, index: UInt32, timestep: Float, labels: [LabelledStream] = []) {
+    self.kind = kind
+    self.index = index
     self.timestep = timestep
     self.labels = labels
   }
@@ -73,27 +83,39 @@ public struct StepOrder: Sendable, Hashable {
 
 extension StepOrder: MessageFields {
   static let kind = MessageKind.stepBegin
-  static let fields: FieldSet = [.stepKind, .distance, .timestep, .labelStreams, .labelCounts, .labelClusters]
+  static let fields: FieldSet = [
+    .stepKind, .distance, .progress, .timestep, .labelStreams, .labelCounts, .labelClusters,
+  ]
 
-  private enum Kind: UInt32 {
+  private enum WireKind: UInt32 {
     case full = 1
     case cached = 2
+    case measure = 3
   }
 
   init(reading header: HeaderReader) throws(MalformedMessage) {
-    let kind: Kind = try header.value(\.step_kind.rawValue, .stepKind)
+    let kind: WireKind = try header.value(\.step_kind.rawValue, .stepKind)
     let distance = header[\.distance]
     guard (kind == .cached) == (distance > 0) else {
       throw header.malformed(.distance, "does not fit the kind of step")
     }
-    self.distance = kind == .cached ? distance : nil
+    self.kind = kind == .measure ? .measure : kind == .full ? .full : .cached(distance: distance)
+    guard let index = UInt32(exactly: header[\.progress]) else { throw header.malformed(.progress, "is out of range") }
+    self.index = index
     timestep = try header.number(\.timestep, .timestep)
     labels = try header.labels()
   }
 
   func write(to header: HeaderWriter) {
-    header.message.step_kind.rawValue = (distance == nil ? Kind.full : .cached).rawValue
-    header.message.distance = distance ?? 0
+    let (kind, distance): (WireKind, UInt32) =
+      switch kind {
+      case .full: (.full, 0)
+      case .cached(let distance): (.cached, distance)
+      case .measure: (.measure, 0)
+      }
+    header.message.step_kind.rawValue = kind.rawValue
+    header.message.distance = distance
+    header.message.progress = UInt64(index)
     header.message.timestep = timestep
     header.write(labels)
   }
@@ -107,28 +129,38 @@ public struct StepReport: Sendable, Hashable {
   public var microseconds: UInt64
   /// When it began, by the worker's clock.
   public var clockMicroseconds: UInt64
+  /// What the kinds of steps may hang on, 0 or more; nil if nothing was measured.
+  public var signal: Float?
   public var labels: [LabelledStream]
 
-  public init(microseconds: UInt64, clockMicroseconds: UInt64 = 0, labels: [LabelledStream] = []) {
+  public init(
+    microseconds: UInt64, clockMicroseconds: UInt64 = 0, signal: Float? = nil, labels: [LabelledStream] = []
+  ) {
     self.microseconds = microseconds
     self.clockMicroseconds = clockMicroseconds
+    self.signal = signal
     self.labels = labels
   }
 }
 
 extension StepReport: MessageFields {
   static let kind = MessageKind.stepDone
-  static let fields: FieldSet = [.microseconds, .clockMicroseconds, .labelStreams, .labelCounts, .labelClusters]
+  static let fields: FieldSet = [
+    .microseconds, .clockMicroseconds, .signal, .labelStreams, .labelCounts, .labelClusters,
+  ]
 
   init(reading header: HeaderReader) throws(MalformedMessage) {
     microseconds = header[\.microseconds]
     clockMicroseconds = header[\.clock_microseconds]
+    let signal = try header.number(\.signal, .signal)
+    self.signal = signal < 0 ? nil : signal
     labels = try header.labels()
   }
 
   func write(to header: HeaderWriter) {
     header.message.microseconds = microseconds
     header.message.clock_microseconds = clockMicroseconds
+    header.message.signal = signal ?? -1
     header.write(labels)
   }
 

@@ -158,17 +158,32 @@ public actor Coordinator {
     post.yield(.core(.opened(key, opening, settings: settings.payload)))
   }
 
-  func step(_ key: SampleKey, _ context: StepContext, _ latents: Tensor) async throws -> StepResult {
+  /// What the stages give for a step.
+  struct Answer: Sendable {
+    /// Nil for a measurement.
+    var output: Tensor?
+    var clusters: [TokenStream: TokenClusters]
+    var signal: Float?
+  }
+
+  /// - Parameter isMeasurement: whether the first stage shall only measure the step.
+  func step(
+    _ key: SampleKey, _ context: StepContext, _ latents: Tensor, isMeasurement: Bool = false
+  ) async throws -> Answer {
     if let failure = jobs[key.job]?.failure { throw failure }
     guard samples[key] != nil else { throw StageError.unknownSample(context.sample) }
     let clusters = WireClusters.pack(context.clusters)
-    var distance: UInt32?
-    if case .cached(let steps) = context.kind { distance = UInt32(steps) }
-    let order = StepOrder(distance: distance, timestep: context.timestep, labels: clusters.labels)
+    let kind: StepOrder.Kind =
+      switch context.kind {
+      case .full: isMeasurement ? .measure : .full
+      case .cached(let steps): .cached(distance: UInt32(steps))
+      }
+    let order = StepOrder(
+      kind, index: UInt32(context.index), timestep: context.timestep, labels: clusters.labels)
     return try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in
         guard !Task.isCancelled else { return continuation.resume(throwing: CancellationError()) }
-        samples[key]?.latents.append(latents)
+        samples[key]?.inputs.append(.init(latents: latents, isMeasurement: isMeasurement))
         samples[key]?.waiting = continuation
         post.yield(.core(.wanted(key, StepRequest(order: order, labels: clusters.payload))))
       }
@@ -264,7 +279,8 @@ public actor Coordinator {
       let isOver: @Sendable (Fence) -> Bool = { $0.sample == key && $0.attempt == attempt }
       outputs.cancel(where: isOver)
       for line in lines { line.drop(where: isOver) }
-    case .stepDone(let key, let step, let labels, let payload): finishStep(key, step, labels, payload)
+    case .stepDone(let key, let step, let signal, let labels, let payload):
+      finishStep(key, step, signal, labels, payload)
     case .computed(let span): configuration.trace?(span)
     case .note(let text): configuration.note(text)
     }
@@ -321,28 +337,33 @@ public actor Coordinator {
   }
 
   private func sendLatents(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32) {
-    guard let sample = samples[key], sample.latents.indices.contains(Int(step)), let first = lines.first else { return }
-    let latents = sample.latents[Int(step)]
+    guard let sample = samples[key], sample.inputs.indices.contains(Int(step)), let first = lines.first else { return }
+    let (latents, isMeasurement) = (sample.inputs[Int(step)].latents, sample.inputs[Int(step)].isMeasurement)
     guard let plan = TensorPlan(.latents, .float32, shape: latents.shape),
       // The model's output has the shape of its latents.
       let output = TensorPlan(.output, .float32, shape: latents.shape)
     else { return fail(key, JobError(.tensor, "Latents of shape \(latents.shape) do not travel.")) }
     do {
       let expected = fence(key, attempt, stage: lines.count, step: step)
-      try outputs.expect(.init(output, fence: expected, sender: core.lastStageKey))
+      if !isMeasurement { try outputs.expect(.init(output, fence: expected, sender: core.lastStageKey)) }
     } catch {
       return fail(key, JobError(.memory, "The outputs of all steps in flight are too large: \(error)."))
     }
     first.send(plan, latents.payload(), fence: fence(key, attempt, stage: 0, step: step))
   }
 
-  private func finishStep(_ key: SampleKey, _ step: UInt32, _ labels: [LabelledStream], _ payload: Payload) {
-    guard let output = samples[key]?.output, let waiting = samples[key]?.waiting else { return }
+  private func finishStep(
+    _ key: SampleKey, _ step: UInt32, _ signal: Float?, _ labels: [LabelledStream], _ payload: Payload
+  ) {
+    guard let sample = samples[key], let waiting = sample.waiting, sample.inputs.indices.contains(Int(step)),
+      sample.output != nil || sample.inputs[Int(step)].isMeasurement
+    else { return }
     samples[key]?.output = nil
     samples[key]?.waiting = nil
     do {
       waiting.resume(
-        returning: StepResult(output: output, clusters: try WireClusters.unpack(labels, payload)))
+        returning: Answer(
+          output: sample.output, clusters: try WireClusters.unpack(labels, payload), signal: signal))
     } catch {
       waiting.resume(throwing: JobError(.malformed, "The labels of step \(step + 1) make no sense: \(error)."))
     }
@@ -360,10 +381,16 @@ private struct RunningJob {
 /// A sample as the runtime knows it: its numbers.
 private struct RemoteSample {
   let condition: Condition
-  /// By step, so that another pipeline can do them again.
-  var latents: [Tensor] = []
+  /// What an order begins with.
+  struct Input {
+    let latents: Tensor
+    let isMeasurement: Bool
+  }
+
+  /// By order, so that another pipeline can do them again.
+  var inputs: [Input] = []
   /// Of the step in hand.
   var output: Tensor?
   /// The denoiser that waits for the step in hand.
-  var waiting: CheckedContinuation<StepResult, any Error>?
+  var waiting: CheckedContinuation<Coordinator.Answer, any Error>?
 }

@@ -104,7 +104,8 @@ extension CoordinatorCore {
       post(.stepBegin(request.order), request.labels, fence: fence, to: worker)
     }
     jobs[job].samples[sample].inFlight = StepInFlight(
-      step: step, stages: Set(0..<UInt32(pipeline.plan.stages.count)), advanced: milliseconds)
+      step: step, stages: Set(0..<UInt32(pipeline.plan.stages.count)), advanced: milliseconds,
+      hasOutput: request.order.kind == .measure)
     emit(.sendLatents(record.key, attempt: record.attempt, step: UInt32(step)))
   }
 
@@ -114,13 +115,14 @@ extension CoordinatorCore {
       let inFlight = jobs[job].samples[sample].inFlight, inFlight.step == Int(fence.step),
       inFlight.stages.contains(fence.stage)
     else { return }
-    let isFull = jobs[job].samples[sample].steps[inFlight.step].order.distance == nil
+    let isFull = jobs[job].samples[sample].steps[inFlight.step].order.kind == .full
     if isFull {
       let blocks = pipeline.plan.stages[Int(fence.stage)].blocks
       let operations = blocks.reduce(0) { $0 + jobs[job].facts.blocks[$1].operations }
       workers[worker].speed.add(operations: operations, microseconds: report.microseconds)
     }
     jobs[job].samples[sample].inFlight?.stages.remove(fence.stage)
+    jobs[job].samples[sample].inFlight?.signal = report.signal ?? inFlight.signal
     let time = milliseconds
     jobs[job].samples[sample].inFlight?.advanced = time
     jobs[job].samples[sample].inFlight?.labels += report.labels
@@ -155,7 +157,8 @@ extension CoordinatorCore {
     jobs[job].losses = 0
     emit(
       .stepDone(
-        record.key, step: UInt32(inFlight.step), inFlight.labels, labels: Payload(inFlight.labelBytes)))
+        record.key, step: UInt32(inFlight.step), signal: inFlight.signal, inFlight.labels,
+        labels: Payload(inFlight.labelBytes)))
   }
 
   /// A worker could not load its blocks, or not compute a step.

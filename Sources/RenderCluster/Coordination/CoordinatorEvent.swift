@@ -44,8 +44,8 @@ public enum CoordinatorEffect: Sendable, Equatable {
   case sendLatents(SampleKey, attempt: UInt32, step: UInt32)
   /// What was sent of a sample or is expected has no point any more.
   case forget(SampleKey, attempt: UInt32)
-  /// The step that the denoiser wanted is done.
-  case stepDone(SampleKey, step: UInt32, [LabelledStream], labels: Payload)
+  /// The step that the denoiser wanted is done, or measured.
+  case stepDone(SampleKey, step: UInt32, signal: Float?, [LabelledStream], labels: Payload)
   /// A stage has computed, for whoever draws it; microseconds by the coordinator's clock.
   case computed(StageSpan)
   /// Something that people should know.

@@ -31,7 +31,13 @@ public struct RemoteTransport: StageTransport {
   }
 
   public func step(_ context: StepContext, latents: Tensor, probe: Probe?) async throws -> StepResult {
-    try await coordinator.step(key(context.sample), context, latents)
+    let answer = try await coordinator.step(key(context.sample), context, latents)
+    guard let output = answer.output else { throw StageError.unknownSample(context.sample) }
+    return StepResult(output: output, clusters: answer.clusters, signal: answer.signal)
+  }
+
+  public func measure(_ context: StepContext, latents: Tensor) async throws -> Float? {
+    try await coordinator.step(key(context.sample), context, latents, isMeasurement: true).signal
   }
 
   public func close(_ id: SampleID) async { await coordinator.close(key(id)) }

@@ -56,7 +56,10 @@ struct StepInFlight: Sendable, Equatable {
   var stages: Set<UInt32>
   /// When it began, or a stage last reported, in milliseconds.
   var advanced: Int64
+  /// Of a measurement there is none to come.
   var hasOutput = false
+  /// What a stage measured.
+  var signal: Float?
   /// What the stages found, in the order of their reports.
   var labels: [LabelledStream] = []
   var labelBytes: [UInt8] = []

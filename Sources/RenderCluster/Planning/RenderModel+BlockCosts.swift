@@ -32,13 +32,17 @@ extension RenderModel {
   }
 
   /// The operations of each block at a cached step of one sample, as ``blockCosts(grid:textTokens:policy:precision:)`` has
-  /// those of a full step. Forecasts are not counted: they cost memory traffic, not operations.
+  /// those of a full step: the mean over the cached steps of a run. Forecasts are not counted: they cost memory traffic,
+  /// not operations.
   public func cachedOperations(
-    grid: TokenGrid, textTokens: Int, policy: any FeatureCachePolicy, precision: Precision
+    grid: TokenGrid, textTokens: Int, policy: any FeatureCachePolicy, steps: Int, precision: Precision
   ) throws -> [Int] {
     let shapes = try transformerShapes(precision, blocks: nil)
-    return operations(cost(grid, textTokens: textTokens), shapes, grid: grid) { branch in
-      branch.tokens == 0 ? 0 : branch.operations / branch.tokens * policy.computedTokens(branch)
+    let cached = policy.plannedSteps(steps).filter { !$0.kind.isFull }
+    let cost = cost(grid, textTokens: textTokens)
+    if policy.makeOutputForecast() != nil { return Array(repeating: 0, count: shapes.blockCount) }
+    return operations(cost, shapes, grid: grid) { branch in
+      cached.reduce(0) { $0 + policy.computedOperations(branch, at: $1) / cached.count }
     }
   }
 

@@ -23,7 +23,7 @@ struct SampleSettings: Sendable, Equatable {
   var payload: Payload {
     let streams = TokenStream.allCases.filter(cache.propagatingStreams.contains).map { JSONValue.string("\($0)") }
     let json: JSONObject = [
-      "cache": .object(cache.json), "propagating_streams": .array(streams),
+      "cache": .object(cache.json), "family": .string(cache.family.rawValue), "propagating_streams": .array(streams),
       "authors_quirks": .integer(Int(cache.authorsQuirks.rawValue)),
       "class_label": classLabel.map(JSONValue.integer) ?? .null,
       "valid_text_tokens": validTokens.map(JSONValue.integer) ?? .null,
@@ -42,8 +42,11 @@ struct SampleSettings: Sendable, Equatable {
     guard let cache = json["cache"]?.object, let streams = json["propagating_streams"]?.array else {
       throw WireError("The settings of a sample lack their caching")
     }
+    guard let family = json["family"]?.string.flatMap(CacheSettings.Family.init(rawValue:)) else {
+      throw WireError("The settings of a sample lack their family")
+    }
     // Whatever the method does not name has no meaning for it.
-    var base = CacheSettings.flux
+    var base = CacheSettings.of(family)
     guard let quirks = json["authors_quirks"]?.int.flatMap(UInt8.init(exactly:)) else {
       throw WireError("The settings of a sample lack the quirks of its family")
     }

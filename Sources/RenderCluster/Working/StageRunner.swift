@@ -6,6 +6,10 @@ import Tensors
 struct StageTask: Sendable {
   let key: SampleKey
   let attempt: UInt32
+  /// The place of the order among those of its sample.
+  let step: UInt32
+  /// Whether the step is only to be measured.
+  let isMeasurement: Bool
   let context: StepContext
   let input: Stage.Input
 }
@@ -13,8 +17,10 @@ struct StageTask: Sendable {
 /// A step that is computed, or could not be.
 struct StageOutcome: Sendable {
   let task: StageTask
-  let result: Result<Stage.Output, any Error>
+  /// Nil for a measurement.
+  let result: Result<Stage.Output?, any Error>
   let clusters: WireLabels
+  let signal: Float?
   /// By the clock of this process.
   let startMicroseconds: Int64
   /// Without steps of other samples that were computed in between.
@@ -52,7 +58,7 @@ final class StageRunner: Sendable {
 
   func add(_ task: StageTask) {
     add { queue in
-      if task.context.kind.isFull { queue.full.append(task) } else { queue.cached.append(task) }
+      if task.context.kind.isFull && !task.isMeasurement { queue.full.append(task) } else { queue.cached.append(task) }
     }
   }
 
@@ -123,7 +129,14 @@ extension Stage {
   fileprivate func compute(_ task: StageTask, _ runner: StageRunner) -> Int64 {
     let start = Clock.microseconds
     var others: Int64 = 0
-    let result: Result<(output: Output, clusters: WireLabels), any Error> = Result {
+    let result: Result<(output: Output?, clusters: WireLabels, signal: Float?), any Error> = Result {
+      guard !task.isMeasurement else {
+        let signal = try measure(task.context, task.input) { stage in
+          runner.finishedBlock()
+          stage.runErrands(runner)
+        }
+        return (nil, WireLabels(), signal)
+      }
       let result = try run(task.context, task.input) { stage in
         runner.finishedBlock()
         stage.runErrands(runner)
@@ -131,13 +144,14 @@ extension Stage {
         while let urgent = runner.nextCached() { others += stage.compute(urgent, runner) }
       }
       try result.output.checkNumbers()
-      return (result.output, WireClusters.pack(result.clusters))
+      return (result.output, WireClusters.pack(result.clusters), result.signal)
     }
     let whole = Clock.microseconds - start
     runner.finish(
       StageOutcome(
         task: task, result: result.map(\.output), clusters: (try? result.get())?.clusters ?? WireLabels(),
-        startMicroseconds: start, microseconds: whole - others, cacheBytes: cacheBytes))
+        signal: (try? result.get())?.signal, startMicroseconds: start, microseconds: whole - others,
+        cacheBytes: cacheBytes))
     return whole
   }
 }

@@ -178,6 +178,9 @@ public actor Worker {
     case .unload: await unload()
     case .open(let key, let attempt, let opening, let settings): await open(key, attempt, opening, settings)
     case .expectInput(let key, let attempt, let step): await expectInput(key, attempt, step)
+    case .skipInput(let key, let attempt, let step):
+      tensors?.cancel { $0.sample == key && $0.attempt == attempt && $0.step == step }
+      await expectInput(key, attempt, step + 1)
     case .compute(let key, let attempt, let step, let order, let labels):
       await compute(key, attempt, step, order, labels)
     case .close(let key, let attempt): await close(key, attempt)
@@ -314,12 +317,13 @@ public actor Worker {
   /// Hands on what a step gave, then reports it.
   private func finish(_ outcome: StageOutcome) async {
     let (key, attempt) = (outcome.task.key, outcome.task.attempt)
-    let step = UInt32(outcome.task.context.index)
+    let step = outcome.task.step
     cacheBytes = outcome.cacheBytes
     guard let stage, let sample = samples[key], sample.attempt == attempt else { return }
     switch outcome.result {
     case .success(let output):
-      for (stream, tensor) in output.tensors {
+      // A measurement hands on nothing.
+      for (stream, tensor) in output?.tensors ?? [] {
         guard let plan = TensorPlan(stream, .float32, shape: tensor.shape) else { continue }
         var fence = sample.fence(step: step, stage)
         fence.stage += 1
@@ -327,7 +331,7 @@ public actor Worker {
       }
       let report = StepReport(
         microseconds: UInt64(outcome.microseconds), clockMicroseconds: UInt64(outcome.startMicroseconds),
-        labels: outcome.clusters.labels)
+        signal: outcome.signal, labels: outcome.clusters.labels)
       await apply(.computed(key, attempt: attempt, step: step, report, labels: outcome.clusters.payload))
     case .failure(let error):
       let reason: Reason = error is NotANumber ? .numeric : .internal

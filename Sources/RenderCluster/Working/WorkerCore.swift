@@ -30,6 +30,8 @@ public enum WorkerEffect: Sendable, Equatable {
   case open(SampleKey, attempt: UInt32, SampleOpening, settings: Payload)
   /// Expects the input of a step.
   case expectInput(SampleKey, attempt: UInt32, step: UInt32)
+  /// Expects that of the next step instead of this one's, which has none.
+  case skipInput(SampleKey, attempt: UInt32, step: UInt32)
   case compute(SampleKey, attempt: UInt32, step: UInt32, StepOrder, labels: Payload)
   case close(SampleKey, attempt: UInt32)
   /// Says hello again: nothing has come from the coordinator for so long that it will have given this worker up.
@@ -224,9 +226,14 @@ public struct WorkerCore: Sendable {
   /// Has a step computed for which everything is there.
   private mutating func begin(_ index: Int) {
     let sample = samples[index]
-    guard sample.hasCondition, sample.hasInput, !sample.isComputing, let order = sample.order,
-      order.step == sample.step
-    else { return }
+    guard sample.hasCondition, !sample.isComputing, let order = sample.order, order.step == sample.step else { return }
+    // The first stage alone measures.
+    if order.order.kind == .measure, sample.stage > 0 {
+      samples[index].order = nil
+      effects.append(.skipInput(sample.key, attempt: sample.attempt, step: order.step))
+      return finish(sample.key, sample.attempt, order.step, .stepDone(StepReport(microseconds: 0)), .empty)
+    }
+    guard sample.hasInput else { return }
     samples[index].isComputing = true
     samples[index].order = nil
     effects.append(

@@ -31,7 +31,7 @@ struct WorkerSample: Sendable {
 
   func setup(_ condition: Condition) -> SampleSetup {
     SampleSetup(
-      id: id, inputs: SampleInputs(grid: grid, condition: condition, guidance: guidance),
+      id: id, inputs: SampleInputs(grid: grid, condition: condition, guidance: guidance), steps: Int(opening.steps),
       policy: settings.cache.policy,
       choices: KeyedChoices(seed: opening.seed, row: UInt16(truncatingIfNeeded: key.row)))
   }
@@ -104,16 +104,24 @@ struct WorkerSample: Sendable {
   mutating func task(
     _ step: UInt32, _ order: StepOrder, _ labels: Payload, _ stage: LoadedStage
   ) throws -> StageTask {
-    let kind = order.distance.map { StepKind.cached(distance: Int($0)) } ?? .full
+    let kind: StepKind =
+      switch order.kind {
+      case .cached(let distance): .cached(distance: Int(distance))
+      case .full, .measure: .full
+      }
     let context = StepContext(
-      sample: id, index: Int(step), kind: kind, timestep: order.timestep,
+      sample: id, index: Int(order.index), kind: kind, timestep: order.timestep,
       clusters: try WireClusters.unpack(order.labels, labels))
     defer { input = [:] }
     if let latents = input[.latents] {
-      return StageTask(key: key, attempt: attempt, context: context, input: .latents(latents))
+      return StageTask(
+        key: key, attempt: attempt, step: step, isMeasurement: order.kind == .measure, context: context,
+        input: .latents(latents))
     }
     var streams: [TokenStream: Tensor] = [:]
     for (stream, tensor) in input { if let stream = stream.tokens { streams[stream] = tensor } }
-    return StageTask(key: key, attempt: attempt, context: context, input: .state(BlockState(streams)))
+    return StageTask(
+      key: key, attempt: attempt, step: step, isMeasurement: false, context: context, input: .state(BlockState(streams))
+    )
   }
 }

@@ -7,18 +7,33 @@ public enum CacheOption: String, Sendable, CaseIterable {
   case propagationRatio = "propagation_ratio"
   case kMeansIterations = "kmeans_iterations"
   case quirks
+  case freshRatio = "fresh_ratio"
+  case cacheType = "cache_type"
+  case threshold
+  case decayRate = "decay_rate"
+  case minTaylorSteps = "min_taylor_steps"
+  case maxTaylorSteps = "max_taylor_steps"
+  case maxWarmupSteps = "max_warmup_steps"
+  case maxCachedSteps = "max_cached_steps"
+  case maxContinuousCachedSteps = "max_continuous_cached_steps"
 
   private static let otherNames: [String: CacheOption] = [
     "fresh_threshold": .interval, "N": .interval, "E": .firstEnhance, "O": .maxOrder, "K": .clusterNum,
-    "gamma": .propagationRatio,
+    "gamma": .propagationRatio, "rel_l1_thresh": .threshold, "residual_diff_threshold": .threshold, "rdt": .threshold,
+    "base_threshold": .threshold,
   ]
 
   /// The methods that the option has a meaning for.
   public var methods: Set<CacheSettings.Method> {
     switch self {
-    case .interval, .firstEnhance: [.fora, .taylorseer, .clusca]
-    case .maxOrder: [.taylorseer, .clusca]
+    case .interval: [.fora, .taylorseer, .clusca, .toca, .duca, .taylorSeerLite]
+    case .firstEnhance: [.fora, .taylorseer, .clusca, .toca, .duca, .speca, .taylorSeerLite]
+    case .maxOrder: [.taylorseer, .clusca, .speca, .taylorSeerLite]
     case .clusterNum, .propagationRatio, .kMeansIterations, .quirks: [.clusca]
+    case .freshRatio, .cacheType: [.toca, .duca]
+    case .threshold: [.speca, .teacache, .fbcache]
+    case .decayRate, .minTaylorSteps, .maxTaylorSteps: [.speca]
+    case .maxWarmupSteps, .maxCachedSteps, .maxContinuousCachedSteps: [.fbcache]
     }
   }
 
@@ -32,6 +47,17 @@ public enum CacheOption: String, Sendable, CaseIterable {
     case .propagationRatio: "how far features move towards the fresh one of their cluster (0 to 1)"
     case .kMeansIterations: "at most so many iterations of k-means (1 to 1000)"
     case .quirks: "none, or authors: where the authors' code differs from its description, do as the code"
+    case .freshRatio: "tokens of the MLPs that are computed at a cached step, as a share (0 to 1)"
+    case .cacheType: "how these tokens are chosen: attention or random"
+    case .threshold:
+      "the change of the first block (teacache, fbcache) or the error of a forecast (speca) above which a step is full "
+        + "(0 to 1000)"
+    case .decayRate: "what the threshold is multiplied by over a run (0 to 1)"
+    case .minTaylorSteps: "cached steps after a full one before forecasts are checked (0 to 10000)"
+    case .maxTaylorSteps: "most cached steps after a full one (1 to 10000)"
+    case .maxWarmupSteps: "full steps at the beginning (0 to 10000)"
+    case .maxCachedSteps: "most cached steps of a run (-1 to 10000; -1: any number)"
+    case .maxContinuousCachedSteps: "most cached steps one after another (-1 to 10000; -1: any number)"
     }
   }
 
@@ -53,14 +79,17 @@ extension CacheSettings {
     case fast
   }
 
-  /// These settings with the distance of full steps of a preset; `balanced` is the family's own.
+  /// These settings with the distance of full steps of a preset, or with its threshold; `balanced` is the family's own.
   public func with(_ preset: Preset, family: CacheSettings) -> CacheSettings {
     var settings = self
     switch preset {
     case .quality: settings.interval = 3
-    case .balanced: settings.interval = family.interval
+    case .balanced: settings.interval = family.using(method).interval
     case .fast: settings.interval = 7
     }
+    // Of the methods that decide by a threshold.
+    let threshold = family.using(method).threshold
+    settings.threshold = preset == .quality ? threshold / 2 : preset == .fast ? threshold * 2 : threshold
     return settings
   }
 
@@ -95,15 +124,29 @@ extension CacheSettings {
       keep(number)
       return true
     }
+    func number(_ range: ClosedRange<Double>, _ keep: (Double) -> Void) -> Bool {
+      guard let number = Double(value), range.contains(number) else { return false }
+      keep(number)
+      return true
+    }
     switch option {
     case .interval: return integer(1...10_000) { interval = $0 }
     case .firstEnhance: return integer(1...10_000) { enhancedSteps = $0 }
     case .maxOrder: return integer(0...8) { maximumOrder = $0 }
     case .clusterNum: return integer(0...65_536) { clusters = $0 }
     case .kMeansIterations: return integer(1...1000) { kMeansIterations = $0 }
-    case .propagationRatio:
-      guard let number = Double(value), number >= 0, number <= 1 else { return false }
-      propagation = number
+    case .propagationRatio: return number(0...1) { propagation = $0 }
+    case .freshRatio: return number(0...1) { freshRatio = $0 }
+    case .threshold: return number(0...1000) { threshold = $0 }
+    case .decayRate: return number(0...1) { decay = $0 }
+    case .minTaylorSteps: return integer(0...10_000) { minimumCachedSteps = $0 }
+    case .maxTaylorSteps: return integer(1...10_000) { maximumContinuousSteps = $0 }
+    case .maxWarmupSteps: return integer(0...10_000) { warmupSteps = $0 }
+    case .maxCachedSteps: return integer(-1...10_000) { maximumCachedSteps = $0 }
+    case .maxContinuousCachedSteps: return integer(-1...10_000) { maximumContinuousSteps = $0 }
+    case .cacheType:
+      guard let choice = TokenChoice(rawValue: value) else { return false }
+      tokenChoice = choice
     case .quirks:
       guard value == "none" || value == "authors" else { return false }
       quirks = value == "authors" ? authorsQuirks : []

@@ -21,6 +21,14 @@ extension CacheSettings {
     case .propagationRatio: .number(propagation)
     case .kMeansIterations: .integer(kMeansIterations)
     case .quirks: .string(quirks == authorsQuirks ? "authors" : "none")
+    case .freshRatio: .number(freshRatio)
+    case .cacheType: .string(tokenChoice.rawValue)
+    case .threshold: .number(threshold)
+    case .decayRate: .number(decay)
+    case .minTaylorSteps: .integer(minimumCachedSteps)
+    case .maxTaylorSteps, .maxContinuousCachedSteps: .integer(maximumContinuousSteps)
+    case .maxWarmupSteps: .integer(warmupSteps)
+    case .maxCachedSteps: .integer(maximumCachedSteps)
     }
   }
 
@@ -33,7 +41,7 @@ extension CacheSettings {
       guard let method = value.string.flatMap(Method.init(rawValue:)) else {
         throw CacheOptionError(description: "\(value.text()) is no caching method")
       }
-      settings.method = method
+      settings = settings.using(method)
     }
     if let value = json["preset"] {
       guard let preset = value.string.flatMap(Preset.init(rawValue:)) else {

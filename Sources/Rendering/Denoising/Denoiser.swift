@@ -87,6 +87,10 @@ public struct Denoiser: AsyncSequence, Sendable {
     private var isOpen = false
     /// The clusters of each row, from the last full step on.
     private var clusters: [UInt16: [TokenStream: TokenClusters]] = [:]
+    /// Decides the kinds of the steps, for all rows and all stages.
+    private var schedule: any StepSchedule
+    /// Of the outputs of each row, for policies that forecast these.
+    private var forecasts: [OutputForecast]
 
     fileprivate init(
       task: DenoisingTask, transport: any StageTransport,
@@ -96,6 +100,9 @@ public struct Denoiser: AsyncSequence, Sendable {
       self.transport = transport
       self.probe = probe
       latents = task.latents
+      schedule = task.policy.schedule(steps: task.schedule.steps)
+      let rows = task.guidance == nil ? 1 : 2
+      forecasts = task.policy.makeOutputForecast().map { Array(repeating: $0, count: rows) } ?? []
       run = task.schedule.start(noise: task.noise)
     }
 
@@ -123,7 +130,8 @@ public struct Denoiser: AsyncSequence, Sendable {
         let inputs = row == 0 ? task.inputs : task.guidance?.inputs ?? task.inputs
         try await transport.open(
           SampleSetup(
-            id: SampleID(job: task.job, row: row), inputs: inputs, policy: task.policy, choices: task.choices(row)))
+            id: SampleID(job: task.job, row: row), inputs: inputs, steps: task.schedule.steps, policy: task.policy,
+            choices: task.choices(row)))
       }
     }
 
@@ -135,11 +143,15 @@ public struct Denoiser: AsyncSequence, Sendable {
 
     private mutating func step(_ index: Int) async throws -> DenoisedStep {
       let start = ContinuousClock.now
-      let kind = task.policy.kind(ofStep: index)
       let timestep = task.schedule.timestep(index)
-      let results = try await results(index, kind, timestep)
-      if kind.isFull { for (row, result) in zip(rows, results) { clusters[row] = result.clusters } }
-      let outputs = results.map(\.output)
+      let signal = schedule.needsSignal ? try await measure(index, timestep) : nil
+      let kind = schedule.next(signal: signal)
+      let outputs: [Tensor]
+      if case .cached(let distance) = kind, !forecasts.isEmpty {
+        outputs = forecasts.map { $0.forecast(distance: distance) }
+      } else {
+        outputs = try await stageOutputs(index, kind, timestep)
+      }
       let guided = task.guidance.map { $0.guide(outputs[0], awayFrom: outputs[1]) } ?? outputs[0]
       let denoised = run.advance(&latents, predicted: guided)
       return DenoisedStep(
@@ -147,25 +159,48 @@ public struct Denoiser: AsyncSequence, Sendable {
         denoised: denoised, duration: start.duration(to: .now))
     }
 
+    /// The model's output for each row, and what else a step brings is kept.
+    private mutating func stageOutputs(_ index: Int, _ kind: StepKind, _ timestep: Float) async throws -> [Tensor] {
+      let (latents, transport, probe) = (latents, transport, probe)
+      let results = try await forEachRow(index, kind, timestep) { context in
+        try await transport.step(context, latents: latents, probe: probe(index, context.sample.row))
+      }
+      schedule.finish(signal: Self.mean(results.map(\.signal)))
+      let outputs = results.map(\.output)
+      guard kind.isFull else { return outputs }
+      for (row, result) in zip(rows, results) { clusters[row] = result.clusters }
+      for row in forecasts.indices { forecasts[row].keep(outputs[row], step: index) }
+      return outputs
+    }
+
+    /// How far a step is from those before, over all rows.
+    private func measure(_ index: Int, _ timestep: Float) async throws -> Float? {
+      let (latents, transport) = (latents, transport)
+      // What it will be is not known; a full step asks for no clusters.
+      return Self.mean(
+        try await forEachRow(index, .full, timestep) { try await transport.measure($0, latents: latents) })
+    }
+
+    /// Nil if one is missing.
+    private static func mean(_ signals: [Float?]) -> Float? {
+      let known = signals.compactMap { $0 }
+      guard known.count == signals.count, !known.isEmpty else { return nil }
+      return Float(known.reduce(0.0) { $0 + Double($1) } / Double(known.count))
+    }
+
     /// What the stages give for each row; both rows are on their way at once, so that several stages have work.
-    private func results(_ index: Int, _ kind: StepKind, _ timestep: Float) async throws -> [StepResult] {
+    private func forEachRow<Value: Sendable>(
+      _ index: Int, _ kind: StepKind, _ timestep: Float, _ body: @escaping @Sendable (StepContext) async throws -> Value
+    ) async throws -> [Value] {
       let contexts = rows.map { row in
         StepContext(
           sample: SampleID(job: task.job, row: row), index: index, kind: kind, timestep: timestep,
           clusters: kind.isFull ? [:] : clusters[row] ?? [:])
       }
-      let (latents, transport, probe) = (latents, transport, probe)
-      guard contexts.count > 1 else {
-        return [try await transport.step(contexts[0], latents: latents, probe: probe(index, 0))]
-      }
-      return try await withThrowingTaskGroup(of: (UInt16, StepResult).self) { group in
-        for context in contexts {
-          group.addTask {
-            let row = context.sample.row
-            return (row, try await transport.step(context, latents: latents, probe: probe(index, row)))
-          }
-        }
-        var results: [(UInt16, StepResult)] = []
+      guard contexts.count > 1 else { return [try await body(contexts[0])] }
+      return try await withThrowingTaskGroup(of: (UInt16, Value).self) { group in
+        for context in contexts { group.addTask { (context.sample.row, try await body(context)) } }
+        var results: [(UInt16, Value)] = []
         for try await result in group { results.append(result) }
         return results.sorted { $0.0 < $1.0 }.map(\.1)
       }

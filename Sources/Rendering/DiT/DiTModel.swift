@@ -67,9 +67,12 @@ public struct DiTModel: RenderModel {
   }
 
   public func cost(_ grid: TokenGrid, textTokens: Int) -> StepCost {
-    StepCost(
-      branches: checkpoint.transformer.branches,
-      outsideOfBranches: checkpoint.transformer.operationsOutsideOfBranches, beforeSteps: 0)
+    let transformer = checkpoint.transformer
+    // What a model estimates of its noise's variance is left away.
+    return StepCost(
+      branches: transformer.branches, outsideOfBranches: transformer.operationsOutsideOfBranches, beforeSteps: 0,
+      outputElements: transformer.grid.tokens * transformer.patchSize * transformer.patchSize
+        * transformer.inputChannels)
   }
 
   /// At most: of embedders that all blocks share the file has a copy for each.

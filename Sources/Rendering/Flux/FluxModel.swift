@@ -65,7 +65,8 @@ public struct FluxModel: RenderModel {
       branches: checkpoint.transformer.branches(imageTokens: grid.tokens, textTokens: textTokens),
       outsideOfBranches: checkpoint.transformer.operationsOutsideOfBranches(
         imageTokens: grid.tokens),
-      beforeSteps: checkpoint.transformer.operationsBeforeSteps(textTokens: textTokens))
+      beforeSteps: checkpoint.transformer.operationsBeforeSteps(textTokens: textTokens),
+      outputElements: grid.tokens * checkpoint.transformer.outputChannels)
   }
 
   public func weightBytes(_ precision: Precision) -> WeightBytes {

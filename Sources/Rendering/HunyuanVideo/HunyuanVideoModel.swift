@@ -74,7 +74,8 @@ public struct HunyuanVideoModel: RenderModel {
     return StepCost(
       branches: transformer.branches(videoTokens: grid.tokens, textTokens: textTokens),
       outsideOfBranches: transformer.operationsOutsideOfBranches(videoTokens: grid.tokens, textTokens: textTokens),
-      beforeSteps: transformer.operationsBeforeSteps(textTokens: textTokens))
+      beforeSteps: transformer.operationsBeforeSteps(textTokens: textTokens),
+      outputElements: grid.tokens * transformer.tokenChannels.output)
   }
 
   /// At most: the last layers of Llama are in the file but not used.

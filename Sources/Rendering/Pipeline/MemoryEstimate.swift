@@ -35,7 +35,7 @@ public struct MemoryEstimate: Sendable, Hashable {
       let grid = model.grid(request)
       let cost = model.cost(grid, textTokens: request.textTokens)
       let policy = request.cache.policy
-      cache = max(cache, request.rows * cost.branches.reduce(0) { $0 + policy.byteCount($1) })
+      cache = max(cache, RunSummary(policy, kinds: [], rows: request.rows, cost: cost).cacheBytes)
       let width = cost.branches.map(\.width).max() ?? 0
       let tokens = grid.tokens + request.textTokens
       activations = max(activations, Self.activationBytes(tokens: tokens, width: width))

@@ -103,11 +103,14 @@ public struct StepCost: Sendable {
   public var outsideOfBranches: Int
   /// Those before the first step.
   public var beforeSteps: Int
+  /// The numbers of the model's output.
+  public var outputElements: Int
 
-  public init(branches: [BranchShape], outsideOfBranches: Int, beforeSteps: Int) {
+  public init(branches: [BranchShape], outsideOfBranches: Int, beforeSteps: Int, outputElements: Int) {
     self.branches = branches
     self.outsideOfBranches = outsideOfBranches
     self.beforeSteps = beforeSteps
+    self.outputElements = outputElements
   }
 }
 

@@ -14,25 +14,31 @@ public struct RunSummary: Sendable, Hashable {
   public var cacheBytes = 0
 
   /// - Parameters:
+  ///   - kinds: of all steps, as they were; before a run those that the policy plans.
   ///   - rows: the samples of a step: 2 under classifier-free guidance.
   ///   - cost: of one sample.
-  public init(_ policy: any FeatureCachePolicy, steps: Int, rows: Int, cost: StepCost) {
-    let full = cost.branches.reduce(cost.outsideOfBranches) { Self.sum($0, $1.operations) }
-    // Forecasting costs a multiplication and an addition an element and order; it is left out, as in the papers.
-    let cached = cost.branches.reduce(cost.outsideOfBranches) { sum, shape in
-      Self.sum(sum, shape.tokens == 0 ? 0 : shape.operations / shape.tokens * policy.computedTokens(shape))
-    }
+  public init(_ policy: any FeatureCachePolicy, kinds: [StepKind], rows: Int, cost: StepCost) {
     let tokens = cost.branches.reduce(0) { $0 + $1.tokens }
-    let cachedTokens = cost.branches.reduce(0) { $0 + policy.computedTokens($1) }
-    fullSteps = (0..<steps).count { policy.kind(ofStep: $0).isFull }
-    cachedSteps = steps - fullSteps
+    var computed = 0
+    // Forecasting costs a multiplication and an addition an element and order; it is left out, as in the papers. So is
+    // what decides the kinds of steps.
     let before = Self.product(rows, cost.beforeSteps)
-    operations = Self.sum(
-      before, Self.sum(Self.product(rows * fullSteps, full), Self.product(rows * cachedSteps, cached)))
-    uncachedOperations = Self.sum(before, Self.product(rows * steps, full))
-    computedTokens =
-      tokens == 0 ? 0 : Double(fullSteps * tokens + cachedSteps * cachedTokens) / Double(steps * tokens)
-    cacheBytes = rows * cost.branches.reduce(0) { $0 + policy.byteCount($1) }
+    (operations, uncachedOperations) = (before, before)
+    let full = cost.branches.reduce(cost.outsideOfBranches) { Self.sum($0, $1.operations) }
+    let stagesRest = policy.makeOutputForecast() != nil
+    for (index, kind) in kinds.enumerated() {
+      let step = PlannedStep(index: index, of: kinds.count, kind: kind)
+      let outside = stagesRest && !kind.isFull ? 0 : cost.outsideOfBranches
+      let ofStep = cost.branches.reduce(outside) { Self.sum($0, policy.computedOperations($1, at: step)) }
+      operations = Self.sum(operations, Self.product(rows, ofStep))
+      uncachedOperations = Self.sum(uncachedOperations, Self.product(rows, full))
+      computed += cost.branches.reduce(0) { $0 + policy.computedTokens($1, at: step) }
+    }
+    fullSteps = kinds.count(where: \.isFull)
+    cachedSteps = kinds.count - fullSteps
+    computedTokens = tokens == 0 || kinds.isEmpty ? 0 : Double(computed) / Double(kinds.count * tokens)
+    cacheBytes =
+      rows * (cost.branches.reduce(0) { $0 + policy.byteCount($1) } + policy.byteCount(ofOutput: cost.outputElements))
   }
 
   // Ten thousand steps of a poster are more operations than 63 bits can count: the largest number stands for them then.

@@ -76,7 +76,9 @@ public enum NumericsClass {
     sum.add(
       Feature(terms: terms, coefficients: [1, 2, 4.0 / 3]), gate: Tensor(numbers(10, width), shape: [width]))
     let series = TaylorSeer(schedule: IntervalSchedule(interval: 3, enhancedSteps: 1), maximumOrder: 2)
-      .makeCache(choices: KeyedChoices(seed: 0, row: 0))
+      .makeCache(
+        CacheSetup(
+          choices: KeyedChoices(seed: 0, row: 0), steps: 8, layout: BlockLayout(blocks: 1, splitBlocks: 0), columns: 1))
     var forecast = sum
     for (index, term) in terms.enumerated() {
       series.begin(CacheStep(index: 3 * index, kind: .full))

@@ -11,6 +11,15 @@ public actor Stage {
   private struct Running {
     let sample: any TransformerSample
     let cache: any FeatureCache
+    /// What measuring a step has computed of it already.
+    var begun: Begun?
+  }
+
+  /// A step up to the boundary at which its signal was measured.
+  private struct Begun {
+    let step: Int
+    let boundary: Int
+    let state: BlockState
   }
 
   public init(_ model: any DiffusionTransformer) { self.model = model }
@@ -26,7 +35,10 @@ public actor Stage {
   /// - Throws: `SampleError` if the inputs do not fit the model.
   public func open(_ setup: SampleSetup) throws {
     samples[setup.id] = Running(
-      sample: try model.makeSample(setup.inputs), cache: setup.policy.makeCache(choices: setup.choices))
+      sample: try model.makeSample(setup.inputs),
+      cache: setup.policy.makeCache(
+        CacheSetup(
+          choices: setup.choices, steps: setup.steps, layout: model.layout, columns: setup.inputs.grid.columns)))
   }
 
   /// Frees what is held of a sample; nothing happens if there is none of this name.
@@ -48,33 +60,81 @@ public actor Stage {
     case output(Tensor)
   }
 
+  /// What a step gives at this stage.
+  public struct Finished: Sendable {
+    /// For the next stage, or the model's output.
+    public var output: Output
+    /// The clusters that were found here.
+    public var clusters: [TokenStream: TokenClusters]
+    /// What the step found out about itself here; nil if nothing.
+    public var signal: Float?
+  }
+
   /// Runs the stage's blocks for one step of a sample.
   ///
   /// - Parameter betweenBlocks: is called before each block; it may run steps of other samples meanwhile.
-  /// - Returns: what goes on to the next stage, and the clusters found at this stage.
   /// - Throws: ``StageError`` for a sample that was not opened; `CancellationError` between two blocks if the task is
   ///   cancelled. The sample must then be closed: its cache has seen half a step.
   public func run(
     _ context: StepContext, _ input: Input, probe: Probe? = nil,
     betweenBlocks: (isolated Stage) throws -> Void = { _ in }
-  ) throws -> (output: Output, clusters: [TokenStream: TokenClusters]) {
+  ) throws -> Finished {
     guard let running = samples[context.sample] else { throw StageError.unknownSample(context.sample) }
     let (sample, cache) = (running.sample, running.cache)
-    cache.begin(CacheStep(index: context.index, kind: context.kind, clusters: context.clusters))
     let vec = sample.conditioning(timestep: context.timestep, probe: probe)
-    var state =
-      switch input {
-      case .latents(let latents): sample.embed(latents, conditioning: vec, probe: probe)
-      case .state(let state): state
+    let walk = BlockWalk(model: model, sample: sample, conditioning: vec, cache: cache, probe: probe)
+    var (state, start) = (BlockState([:]), model.blocks.lowerBound)
+    if let begun = running.begun, begun.step == context.index {
+      samples[context.sample]?.begun = nil
+      (state, start) = (begun.state, begun.boundary)
+    } else {
+      state = embedded(input, sample, vec, probe)
+      if isFirst, let boundary = cache.signalBoundary {
+        // Its kind hangs on nothing, but those of later steps hang on it.
+        _ = try walk.measure(&state, at: boundary) { try check(betweenBlocks) }
+        start = boundary
       }
-    try sample.run(&state, conditioning: vec, cache: cache, probe: probe) {
-      try Task.checkCancellation()
-      try betweenBlocks(self)
     }
+    cache.begin(CacheStep(index: context.index, kind: context.kind, clusters: context.clusters))
+    try walk.run(&state, from: start) { try check(betweenBlocks) }
     if let probe { cache.show(probe.module("cache")) }
     let output: Output =
       isLast ? .output(sample.project(state, conditioning: vec, probe: probe)) : .state(state)
-    return (output, cache.newClusters)
+    return Finished(output: output, clusters: cache.newClusters, signal: cache.signal)
+  }
+
+  /// The first stage: measures a step before its kind is decided. ``run(_:_:probe:betweenBlocks:)`` of the same step, with
+  /// the same input, goes on from there.
+  ///
+  /// - Parameter context: its kind and its clusters mean nothing yet.
+  /// - Returns: the signal; nil if there is nothing to compare with.
+  /// - Throws: as ``run(_:_:probe:betweenBlocks:)``.
+  public func measure(
+    _ context: StepContext, _ input: Input, betweenBlocks: (isolated Stage) throws -> Void = { _ in }
+  ) throws -> Float? {
+    guard let running = samples[context.sample] else { throw StageError.unknownSample(context.sample) }
+    guard let boundary = running.cache.signalBoundary else { return nil }
+    let vec = running.sample.conditioning(timestep: context.timestep, probe: nil)
+    let walk = BlockWalk(
+      model: model, sample: running.sample, conditioning: vec, cache: running.cache, probe: nil)
+    var state = embedded(input, running.sample, vec, nil)
+    let signal = try walk.measure(&state, at: boundary) { try check(betweenBlocks) }
+    samples[context.sample]?.begun = Begun(step: context.index, boundary: boundary, state: state)
+    return signal
+  }
+
+  private func embedded(
+    _ input: Input, _ sample: any TransformerSample, _ vec: Tensor, _ probe: Probe?
+  ) -> BlockState {
+    switch input {
+    case .latents(let latents): sample.embed(latents, conditioning: vec, probe: probe)
+    case .state(let state): state
+    }
+  }
+
+  private func check(_ betweenBlocks: (isolated Stage) throws -> Void) throws {
+    try Task.checkCancellation()
+    try betweenBlocks(self)
   }
 }
 

@@ -12,6 +12,12 @@ public protocol StageTransport: Sendable {
   ///
   /// - Throws: ``StageError``, or `CancellationError`; the sample must then be closed.
   func step(_ context: StepContext, latents: Tensor, probe: Probe?) async throws -> StepResult
+  /// Has the first stage measure a step whose kind hangs on that; ``step(_:latents:probe:)`` with the same latents follows.
+  ///
+  /// - Parameter context: its kind and its clusters mean nothing yet.
+  /// - Returns: the signal; nil if there is nothing to compare with.
+  /// - Throws: as ``step(_:latents:probe:)``.
+  func measure(_ context: StepContext, latents: Tensor) async throws -> Float?
   /// Frees what the stages hold of a sample.
   func close(_ id: SampleID) async
   /// The bytes that the caches of all samples hold.
@@ -38,15 +44,21 @@ public struct LocalTransport: StageTransport {
   public func step(_ context: StepContext, latents: Tensor, probe: Probe?) async throws -> StepResult {
     var input = Stage.Input.latents(latents)
     var clusters: [TokenStream: TokenClusters] = [:]
+    var signal: Float?
     for stage in stages {
       let result = try await stage.run(context, input, probe: probe)
       clusters.merge(result.clusters) { _, new in new }
+      signal = result.signal ?? signal
       switch result.output {
       case .state(let state): input = .state(state)
-      case .output(let output): return StepResult(output: output, clusters: clusters)
+      case .output(let output): return StepResult(output: output, clusters: clusters, signal: signal)
       }
     }
     preconditionFailure("the last stage gives the output")
+  }
+
+  public func measure(_ context: StepContext, latents: Tensor) async throws -> Float? {
+    try await stages.first?.measure(context, .latents(latents))
   }
 
   public func close(_ id: SampleID) async {

@@ -18,16 +18,19 @@ public struct SampleID: Sendable, Hashable {
 public struct SampleSetup: Sendable {
   public var id: SampleID
   public var inputs: SampleInputs
+  /// The steps of the run.
+  public var steps: Int
   /// Makes the cache of every stage.
   public var policy: any FeatureCachePolicy
   /// The random choices of the caches.
   public var choices: any TokenChoices
 
   public init(
-    id: SampleID, inputs: SampleInputs, policy: any FeatureCachePolicy, choices: any TokenChoices
+    id: SampleID, inputs: SampleInputs, steps: Int, policy: any FeatureCachePolicy, choices: any TokenChoices
   ) {
     self.id = id
     self.inputs = inputs
+    self.steps = steps
     self.policy = policy
     self.choices = choices
   }
@@ -61,9 +64,12 @@ public struct StepResult: Sendable {
   public var output: Tensor
   /// The clusters that a full step found; empty otherwise.
   public var clusters: [TokenStream: TokenClusters]
+  /// What the step found out about itself, for the kinds of later ones; nil if nothing.
+  public var signal: Float?
 
-  public init(output: Tensor, clusters: [TokenStream: TokenClusters]) {
+  public init(output: Tensor, clusters: [TokenStream: TokenClusters], signal: Float? = nil) {
     self.output = output
     self.clusters = clusters
+    self.signal = signal
   }
 }

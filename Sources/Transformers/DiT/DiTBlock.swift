@@ -37,7 +37,12 @@ struct DiTBlock: Sendable {
     let mod = modulation.branches(vec)
     record(mod, of: x, probe?.module("norm1"))
 
-    let attended = cache.feature(Branch(index, .image, .attention)) { selfAttention(norm(x, mod[0].input)) }
+    let branch = Branch(index, .image, .attention)
+    let attended = cache.feature(branch) {
+      let qkv = qkv(norm(x, mod[0].input))  // [tokens, 3 width]
+      cache.observeAttention([branch]) { [attention.received(qkv)] }
+      return projection(attention(qkv))  // [tokens, width]
+    }
     x.add(attended, gate: mod[0].gate)
     probe?("norm3", mlpNorm(x))
     let transformed = cache.feature(Branch(index, .image, .mlp), of: x) { rows in mlp(mlpNorm(rows, mod[1].input)) }
@@ -50,10 +55,8 @@ struct DiTBlock: Sendable {
     }
   }
 
-  private func selfAttention(_ x: Tensor) -> Tensor {
-    let qkv = qkv(x)  // [tokens, 3 width]
-    return projection(attention(qkv))  // [tokens, width]
-  }
+  /// What the attention takes, `[tokens, width]`.
+  func modulatedInput(_ x: Tensor, vec: Tensor) -> Tensor { norm(x, modulation.branches(vec)[0].input) }
 
   private func record(_ modulation: [BranchModulation], of x: Tensor, _ probe: Probe?) {
     guard let probe else { return }

@@ -70,6 +70,9 @@ public struct DiTConfiguration: Sendable, Hashable {
     guard mlpNormEpsilon > 0 else { throw configuration.error("norm_eps", "is not positive") }
   }
 
+  /// All blocks have attention and MLP as branches of their own.
+  public var layout: BlockLayout { BlockLayout(blocks: blockCount, splitBlocks: blockCount) }
+
   /// All residual branches, with the costs of each, in the order of evaluation.
   public var branches: [BranchShape] {
     let tokens = grid.tokens
@@ -78,8 +81,8 @@ public struct DiTConfiguration: Sendable, Hashable {
     let mlp = 16 * width * width
     func branch(_ block: Int, _ part: Branch.Part, _ cost: Int) -> BranchShape {
       BranchShape(
-        branch: Branch(block, .image, part), tokens: tokens, width: width, isTokenwise: part == .mlp,
-        operations: tokens * cost)
+        branch: Branch(block, .image, part), tokens: tokens, width: width, operations: tokens * cost,
+        rowOperations: part == .mlp ? tokens * cost : 0, layout: layout)
     }
     return (0..<blockCount).flatMap { [branch($0, .attention, attention), branch($0, .mlp, mlp)] }
   }

@@ -13,7 +13,7 @@ public struct DiTTransformer: DiffusionTransformer {
   fileprivate let loadedBlocks: [DiTBlock]
   fileprivate let head: Head?
 
-  public var blockCount: Int { configuration.blockCount }
+  public var layout: BlockLayout { configuration.layout }
 
   /// What only the first stage needs.
   fileprivate struct Patches: Sendable {
@@ -138,12 +138,12 @@ private struct DiTSample: TransformerSample {
   }
 
   func run(
-    _ state: inout BlockState, conditioning vectors: Tensor, cache: any FeatureCache, probe: Probe?,
+    _ state: inout BlockState, blocks: BlockRange, conditioning vectors: Tensor, cache: any FeatureCache, probe: Probe?,
     beforeBlock: () throws -> Void
   ) rethrows {
-    guard !model.loadedBlocks.isEmpty else { return }
     var x = state.take(.image)
-    for ((index, block), embedder) in zip(zip(model.blocks, model.loadedBlocks), model.embedderOfBlock) {
+    for ((index, block), embedder) in zip(zip(model.blocks, model.loadedBlocks), model.embedderOfBlock)
+    where blocks.contains(index) {
       try beforeBlock()
       let name = "transformer_blocks.\(index)"
       block(
@@ -152,6 +152,15 @@ private struct DiTSample: TransformerSample {
       probe?(name, x)
     }
     state = BlockState([.image: x])
+  }
+
+  func pass(_ state: inout BlockState, over blocks: BlockRange) {}
+
+  func modulatedInput(_ state: BlockState, conditioning vectors: Tensor) -> Tensor {
+    guard let block = model.loadedBlocks.first, let embedder = model.embedderOfBlock.first,
+      let x = state.streams[.image]
+    else { preconditionFailure("only the first stage has the first block") }
+    return block.modulatedInput(x, vec: vectors.rows(embedder..<embedder + 1))
   }
 
   func project(_ state: BlockState, conditioning vectors: Tensor, probe: Probe?) -> Tensor {

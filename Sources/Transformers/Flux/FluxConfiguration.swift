@@ -65,25 +65,34 @@ public struct FluxConfiguration: Sendable, Hashable {
     guard blockCount > 0 else { throw configuration.error("num_layers", "and num_single_layers are both 0") }
   }
 
+  public var layout: BlockLayout { BlockLayout(blocks: blockCount, splitBlocks: doubleBlocks) }
+
   /// All residual branches at a size, with the costs of each, in the order of evaluation.
   public func branches(imageTokens: Int, textTokens: Int) -> [BranchShape] {
     let tokens = imageTokens + textTokens
     // Operations a token: q, k, v and the projection 4 width², the MLP 8 width², each a multiplication and an addition.
     let attention = 8 * width * width + 4 * tokens * width
     let mlp = 16 * width * width
-    func branch(_ block: Int, _ stream: TokenStream, _ part: Branch.Part, _ tokens: Int, _ cost: Int) -> BranchShape {
+    // With its block of one stream, an MLP takes the product of the attention with the common output along.
+    func branch(
+      _ block: Int, _ stream: TokenStream, _ part: Branch.Part, _ tokens: Int, _ cost: Int, rows: Int = 0
+    ) -> BranchShape {
       BranchShape(
-        branch: Branch(block, stream, part), tokens: tokens, width: width, isTokenwise: part == .mlp,
-        operations: tokens * cost)
+        branch: Branch(block, stream, part), tokens: tokens, width: width, operations: tokens * cost,
+        rowOperations: tokens * rows, layout: layout)
     }
     let double = (0..<doubleBlocks).flatMap { block in
       [
-        branch(block, .image, .attention, imageTokens, attention), branch(block, .image, .mlp, imageTokens, mlp),
-        branch(block, .text, .attention, textTokens, attention), branch(block, .text, .mlp, textTokens, mlp),
+        branch(block, .image, .attention, imageTokens, attention),
+        branch(block, .image, .mlp, imageTokens, mlp, rows: mlp),
+        branch(block, .text, .attention, textTokens, attention),
+        branch(block, .text, .mlp, textTokens, mlp, rows: mlp),
       ]
     }
     return double
-      + (doubleBlocks..<blockCount).map { branch($0, .joint, .whole, tokens, attention + mlp) }
+      + (doubleBlocks..<blockCount).map {
+        branch($0, .joint, .whole, tokens, attention + mlp, rows: mlp + 2 * width * width)
+      }
   }
 
   /// Operations of a step outside of the branches: embedders of time and picture, modulation, output. A multiplication

@@ -14,7 +14,7 @@ public struct FluxTransformer: DiffusionTransformer {
   fileprivate let singleBlocks: [SingleStreamBlock]
   fileprivate let head: Head?
 
-  public var blockCount: Int { configuration.blockCount }
+  public var layout: BlockLayout { configuration.layout }
 
   /// What only the first stage needs.
   fileprivate struct Embedders: Sendable {
@@ -162,14 +162,14 @@ private struct FluxSample: TransformerSample {
   }
 
   func run(
-    _ state: inout BlockState, conditioning vec: Tensor, cache: any FeatureCache, probe: Probe?,
+    _ state: inout BlockState, blocks: BlockRange, conditioning vec: Tensor, cache: any FeatureCache, probe: Probe?,
     beforeBlock: () throws -> Void
   ) rethrows {
     let double = model.configuration.doubleBlocks
-    if !model.doubleBlocks.isEmpty {
+    if blocks.lowerBound < double {
       var image = state.take(.image)
       var text = state.take(.text)
-      for (index, block) in zip(model.blocks, model.doubleBlocks) {
+      for (index, block) in zip(model.blocks, model.doubleBlocks) where blocks.contains(index) {
         try beforeBlock()
         let name = "transformer_blocks.\(index)"
         block(
@@ -180,11 +180,11 @@ private struct FluxSample: TransformerSample {
       }
       state = BlockState([.image: image, .text: text])
     }
-    guard !model.singleBlocks.isEmpty else { return }
-    var joint =
-      state.streams[.joint] == nil
-      ? Tensor.concatenated(rows: [state.take(.text), state.take(.image)]) : state.take(.joint)
-    for (index, block) in zip(max(model.blocks.lowerBound, double)..., model.singleBlocks) {
+    guard blocks.upperBound > double else { return }
+    pass(&state, over: blocks)
+    var joint = state.take(.joint)
+    for (index, block) in zip(max(model.blocks.lowerBound, double)..., model.singleBlocks)
+    where blocks.contains(index) {
       try beforeBlock()
       let name = "single_transformer_blocks.\(index - double)"
       block(&joint, vec: vec, rope: rope, cache: cache, probe: probe?.module(name))
@@ -195,6 +195,23 @@ private struct FluxSample: TransformerSample {
       }
     }
     state = BlockState([.joint: joint])
+  }
+
+  /// The first single block joins the streams.
+  func pass(_ state: inout BlockState, over blocks: BlockRange) {
+    guard blocks.upperBound > model.configuration.doubleBlocks, state.streams[.joint] == nil else { return }
+    state = BlockState([.joint: Tensor.concatenated(rows: [state.take(.text), state.take(.image)])])
+  }
+
+  func modulatedInput(_ state: BlockState, conditioning: Tensor) -> Tensor {
+    let vec = conditioning
+    if let block = model.doubleBlocks.first, let image = state.streams[.image] {
+      return block.modulatedInput(image: image, vec: vec)
+    }
+    var joint = state
+    pass(&joint, over: 0..<1)
+    guard let block = model.singleBlocks.first else { preconditionFailure("only the first stage has the first block") }
+    return block.modulatedInput(joint.take(.joint), vec: vec)
   }
 
   func project(_ state: BlockState, conditioning vec: Tensor, probe: Probe?) -> Tensor {

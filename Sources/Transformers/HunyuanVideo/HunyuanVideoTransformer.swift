@@ -15,7 +15,7 @@ public struct HunyuanVideoTransformer: DiffusionTransformer {
   fileprivate let singleBlocks: [SingleStreamBlock]
   fileprivate let head: Head?
 
-  public var blockCount: Int { configuration.blockCount }
+  public var layout: BlockLayout { configuration.layout }
 
   /// What only the first stage needs.
   fileprivate struct Embedders: Sendable {
@@ -181,15 +181,15 @@ private struct HunyuanVideoSample: TransformerSample {
   }
 
   func run(
-    _ state: inout BlockState, conditioning: Tensor, cache: any FeatureCache, probe: Probe?,
+    _ state: inout BlockState, blocks: BlockRange, conditioning: Tensor, cache: any FeatureCache, probe: Probe?,
     beforeBlock: () throws -> Void
   ) rethrows {
     let double = model.configuration.doubleBlocks
     let vec = conditioning.rows(0..<1)
-    if !model.doubleBlocks.isEmpty {
+    if blocks.lowerBound < double {
       var video = state.take(.image)
       var text = state.take(.text)
-      for (index, block) in zip(model.blocks, model.doubleBlocks) {
+      for (index, block) in zip(model.blocks, model.doubleBlocks) where blocks.contains(index) {
         try beforeBlock()
         let name = "transformer_blocks.\(index)"
         block(
@@ -200,11 +200,11 @@ private struct HunyuanVideoSample: TransformerSample {
       }
       state = BlockState([.image: video, .text: text])
     }
-    guard !model.singleBlocks.isEmpty else { return }
-    var joint =
-      state.streams[.joint] == nil
-      ? Tensor.concatenated(rows: [state.take(.image), state.take(.text)]) : state.take(.joint)
-    for (index, block) in zip(max(model.blocks.lowerBound, double)..., model.singleBlocks) {
+    guard blocks.upperBound > double else { return }
+    pass(&state, over: blocks)
+    var joint = state.take(.joint)
+    for (index, block) in zip(max(model.blocks.lowerBound, double)..., model.singleBlocks)
+    where blocks.contains(index) {
       try beforeBlock()
       let name = "single_transformer_blocks.\(index - double)"
       block(&joint, vec: vec, rope: rope, visibility: visibility, cache: cache, probe: probe?.module(name))
@@ -215,6 +215,23 @@ private struct HunyuanVideoSample: TransformerSample {
       }
     }
     state = BlockState([.joint: joint])
+  }
+
+  /// The first single block joins the streams.
+  func pass(_ state: inout BlockState, over blocks: BlockRange) {
+    guard blocks.upperBound > model.configuration.doubleBlocks, state.streams[.joint] == nil else { return }
+    state = BlockState([.joint: Tensor.concatenated(rows: [state.take(.image), state.take(.text)])])
+  }
+
+  func modulatedInput(_ state: BlockState, conditioning: Tensor) -> Tensor {
+    let vec = conditioning.rows(0..<1)
+    if let block = model.doubleBlocks.first, let video = state.streams[.image] {
+      return block.modulatedInput(image: video, vec: vec)
+    }
+    var joint = state
+    pass(&joint, over: 0..<1)
+    guard let block = model.singleBlocks.first else { preconditionFailure("only the first stage has the first block") }
+    return block.modulatedInput(joint.take(.joint), vec: vec)
   }
 
   func project(_ state: BlockState, conditioning: Tensor, probe: Probe?) -> Tensor {

@@ -71,9 +71,9 @@ struct DoubleStreamBlock: Sendable {
     record(imgMod, of: image, "norm1", probe)
     record(txtMod, of: text, "norm1_context", probe)
 
-    let joint = cache.features([Branch(index, .image, .attention), Branch(index, .text, .attention)]) {
+    let joint = cache.features(attentionBranches) {
       let outputs = jointAttention(
-        norm(image, imgMod[0].input), norm(text, txtMod[0].input), rope, visibility, probe)
+        norm(image, imgMod[0].input), norm(text, txtMod[0].input), rope, visibility, cache, probe)
       return [outputs.image, outputs.text]
     }
     image.add(joint[0], gate: imgMod[0].gate)
@@ -96,9 +96,17 @@ struct DoubleStreamBlock: Sendable {
     }
   }
 
+  private var attentionBranches: [Branch] { [Branch(index, .image, .attention), Branch(index, .text, .attention)] }
+
+  /// What the attention takes of the picture, `[image tokens, width]`.
+  func modulatedInput(image: Tensor, vec: Tensor) -> Tensor {
+    LayerNorm(epsilon: 1e-6)(image, img.modulation.branches(vec)[0].input)
+  }
+
   /// Attention of all tokens to all that are visible; the outputs behind the projections.
   private func jointAttention(
-    _ image: Tensor, _ text: Tensor, _ rope: RotaryEmbedding, _ visibility: Attention.Visibility, _ probe: Probe?
+    _ image: Tensor, _ text: Tensor, _ rope: RotaryEmbedding, _ visibility: Attention.Visibility,
+    _ cache: any FeatureCache, _ probe: Probe?
   ) -> (image: Tensor, text: Tensor) {
     let (heads, width) = (attention.heads, image.columns)
     let (imageRows, textRows) = (order.imageRows(image.rows, text.rows), order.textRows(image.rows, text.rows))
@@ -115,6 +123,10 @@ struct DoubleStreamBlock: Sendable {
     }
     rope.apply(to: &qkv, firstColumn: 0, heads: heads)
     rope.apply(to: &qkv, firstColumn: width, heads: heads)
+    cache.observeAttention(attentionBranches) {
+      let received = attention.received(qkv, visibility: visibility)
+      return [imageRows, textRows].map { received.reshaped([received.count, 1]).rows($0).reshaped([$0.count]) }
+    }
     let out = attention(qkv, visibility: visibility)  // [all tokens, width]
     let outputs = (image: img.projection(out, rows: imageRows), text: txt.projection(out, rows: textRows))
     probe?("attn.0", outputs.image)

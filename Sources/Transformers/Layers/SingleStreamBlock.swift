@@ -43,15 +43,28 @@ struct SingleStreamBlock: Sendable {
     cache: any FeatureCache, probe: Probe?
   ) {
     let mod = modulation.branches(vec)[0]
-    let whole = cache.feature(Branch(index, .joint, .whole)) {
-      attentionAndMLP(LayerNorm(epsilon: 1e-6)(x, mod.input), rope, visibility, probe)
+    let norm = LayerNorm(epsilon: 1e-6)
+    let branch = Branch(index, .joint, .whole)
+    let whole = cache.feature(branch, of: x) {
+      selfAttention(norm(x, mod.input), rope, visibility, probe) { qkv in
+        cache.observeAttention([branch]) { [attention.received(qkv, visibility: visibility)] }
+      }
+    } compute: { rows, attended in
+      joined(norm(rows, mod.input), attended, probe)
     }
     probe?("norm.1", mod.gate)
     x.add(whole, gate: mod.gate)
   }
 
-  private func attentionAndMLP(
-    _ x: Tensor, _ rope: RotaryEmbedding, _ visibility: Attention.Visibility, _ probe: Probe?
+  /// What the attention takes, `[all tokens, width]`.
+  func modulatedInput(_ x: Tensor, vec: Tensor) -> Tensor {
+    LayerNorm(epsilon: 1e-6)(x, modulation.branches(vec)[0].input)
+  }
+
+  /// `[all tokens, width]` → `[all tokens, width]`
+  private func selfAttention(
+    _ x: Tensor, _ rope: RotaryEmbedding, _ visibility: Attention.Visibility, _ probe: Probe?,
+    observe: (_ qkv: Tensor) -> Void
   ) -> Tensor {
     let (heads, width) = (attention.heads, x.columns)
     var qkv = qkv(x)  // [tokens, 3 width]
@@ -59,13 +72,22 @@ struct SingleStreamBlock: Sendable {
     keyNorm.apply(to: &qkv, rows: 0..<x.rows, firstColumn: width, heads: heads)
     rope.apply(to: &qkv, firstColumn: 0, heads: heads)
     rope.apply(to: &qkv, firstColumn: width, heads: heads)
-    var inner = Tensor(uninitialized: [x.rows, output.inputs])
-    attention.apply(qkv, visibility: visibility, to: &inner)
-    mlp.apply(x, activation: .geluTanh, to: &inner, firstColumn: width)
-    let out = output(inner)  // [tokens, width]
+    observe(qkv)
+    let attended = attention(qkv, visibility: visibility)
     if let probe {
       probe("norm.0", x)
-      probe("attn", inner.columns(0..<width))
+      probe("attn", attended)
+    }
+    return attended
+  }
+
+  /// The MLP of some tokens beside the attention that they have: `[rows, width]` each → `[rows, width]`
+  private func joined(_ x: Tensor, _ attended: Tensor, _ probe: Probe?) -> Tensor {
+    var inner = Tensor(uninitialized: [x.rows, output.inputs])
+    inner.replace(columns: 0..<x.columns, by: attended)
+    mlp.apply(x, activation: .geluTanh, to: &inner, firstColumn: x.columns)
+    let out = output(inner)  // [rows, width]
+    if let probe {
       probe("proj_mlp", mlp(x))
       probe("proj_out", out)
     }

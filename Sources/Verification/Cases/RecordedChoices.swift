@@ -45,4 +45,7 @@ struct RecordedChoices: TokenChoices {
     let fits = recorded.count == clusters.count && recorded.allSatisfy { clusters.labels.indices.contains($0) }
     return fits ? recorded : clusters.heaviestTokens(clusters.labels.map { _ in 0 })
   }
+
+  /// None are recorded.
+  func scores(step: Int, branch: Branch, tokens: Int) -> [Float] { Array(repeating: 0, count: tokens) }
 }

@@ -6,7 +6,10 @@ struct CacheOptions: ParsableArguments {
   @Option(help: "The caching method; unless given clusca, or none for the first picture of a comparison.")
   var cache: CacheSettings.Method?
 
-  @Option(help: "A full step every 3, 5 (DiT: 4) or 7 steps; balanced unless given.")
+  @Option(
+    help:
+      "quality, balanced or fast: a full step every 3, 5 (DiT: 4) or 7 steps, or half, once or twice the threshold; balanced unless given."
+  )
   var cachePreset: CacheSettings.Preset?
 
   @Option(
@@ -30,7 +33,7 @@ extension CacheSettings {
     _ method: Method?, _ preset: Preset?, _ options: [String], family: CacheSettings, optionName: String
   ) throws -> CacheSettings {
     var settings = self
-    if let method { settings.method = method }
+    if let method, method != settings.method { settings = settings.using(method) }
     if let preset { settings = settings.with(preset, family: family) }
     for options in options {
       do {

@@ -1,4 +1,5 @@
 import Autoencoders
+import FeatureCaching
 import Media
 import RenderCluster
 import Rendering
@@ -90,10 +91,12 @@ struct PictureMaker {
       sharedProgress ?? ProgressLine(picture: number, of: count, steps: settings.steps, isShown: !isQuiet)
     defer { if sharedProgress == nil { progress.clear() } }
     var last: DenoisedStep?
+    var kinds: [StepKind] = []
     for try await step in run.steps {
       progress.finishedStep(kind: step.kind.isFull ? "full" : "cached")
       try checkNumbers(step.latents, "its transformer gave them at step \(step.index + 1)")
       last = step
+      kinds.append(step.kind)
       try onStep(step, run)
     }
     guard let last else { preconditionFailure("a run has at least one step") }
@@ -103,7 +106,7 @@ struct PictureMaker {
     try checkNumbers(pixels, "its decoder gave them")
     try Task.checkCancellation()
     let summary = RunSummary(
-      run.policy, steps: run.request.steps, rows: run.request.rows,
+      run.policy, kinds: kinds, rows: run.request.rows,
       cost: model.cost(run.grid, textTokens: run.request.textTokens))
     return Made(pixels: pixels, summary: summary, denoising: denoising)
   }

@@ -23,11 +23,11 @@ struct PlanReport {
     stageBytes = try model.stageBytes(grid: grid, textTokens: tokens, precision: settings.precision)
     plan = try StagePlanner.plan(
       blocks: blocks, workers: workers, samplesInFlight: samples, activationBytes: stageBytes)
-    let full = (0..<request.steps).count { policy.kind(ofStep: $0).isFull }
+    let full = policy.plannedSteps(request.steps).count { $0.kind.isFull }
     forecast = PlanForecast(
       plan, blocks: blocks,
       cachedOperations: try model.cachedOperations(
-        grid: grid, textTokens: tokens, policy: policy, precision: settings.precision),
+        grid: grid, textTokens: tokens, policy: policy, steps: request.steps, precision: settings.precision),
       workers: workers, fullSteps: full, cachedSteps: request.steps - full, rows: request.rows,
       samplesInFlight: samples)
     self.settings = settings
@@ -35,6 +35,11 @@ struct PlanReport {
 
   /// The bytes that go over the link behind a stage at each step of a sample.
   private func traffic(_ stage: StagePlan.Stage) -> Int { blocks[stage.blocks.upperBound - 1].stateBytes }
+
+  /// Whether the kinds of steps are known only while they are computed.
+  private var hangsOnThePicture: Bool {
+    !(settings.request.cache.policy.schedule(steps: settings.steps) is FixedSchedule)
+  }
 
   // MARK: - Text
 
@@ -53,6 +58,11 @@ struct PlanReport {
     lines.append(
       "cache and hand-over are those of one sample; every stage takes \(ByteCount(stageBytes)) beside weights and caches"
     )
+    if hangsOnThePicture {
+      lines.append(
+        "which steps of \(settings.cache.method.rawValue) are cached hangs on the picture; those that are measured first are "
+          + "taken as full here")
+    }
     lines += plan.leftOut.map { "left out: \($0.worker.printable()), since \($0.reason)" }
     lines.append("")
     return lines + Table.lines(summary)

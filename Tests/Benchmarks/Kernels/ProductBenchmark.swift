@@ -1,4 +1,5 @@
 import COpenBLAS
+import Measuring
 import StrictJSON
 import Tensors
 

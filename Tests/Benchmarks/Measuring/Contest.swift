@@ -1,3 +1,5 @@
+import Measuring
+
 /// Ways to do the same work, measured by turns, so that what else the machine does meets all of them.
 struct Contest {
   private let ways: [(name: String, run: () -> Void)]

@@ -1,4 +1,5 @@
 import Autoencoders
+import Measuring
 import Media
 import Rendering
 import Tensors

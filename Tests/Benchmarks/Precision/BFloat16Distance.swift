@@ -1,4 +1,5 @@
 import ArgumentParser
+import Measuring
 import Media
 import Rendering
 import StrictJSON
@@ -26,7 +27,9 @@ struct BFloat16Distance: AsyncParsableCommand {
     let fast = try await RenderSession(model, requests, precision: .bfloat16)
     var results = [PrecisionResult(name: "uncached"), PrecisionResult(name: "ClusCa N=5")]
     for (number, uncached) in requests.enumerated() {
-      let cached = CachingVariant(method: .clusca, interval: 5).request(uncached, preset: model.cachePreset)
+      var cached = uncached
+      cached.cache = model.cachePreset
+      cached.cache.interval = 5
       for (index, request) in [uncached, cached].enumerated() {
         try results[index].add(
           fast: await RenderedPicture(request, fast), exact: await RenderedPicture(request, exact))
@@ -57,7 +60,7 @@ private struct PrecisionResult {
 
   mutating func add(fast: RenderedPicture, exact: RenderedPicture) throws {
     let comparison = try Comparison(fast.picture, exact.picture)
-    psnr.values.append(min(comparison.peakSignalToNoiseRatio, CachingResult.maximumPSNR))
+    psnr.values.append(min(comparison.peakSignalToNoiseRatio, Comparison.countedPeakRatio))
     ssim.values.append(try comparison.structuralSimilarity())
     latents.values.append(Self.distance(fast.latents, exact.latents))
     exactSeconds.values.append(exact.seconds)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import FeatureCaching
+import Measuring
 import StrictJSON
 import Tensors
 import Transformers

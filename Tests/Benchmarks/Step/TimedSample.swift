@@ -1,4 +1,5 @@
 import FeatureCaching
+import Measuring
 import Tensors
 import Transformers
 
@@ -7,6 +8,7 @@ final class TimedSample {
   let precision: Precision
   private let sample: any TransformerSample
   private let cache: any FeatureCache
+  private let blocks: BlockRange
   private let blockNames: [String]
   private var clusters: [TokenStream: TokenClusters] = [:]
   private let latents: Tensor
@@ -26,7 +28,9 @@ final class TimedSample {
         condition: .text(
           RandomValues.tensor([textTokens, configuration.textWidth], seed: 7),
           pooled: RandomValues.tensor([configuration.pooledWidth], seed: 8)), guidance: 3.5))
-    cache = policy.makeCache(choices: KeyedChoices(seed: 0, row: 0))
+    cache = policy.makeCache(
+      CacheSetup(choices: KeyedChoices(seed: 0, row: 0), steps: 50, layout: model.layout, columns: grid.columns))
+    blocks = model.blocks
     blockNames =
       (0..<configuration.doubleBlocks).map { "double block \($0)" }
       + (0..<configuration.singleBlocks).map { "single block \($0)" }
@@ -44,7 +48,7 @@ final class TimedSample {
     mark("embedders")
     var state = sample.embed(latents, conditioning: vec, probe: nil)
     var block = 0
-    sample.run(&state, conditioning: vec, cache: cache, probe: nil) {
+    sample.run(&state, blocks: blocks, conditioning: vec, cache: cache, probe: nil) {
       mark(blockNames[block])
       block += 1
     }

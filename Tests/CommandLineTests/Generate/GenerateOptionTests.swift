@@ -6,7 +6,8 @@ import Testing
 
 struct GenerateOptionTests {
   @Test(arguments: [
-    ("none", 0, 12), ("fora", 8, 4), ("taylorseer", 8, 4), ("clusca", 8, 4),
+    ("none", 0, 12), ("fora", 8, 4), ("taylorseer", 8, 4), ("clusca", 8, 4), ("toca", 7, 5), ("duca", 8, 4),
+    ("taylorseer-lite", 8, 4),
   ])
   func everyCachingMethodComputesFewerSteps(method: String, cached: Int, full: Int) throws {
     let folder = try TemporaryFolder()

@@ -3,7 +3,8 @@ import Transformers
 
 @testable import RenderCluster
 
-/// A job, its denoiser, and what each step has to give.
+/// A job, its denoiser, and what each step has to give. A step here is an order of the denoiser, which may be one to
+/// measure.
 final class SimulatedJob {
   enum State: Equatable {
     case future
@@ -42,7 +43,7 @@ final class SimulatedJob {
   var reason: Reason?
   /// Faults of machines and networks since the job last got further, that it may be blamed for wrongly.
   var misfortunes = 0
-  private(set) var references: [[(output: UInt64, label: UInt16?)]] = []
+  private(set) var references: [[(output: UInt64, label: UInt16?, signal: Float?)]] = []
   private(set) var referenceLatents: [UInt64] = []
 
   init(id: UInt64, facts: JobFacts, seed: UInt64, hasPrompt: Bool, poison: (step: Int, block: Int)?, numerics: UInt64) {
@@ -54,6 +55,10 @@ final class SimulatedJob {
     rows = Array(repeating: Row(), count: facts.rows)
     render(numerics)
   }
+
+  /// Whether a step of the job is only measured: the one between a full step and a cached one. Who waits for a process to
+  /// die at a step must have it computed.
+  func measures(_ step: Int) -> Bool { step % 3 == 1 && poison == nil && id.isMultiple(of: 5) }
 
   static func distance(_ step: Int) -> UInt32? { step % 3 == 0 ? nil : UInt32(step % 3) }
 
@@ -71,11 +76,15 @@ final class SimulatedJob {
     for step in 0..<facts.steps {
       referenceLatents.append(latents)
       for row in 0..<facts.rows {
-        references[row].append(
-          caches[row].compute(
-            latents, step: step, distance: Self.distance(step), labels: labels(row, before: step), numerics: numerics))
+        if measures(step) {
+          references[row].append((0, nil, caches[row].measure(latents, numerics: numerics)))
+        } else {
+          let (output, label) = caches[row].compute(
+            latents, step: step, distance: Self.distance(step), labels: labels(row, before: step), numerics: numerics)
+          references[row].append((output, label, nil))
+        }
       }
-      latents = next(latents, outputs: references.map { $0[step].output })
+      if !measures(step) { latents = next(latents, outputs: references.map { $0[step].output }) }
     }
   }
 
@@ -90,7 +99,10 @@ final class SimulatedJob {
     let label = labels(row, before: step)
     let labels = step == 0 ? [] : [LabelledStream(.image, tokens: 1, clusters: 65535)]
     return StepRequest(
-      order: StepOrder(distance: Self.distance(step), timestep: Float(step), labels: labels),
+      order: StepOrder(
+        measures(step) ? .measure : Self.distance(step).map { .cached(distance: $0) } ?? .full, index: UInt32(step),
+        timestep: Float(step),
+        labels: labels),
       labels: step == 0 ? .empty : Payload([UInt8(truncatingIfNeeded: label), UInt8(label >> 8)]))
   }
 

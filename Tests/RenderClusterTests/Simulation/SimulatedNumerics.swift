@@ -30,6 +30,13 @@ struct SimulatedCache {
     }
     return (x, label)
   }
+
+  /// What the first stage finds when it measures a step: it hangs on all measurements before and is no part of a step.
+  mutating func measure(_ input: UInt64, numerics: UInt64) -> Float {
+    chain[0] = Self.mix(chain[0], Self.mix(input, 1 << 50))
+    // Few enough bits for a number of 32.
+    return Float((chain[0] ^ numerics) & 0xFFFF)
+  }
 }
 
 extension Payload {

@@ -32,16 +32,18 @@ extension Simulation {
     return job.isOver ? nil : job
   }
 
-  func checkStep(_ job: SimulatedJob, _ key: SampleKey, _ step: UInt32, _ labels: Payload) {
+  func checkStep(_ job: SimulatedJob, _ key: SampleKey, _ step: UInt32, _ signal: Float?, _ labels: Payload) {
     let row = job.rows[Int(key.row)]
     guard row.waiting == Int(step) else {
       return violation("step \(step) of \(key) is done, but \(row.waiting.map(String.init) ?? "none") is wanted")
     }
+    let reference = job.references[Int(key.row)][Int(step)]
+    if signal != reference.signal { violation("step \(step) of \(key) has the signal \(signal ?? -1)") }
+    if job.measures(Int(step)) { return }
     guard let output = row.output else { return violation("step \(step) of \(key) is done without an output") }
     guard output.attempt == row.attempt, output.step == step else {
       return violation("step \(step) of \(key) is done with the output of \(output), in attempt \(row.attempt)")
     }
-    let reference = job.references[Int(key.row)][Int(step)]
     if output.value != reference.output { violation("step \(step) of \(key) has a wrong output") }
     if UInt16(truncatingIfNeeded: labels.hash) != reference.label ?? 0 {
       violation("step \(step) of \(key) has wrong labels")

@@ -108,7 +108,8 @@ extension Simulation {
       let isOver: (Fence) -> Bool = { $0.sample == key && $0.attempt == attempt }
       if bug != .lateOutputsTaken { coordinatorServer.cancel(where: isOver) }
       for line in coordinatorLines { line.drop(where: isOver) }
-    case .stepDone(let key, let step, let labels, let payload): finishStep(key, step, labels, payload)
+    case .stepDone(let key, let step, let signal, let labels, let payload):
+      finishStep(key, step, signal, labels, payload)
     case .computed: break
     case .note(let text):
       log("coordinator: \(text)")
@@ -145,7 +146,9 @@ extension Simulation {
     if attempt < row.attempt { violation("\(key) goes back from attempt \(row.attempt) to \(attempt)") }
     job.rows[Int(key.row)].attempt = attempt
     do {
-      try coordinatorServer.expect(.output, fence(key, attempt, stage: coordinatorLines.count, step: step))
+      if !job.measures(Int(step)) {
+        try coordinatorServer.expect(.output, fence(key, attempt, stage: coordinatorLines.count, step: step))
+      }
     } catch { violation("the output of step \(step) of \(key) cannot be expected: \(error)") }
     first.add(
       SimulatedTensorServer.plan(.latents),
@@ -230,7 +233,8 @@ extension Simulation {
     let latents =
       step == 0
       ? job.seed
-      : job.next(job.rows[0].latents[step - 1], outputs: job.rows.map(\.result))
+      : job.measures(step - 1)
+        ? job.rows[0].latents[step - 1] : job.next(job.rows[0].latents[step - 1], outputs: job.rows.map(\.result))
     for row in job.rows.indices where job.state == .started {
       job.rows[row].latents.append(latents)
       job.rows[row].waiting = step
@@ -238,9 +242,11 @@ extension Simulation {
     }
   }
 
-  private func finishStep(_ key: SampleKey, _ step: UInt32, _ labels: [LabelledStream], _ payload: Payload) {
+  private func finishStep(
+    _ key: SampleKey, _ step: UInt32, _ signal: Float?, _ labels: [LabelledStream], _ payload: Payload
+  ) {
     guard let job = openJob(key, "a step is done"), let index = jobs.firstIndex(where: { $0 === job }) else { return }
-    checkStep(job, key, step, payload)
+    checkStep(job, key, step, signal, payload)
     job.rows[Int(key.row)].waiting = nil
     job.rows[Int(key.row)].result = job.rows[Int(key.row)].output?.value ?? 0
     job.rows[Int(key.row)].output = nil

@@ -129,12 +129,12 @@ extension Simulation {
 
   private func computeNext(_ worker: SimulatedWorker) {
     guard worker.running == nil, let stage = worker.stage, !worker.queue.isEmpty else { return }
-    let place = worker.queue.firstIndex { $0.order.distance != nil } ?? 0
+    let place = worker.queue.firstIndex { $0.order.kind != .full } ?? 0
     let task = worker.queue.remove(at: place)
     worker.running = task
     worker.computation += 1
     worker.computationStart = now
-    let operations = Int64(stage.blocks.count * Self.operations / (task.order.distance == nil ? 1 : 10))
+    let operations = Int64(stage.blocks.count * Self.operations / (task.order.kind == .full ? 1 : 10))
     let duration = operations * 1_000_000 / Int64(worker.operationsPerSecond) * (worker.isSlow ? 4 : 1)
     worker.computationEnd = now + max(1, duration)
     push(
@@ -155,6 +155,14 @@ extension Simulation {
     worker.finishedBlocks += UInt64(stage.blocks.count)
     let cache = worker.caches.firstIndex { $0.key == task.key && $0.attempt == task.attempt }
     if let cache, worker.sample(task.key, task.attempt) != nil {
+      if task.order.kind == .measure {
+        let signal = worker.caches[cache].cache.measure(task.input, numerics: worker.numerics)
+        let report = StepReport(
+          microseconds: UInt64(now - worker.computationStart), clockMicroseconds: UInt64(worker.computationStart),
+          signal: signal)
+        apply(.computed(task.key, attempt: task.attempt, step: task.step, report, labels: .empty), worker)
+        return computeNext(worker)
+      }
       let (output, label) = worker.caches[cache].cache.compute(
         task.input, step: Int(task.step), distance: task.order.distance, labels: task.labels,
         numerics: worker.numerics)

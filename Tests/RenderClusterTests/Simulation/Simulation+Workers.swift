@@ -138,6 +138,9 @@ extension Simulation {
     case .unload: unload(worker)
     case .open(let key, let attempt, let opening, let settings): open(key, attempt, opening, settings, worker)
     case .expectInput(let key, let attempt, let step): expectInput(key, attempt, step, worker)
+    case .skipInput(let key, let attempt, let step):
+      worker.server.cancel { $0.sample == key && $0.attempt == attempt && $0.step == step }
+      expectInput(key, attempt, step + 1, worker)
     case .compute(let key, let attempt, let step, let order, let labels):
       compute(key, attempt, step, order, labels, worker)
     case .close(let key, let attempt): close(key, attempt, worker)
