@@ -118,7 +118,8 @@ struct TestedCore {
 
   mutating func want(_ job: UInt64, row: UInt32 = 0) {
     happens(
-      .wanted(SampleKey(job: job, row: row), StepRequest(order: StepOrder(.full, index: 0, timestep: 0), labels: .empty)))
+      .wanted(
+        SampleKey(job: job, row: row), StepRequest(order: StepOrder(.full, index: 0, timestep: 0), labels: .empty)))
   }
 
   /// All stages do the step that is in flight.
