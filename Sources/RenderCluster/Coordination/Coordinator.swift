@@ -119,6 +119,8 @@ public actor Coordinator {
           guard !Task.isCancelled else { return continuation.resume(throwing: CancellationError()) }
           jobs[job] = RunningJob(start: continuation)
           post.yield(.core(.submitted(job: job, facts)))
+          // A cancellation may have come before the job was known.
+          if Task.isCancelled { cancel(job) }
         }
       } onCancel: {
         cancel(job)
