@@ -75,6 +75,7 @@ import Testing
     }
     #expect(try await latents == model.latents(task))
     #expect(cluster.computed.last?.worker == "w1")
+    #expect(cluster.told.contains { $0.contains("w0 is lost: its key is off the list") })
     #expect(await cluster.coordinator.status.workers.map(\.name) == ["w1"])
     await cluster.stop()
   }

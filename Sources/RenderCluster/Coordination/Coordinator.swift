@@ -231,7 +231,9 @@ public actor Coordinator {
     case .replaced(let peer): configuration.note("\(peer.name) is here on another connection.")
     case .malformed(let error, let name): configuration.note("A message of \(name) is malformed: \(error.reason).")
     case .quarantined(let name): configuration.note("\(name) is not heard for ten minutes.")
-    case .tick: await apply(.tick)
+    case .tick:
+      await dropRevoked()
+      await apply(.tick)
     case .insecure: configuration.note("Messages are not protected: anybody on the network may read and forge them.")
     case .authenticatorStalled: configuration.note("Handshakes are not answered; nobody new gets in.")
     case .opened(let error): configuration.note("\(error).")
@@ -312,6 +314,16 @@ public actor Coordinator {
   private func enlist(_ peer: Peer, _ assignment: Assignment, _ stage: UInt32) {
     guard let key = peer.key, stage + 1 == assignment.stages else { return }
     outputAccess.list = AllowList([.init(name: LineName.stage(stage), role: .worker, key: key)]) ?? AllowList()
+  }
+
+  /// A key that was taken off the list loses its blocks, and sends no outputs any more.
+  private func dropRevoked() async {
+    guard case .curve(_, let access) = configuration.security else { return }
+    func isListed(_ key: PublicKey) -> Bool { access.entry(key) != nil }
+    if !outputAccess.list.entries.allSatisfy({ isListed($0.key) }) { outputAccess.list = AllowList() }
+    for peer in core.workers.map(\.peer) {
+      if let key = peer.key, !isListed(key) { await apply(.revoked(worker: peer.name)) }
+    }
   }
 
   private func disconnect() async {

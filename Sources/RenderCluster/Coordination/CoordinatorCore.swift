@@ -80,6 +80,7 @@ public struct CoordinatorCore: Sendable {
     case .hello(let hello, let peer): greet(peer, hello)
     case .message(let message, let payload, let peer): take(message, payload, from: peer)
     case .gone(let worker): if let index = index(of: worker) { lose(index, "its process has ended") }
+    case .revoked(let worker): if let index = index(of: worker) { lose(index, "its key is off the list") }
     case .submitted(let job, let facts): submit(job, facts)
     case .cancelled(let job): end(job, JobEnding(.cancelled))
     case .finished(let job): remove(job)

@@ -8,6 +8,8 @@ public enum CoordinatorEvent: Sendable {
   case message(Message, Payload, from: Peer)
   /// A worker is gone for certain: its process has ended.
   case gone(worker: String)
+  /// A worker's key was taken off the list.
+  case revoked(worker: String)
   /// Somebody wants a job done; it gets the number `job`, which is new.
   case submitted(job: UInt64, JobFacts)
   /// Somebody wants a job ended.
