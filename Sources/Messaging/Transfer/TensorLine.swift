@@ -5,8 +5,6 @@ import Synchronization
 public final class TensorLine: Sendable {
   /// What a line tells, on the thread of its socket.
   public enum Event: Sendable {
-    /// All of a tensor has arrived.
-    case delivered(Fence, WireStream)
     /// The receiver does not take tensors of this fence, and says why; they are dropped.
     case refused(Fence, Refusal)
     /// The receiver did not let this process in, or its socket failed; the line goes on trying.
@@ -16,7 +14,6 @@ public final class TensorLine: Sendable {
   fileprivate struct State: Sendable {
     var transfers: [Transfer] = []
     var lastTransfer: UInt64 = 0
-    var sentBytes = 0
   }
 
   fileprivate struct Transfer: Sendable {
@@ -79,9 +76,6 @@ public final class TensorLine: Sendable {
     queue.state.withLock { $0.transfers.removeAll { isPointless($0.fence) } }
   }
 
-  /// The bytes of tensors that were handed to the socket, those sent again included.
-  public var sentBytes: Int { queue.state.withLock(\.sentBytes) }
-
   public func close() async { await client.stop() }
 }
 
@@ -117,14 +111,11 @@ extension TensorLine.Queue {
   }
 
   private func update(_ transfer: UInt64, _ change: (inout TensorSender) -> Void) {
-    let delivered: (Fence, WireStream)? = state.withLock { state in
-      guard let index = state.transfers.firstIndex(where: { $0.sender.transfer == transfer }) else { return nil }
+    state.withLock { state in
+      guard let index = state.transfers.firstIndex(where: { $0.sender.transfer == transfer }) else { return }
       change(&state.transfers[index].sender)
-      guard state.transfers[index].sender.isDone else { return nil }
-      let done = state.transfers.remove(at: index)
-      return (done.fence, done.sender.plan.stream)
+      if state.transfers[index].sender.isDone { state.transfers.remove(at: index) }
     }
-    if let delivered { report(.delivered(delivered.0, delivered.1)) }
   }
 
   /// The receiver is further than these.
@@ -144,7 +135,6 @@ extension TensorLine.Queue {
         while let (chunk, bytes) = state.transfers[index].sender.next(now: now) {
           guard port.send(Message(.chunk(chunk), fence: fence), bytes) == .sent else { return }
           state.transfers[index].sender.sent(chunk, now: now)
-          state.sentBytes += bytes.count
         }
       }
     }

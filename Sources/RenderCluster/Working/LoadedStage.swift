@@ -32,7 +32,6 @@ struct LoadedStage: Sendable {
       to: Endpoint(next.address), security: configuration.security.client(next.key), hello: hello
     ) { event in
       switch event {
-      case .delivered: break
       case .refused(_, let refusal): configuration.note("The next stage refused a tensor: \(refusal.text)")
       case .unreachable(let reason): configuration.note("The next stage cannot be reached: \(reason).")
       }

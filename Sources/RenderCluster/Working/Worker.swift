@@ -186,7 +186,6 @@ public actor Worker {
     case .close(let key, let attempt): await close(key, attempt)
     case .greet: sayHello()
     case .leave: hasLeft = true
-    case .note(let text): configuration.note(text)
     }
   }
 

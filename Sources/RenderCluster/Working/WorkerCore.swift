@@ -38,7 +38,6 @@ public enum WorkerEffect: Sendable, Equatable {
   case greet
   /// The worker is let go and may end.
   case leave
-  case note(String)
 }
 
 /// A worker's decisions. Like ``CoordinatorCore`` a value without clock, sockets or numbers; its stage computes elsewhere.
@@ -85,9 +84,6 @@ public struct WorkerCore: Sendable {
   private static let silenceMicroseconds: Int64 = 6_000_000
 
   public init() {}
-
-  /// Whether the coordinator has let this worker in.
-  public var isAdmitted: Bool { session > 0 }
 
   /// Whether the blocks of an assignment are waited for.
   public func isLoading(_ attempt: UInt32) -> Bool { stage.map { $0.attempt == attempt && !$0.isReady } ?? false }

@@ -86,7 +86,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
     let coordinator = try await Coordinator.start(
       CoordinatorConfiguration(
         endpoints: endpoints, outputs: try outputsAddress(endpoints[0]), security: security,
-        epoch: UInt64(time(nil)), build: try Version.build(), numerics: Messaging.Digest(try NumericsClass.current()),
+        epoch: Self.epoch, build: try Version.build(), numerics: Messaging.Digest(try NumericsClass.current()),
         note: note, trace: record))
     for endpoint in coordinator.endpoints { note("Listening on \(endpoint).") }
     note("Serving \(models.map(\.name).joined(separator: ", ")); pictures go to \(output).")
@@ -101,6 +101,13 @@ struct CoordinatorCommand: AsyncParsableCommand {
       try AtomicFile.write(Array(chromeTrace.json.text().utf8), to: trace, ifExists: .overwrite, createFolders: true)
     }
     try Task.checkCancellation()
+  }
+
+  /// Of this start: microseconds since 1970, since a coordinator may be started again within a second.
+  private static var epoch: UInt64 {
+    var now = timespec()
+    clock_gettime(CLOCK_REALTIME, &now)
+    return UInt64(now.tv_sec) * 1_000_000 + UInt64(now.tv_nsec) / 1000
   }
 
   private func addresses() throws -> [Endpoint] {

@@ -4,7 +4,6 @@ import Messaging
 import RenderCluster
 import Rendering
 import StrictJSON
-import Synchronization
 import Tensors
 
 /// Takes requests of clients, has them rendered and hands out the pictures: what stands between ``Coordinator`` and those who
@@ -13,6 +12,9 @@ actor JobDesk {
   /// Jobs that have ended and can still be asked for.
   private static let rememberedJobs = 1_000
   private static let maximumJobsOfAClient = 10_000
+  /// The latest; a status has to fit into a message.
+  private static let listedJobs = 500
+  private static let maximumPictureBytes = 1 << 30
 
   private struct Job {
     let id: UInt64
@@ -25,7 +27,8 @@ actor JobDesk {
     var phase = JobEvent.Phase.queued
     var stepsDone = 0
     var task: Task<Void, Never>?
-    var ending: (ending: JobEnding, report: JSONObject, png: [UInt8])?
+    /// The picture itself is in its file.
+    var ending: (ending: JobEnding, report: JSONObject, path: String?)?
   }
 
   private let coordinator: Coordinator
@@ -48,7 +51,7 @@ actor JobDesk {
     self.models = models
     self.folder = folder
     self.note = note
-    hosts = models.map { ModelHost($0.model) }
+    hosts = models.map { _ in ModelHost() }
   }
 
   /// Serves until the coordinator stops or the task is cancelled.
@@ -82,7 +85,7 @@ actor JobDesk {
     var json = await coordinator.status.json
     json["models"] = .array(models.map { .string($0.name) })
     json["jobs"] = .array(
-      jobs.map { job in
+      jobs.suffix(Self.listedJobs).map { job in
         var entry: JSONObject = [
           "id": .integer(Int(clamping: job.id)), "client": .string(job.client), "model": .string(job.model),
           "state": .string(job.ending.map { "\($0.ending.outcome)" } ?? "\(job.phase)"), "steps": .integer(job.steps),
@@ -90,9 +93,7 @@ actor JobDesk {
         ]
         if let ending = job.ending {
           entry["text"] = .string(ending.ending.text)
-          var report = ending.report
-          report["manifest"] = nil
-          entry["report"] = .object(report)
+          entry["path"] = ending.path.map(JSONValue.string) ?? .null
         }
         return .object(entry)
       })
@@ -139,12 +140,12 @@ actor JobDesk {
     let task = Task {
       do {
         let made = try await make(request, settings, model, host)
-        end(request, JobEnding(.done), made.report, made.png)
+        end(request, JobEnding(.done), made.report, made.path)
       } catch is CancellationError {
-        end(request, JobEnding(.cancelled, text: "It was cancelled."), [:], [])
+        end(request, JobEnding(.cancelled, text: "It was cancelled."), [:], nil)
       } catch {
         let reason: Reason = (error as? JobError)?.reason ?? .internal
-        end(request, JobEnding(.failed, reason: reason, text: ErrorReport(error).sentence ?? ""), [:], [])
+        end(request, JobEnding(.failed, reason: reason, text: ErrorReport(error).sentence ?? ""), [:], nil)
       }
     }
     jobs[jobs.count - 1].task = task
@@ -153,7 +154,7 @@ actor JobDesk {
   /// Renders a picture and writes it into the folder.
   private nonisolated func make(
     _ request: UInt64, _ settings: PictureSettings, _ model: ServedModel, _ host: ModelHost
-  ) async throws -> (report: JSONObject, png: [UInt8]) {
+  ) async throws -> (report: JSONObject, path: String) {
     let start = ContinuousClock.now
     await tell(request, .conditioning, 0)
     let session = try await host.session(settings, model.model)
@@ -179,7 +180,7 @@ actor JobDesk {
       total: start.duration(to: .now))
     var json = report.json
     json["manifest"] = manifest.json
-    return (json, png)
+    return (json, path)
   }
 
   private func tell(_ request: UInt64, _ phase: JobEvent.Phase, _ progress: Int) {
@@ -191,10 +192,10 @@ actor JobDesk {
     coordinator.send(Message(.event(event), fence: Fence(job: request)), to: job.peer)
   }
 
-  private func end(_ request: UInt64, _ ending: JobEnding, _ report: JSONObject, _ png: [UInt8]) {
+  private func end(_ request: UInt64, _ ending: JobEnding, _ report: JSONObject, _ path: String?) {
     guard let index = jobs.firstIndex(where: { $0.id == request }) else { return }
     note("Job \(request) of \(jobs[index].client): \(ending.outcome)\(ending.text.isEmpty ? "." : ": \(ending.text)")")
-    jobs[index].ending = (ending, report, png)
+    jobs[index].ending = (ending, report, path)
     deliver(index)
     let ended = jobs.count { $0.ending != nil }
     if ended > Self.rememberedJobs, let oldest = jobs.firstIndex(where: { $0.ending != nil }) {
@@ -223,10 +224,18 @@ actor JobDesk {
   /// Tells the client how its job has ended; the picture follows in chunks.
   private func deliver(_ index: Int) {
     let job = jobs[index]
-    guard let (ending, report, png) = job.ending else { return }
-    var json = report
-    json["bytes"] = .integer(png.count)
+    guard let ended = job.ending else { return }
+    var (ending, json) = (ended.ending, ended.report)
     let fence = Fence(job: job.id)
+    var png: [UInt8] = []
+    if let path = ended.path {
+      do {
+        png = try InputFile.read(path, maximumBytes: Self.maximumPictureBytes)
+      } catch {
+        ending = JobEnding(.failed, reason: .storage, text: ErrorReport(error).sentence ?? "")
+      }
+    }
+    json["bytes"] = .integer(png.count)
     coordinator.send(Message(.done(ending), fence: fence), Payload(JSONValue.object(json).text()), to: job.peer)
     deliveries.removeAll { $0.fence.job == job.id }
     guard let plan = TensorPlan(.output, .uint8, shape: [png.count]) else { return }

@@ -51,11 +51,15 @@ struct JobRequest: Sendable {
         "A coordinator makes pictures only, but \(served.name) would make \(settings.frames ?? 1) frames: ask for 1 "
           + "(--frames), or render the video with generate --workers.")
     }
-    let isBlank = !settings.prompt.unicodeScalars.contains { !$0.properties.isWhitespace }
-    guard scheduled.classLabels != nil || json["prompt"] != nil,
-      !isBlank || json["prompt"] == .string("")
-        || scheduled.classLabels != nil
-    else { throw CommandFailure(.usage, "The request has no prompt.") }
+    guard scheduled.classLabels != nil || isPrompt(json["prompt"]) else {
+      throw CommandFailure(.usage, "The request has no prompt.")
+    }
     return (settings, model)
+  }
+
+  /// An empty one stands for none; spaces alone are a mistake.
+  private func isPrompt(_ value: JSONValue?) -> Bool {
+    guard let text = value?.string else { return false }
+    return text.isEmpty || text.unicodeScalars.contains { !$0.properties.isWhitespace }
   }
 }

@@ -36,7 +36,7 @@ final class LocalWorkers: Sendable {
   ///   - threads: of each.
   ///   - memory: of each, in bytes.
   static func start(
-    count: Int, models: [String], threads: Int, memory: Int, isQuiet: Bool,
+    count: Int, models: [String], threads: Int, memory: Int,
     trace: (@Sendable (StageSpan) -> Void)? = nil
   ) async throws -> LocalWorkers {
     let folder = try TemporaryFolderForSockets.make()

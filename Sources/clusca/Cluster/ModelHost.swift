@@ -1,13 +1,10 @@
 import Rendering
 import Tensors
 
-/// What a coordinator itself computes with a model: prompts and pixels. Loaded when it is first needed, and kept.
+/// What a coordinator itself computes with a model, whatever its scheduler: prompts and pixels. Loaded when it is first needed, and kept.
 actor ModelHost {
-  private let model: any RenderModel
   private var encoders: [Precision: any SubjectEncoder] = [:]
   private var decoders: [Precision: any LatentDecoder] = [:]
-
-  init(_ model: any RenderModel) { self.model = model }
 
   /// A session for one picture, whose prompt is encoded here and now.
   func session(_ settings: PictureSettings, _ model: any RenderModel) throws -> RenderSession {

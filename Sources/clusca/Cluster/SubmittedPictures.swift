@@ -15,7 +15,8 @@ actor SubmittedPictures {
 
   private struct Open {
     let request: Request
-    let job: UInt64
+    /// By the coordinator that there is now.
+    var job: UInt64
     var progress = 0
     var total = 0
     var report: JSONObject = [:]
@@ -54,7 +55,7 @@ actor SubmittedPictures {
       try Task.checkCancellation()
       switch push {
       case .message(let message, let payload): try await take(message, payload)
-      case .reconnected: for entry in open { _ = try await submit(entry.request) }
+      case .reconnected: try await submitAgain()
       }
       if open.isEmpty { break }
     }
@@ -69,11 +70,21 @@ actor SubmittedPictures {
     guard open.isEmpty else { throw CommandFailure(.unavailable, "The connection to the coordinator was lost.") }
   }
 
+  /// To a coordinator that has started anew, these are new jobs.
+  private func submitAgain() async throws {
+    for index in open.indices {
+      let job = try await submit(open[index].request)
+      inbox.forget(job: open[index].job)
+      open[index].job = job
+      open[index].isComing = false
+    }
+  }
+
   func cancelAll() async {
     StandardError.clearProgress()
-    for entry in open { await client.send(Message(.cancel, fence: Fence(job: entry.job, sequence: .max))) }
-    // Time for what was handed over to leave.
-    try? await Task.sleep(for: .milliseconds(100))
+    let (client, jobs) = (client, open.map(\.job))
+    // A task of its own: the one that is interrupted cannot wait for anything.
+    await Task { for job in jobs { _ = try? await client.ask(.cancel, job: job) } }.value
   }
 
   private func submit(_ request: Request) async throws -> UInt64 {
@@ -161,6 +172,8 @@ private struct PictureInbox: ~Copyable {
       return error == .expectedAlready
     }
   }
+
+  mutating func forget(job: UInt64) { inbox.cancel { $0.fence.job == job } }
 
   /// - Returns: what to answer, and the picture when it is whole.
   mutating func take(_ chunk: TensorChunk, _ payload: Payload, job: UInt64) -> (MessageBody?, [UInt8]?) {

@@ -28,7 +28,7 @@ struct WorkersOptions: ParsableArguments {
 
   /// Calls `body` with the stages of workers that live as long as it does; with nil if none are wanted.
   func run(
-    _ model: any RenderModel, _ modelName: String, _ options: ModelOptions, isQuiet: Bool,
+    _ model: any RenderModel, _ modelName: String, _ options: ModelOptions,
     _ body: (ClusterStages?) async throws -> Void
   ) async throws {
     guard let workers else { return try await body(nil) }
@@ -45,7 +45,7 @@ struct WorkersOptions: ParsableArguments {
     let local = try await LocalWorkers.start(
       count: workers, models: modelName == DefaultModel.name ? [] : [modelName],
       threads: options.threads ?? max(1, cores / workers), memory: (Memory.available ?? 1 << 40) / workers,
-      isQuiet: isQuiet, trace: record)
+      trace: record)
     do {
       try await body(
         ClusterStages(

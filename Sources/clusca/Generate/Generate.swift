@@ -40,7 +40,7 @@ struct Generate: AsyncParsableCommand {
     let plan = try PicturePlan(
       entries, of: self, model: model, modelName: modelName ?? DefaultModel.name, repeated: repeated)
     try await workersOptions.run(
-      model, modelName ?? DefaultModel.name, modelOptions, isQuiet: outputOptions.quiet
+      model, modelName ?? DefaultModel.name, modelOptions
     ) { cluster in
       try await PictureRenderer(
         model: model, plan: plan, options: outputOptions, parts: modelOptions.partPaths, cluster: cluster

@@ -154,6 +154,37 @@ import Testing
     #expect(unknown.status == 2 && unknown.errors.contains("There is no job 7"))
   }
 
+  @Test func anInterruptedSubmitEndsItsJob() async throws {
+    let cluster = try await Cluster(workers: 1)
+    let outcome = try Program.run(
+      ["submit", "--coordinator", cluster.address, "-p", "a cat", "--steps", "10000"]
+        + ["-o", "\(cluster.folder.path)/x.png"]
+    ) { process in
+      usleep(700_000)
+      kill(process.processIdentifier, SIGINT)
+    }
+    #expect(outcome.status == Status.interrupted.rawValue && outcome.hasOneSentence, "\(outcome.errors)")
+    try await cluster.coordinator.says("Job 1 of client: cancelled")
+    #expect(!FileManager.default.fileExists(atPath: "\(cluster.folder.path)/x.png"))
+  }
+
+  @Test func whoWaitsAsksACoordinatorThatStartsAnewAgain() async throws {
+    let cluster = try await Cluster(workers: 1)
+    let path = "\(cluster.folder.path)/x.png"
+    var next: RunningProgram?
+    let outcome = try Program.run(
+      ["submit", "--coordinator", cluster.address] + TinyModels.small + ["-p", "a cat", "--steps", "1500", "-o", path]
+    ) { _ in
+      usleep(500_000)
+      cluster.coordinator.signal(SIGKILL)
+      _ = cluster.coordinator.end()
+      next = try RunningProgram(
+        "coordinator", "--listen", cluster.address, "-m", TinyModels.dev, "-o", "\(cluster.folder.path)/jobs")
+    }
+    #expect(outcome.status == 0, "\(outcome.errors) \(next?.errors ?? "")")
+    #expect(try pixels(pictureBytes(path)) == pixels(picture("-p", "a cat", "--steps", "1500")))
+  }
+
   @Test func killedWorkersCostTimeAndNotThePicture() async throws {
     let cluster = try await Cluster(workers: 3)
     let path = "\(cluster.folder.path)/x.png"

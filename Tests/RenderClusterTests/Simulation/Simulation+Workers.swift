@@ -148,7 +148,6 @@ extension Simulation {
     case .leave:
       situations.insert(.drainedWorker)
       leave(worker)
-    case .note(let text): log("\(worker.name): \(text)")
     }
   }
 }
