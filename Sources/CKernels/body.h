@@ -192,14 +192,28 @@ static void scale_add(float *x, float a, const float *y, float b, size_t count) 
 
 static void rotate_pairs(float *x, size_t stride, size_t rows, size_t heads, size_t dimensions, const float *cosine,
                          const float *sine) {
+  enum { PAIRS = LANES / 2 };
+  typedef float half __attribute__((ext_vector_type(PAIRS)));
   const size_t pairs = dimensions / 2;
   for (size_t r = 0; r < rows; r++, x += stride, cosine += pairs, sine += pairs)
-    for (size_t h = 0; h < heads; h++) {
-      float *head = x + h * dimensions;
-      for (size_t p = 0; p < pairs; p++) {
-        const float a = head[2 * p], b = head[2 * p + 1];
-        head[2 * p] = a * cosine[p] - b * sine[p];
-        head[2 * p + 1] = b * cosine[p] + a * sine[p];
+    for (size_t p = 0; p < pairs; p += PAIRS) {
+      const size_t count = pairs - p < PAIRS ? pairs - p : PAIRS;
+      half c = 0, s = 0;
+      memcpy(&c, cosine + p, count * sizeof(float));
+      memcpy(&s, sine + p, count * sizeof(float));
+#define EACH_TWICE(v, w) \
+  __builtin_shufflevector(v, w, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15)
+      const vf cosines = EACH_TWICE(c, c), sines = EACH_TWICE(-s, s);
+#undef EACH_TWICE
+      for (size_t h = 0; h < heads; h++) {
+        float *at = x + h * dimensions + 2 * p;
+        const vf v = count == PAIRS ? load(at) : load_part(at, 2 * count);
+        const vf other = __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+        const vf turned = fma16(v, cosines, other * sines);
+        if (count == PAIRS)
+          store(at, turned);
+        else
+          store_part(at, turned, 2 * count);
       }
     }
 }
@@ -239,6 +253,13 @@ static void softmax(float *x, size_t rows, size_t columns, size_t stride, float 
 // MARK: Conversions
 
 static void to_bfloat16(const float *x, uint16_t *y, size_t count) {
+#if HAS_BFLOAT16
+  // The instruction takes denormals for zeros, as the products do.
+  FOR_EACH_16(count, {
+    const __m256bh half = _mm512_cvtneps_pbh((__m512)READ(x));
+    memcpy(y + i, &half, part * sizeof(uint16_t));
+  });
+#else
   FOR_EACH_16(count, {
     const vf v = READ(x);
     vu bits;
@@ -249,6 +270,7 @@ static void to_bfloat16(const float *x, uint16_t *y, size_t count) {
     const vh half = __builtin_convertvector(nan ? ((bits >> 16) | 0x40) : rounded, vh);
     memcpy(y + i, &half, part * sizeof(uint16_t));
   });
+#endif
 }
 
 static void from_bfloat16(const uint16_t *x, float *y, size_t count) {
@@ -262,6 +284,9 @@ static void from_bfloat16(const uint16_t *x, float *y, size_t count) {
 
 #include "products.h"
 #include "products_bfloat16.h"
+#if HAS_BFLOAT16
+#include "attention_bfloat16.h"
+#endif
 
 // MARK: Convolutions
 
@@ -439,6 +464,11 @@ const clusca_kernels KERNELS = {
     .product_few_rows = product_few_rows,
     .pack_bfloat16 = pack_bfloat16,
     .product_bfloat16 = product_bfloat16,
+#if HAS_BFLOAT16
+    .pack_keys = pack_keys,
+    .pack_values = pack_values,
+    .attend_bfloat16 = attend_bfloat16,
+#endif
     .convolve = convolve,
     .winograd_input = winograd_input,
     .winograd_output = winograd_output,

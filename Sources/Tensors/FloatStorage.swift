@@ -1,6 +1,4 @@
-import Glibc
-
-/// Memory for float32 numbers, aligned to cache lines, in huge pages where it is large.
+/// Memory for float32 numbers, aligned to cache lines.
 ///
 /// Unchecked: ``Tensor`` alone touches it, and changes only what it holds alone.
 final class FloatStorage: @unchecked Sendable {
@@ -9,16 +7,15 @@ final class FloatStorage: @unchecked Sendable {
   var count: Int { elements.count }
 
   init(count: Int) {
-    let bytes = max(count, 1) * MemoryLayout<Float>.stride
-    let huge = bytes >= 8 << 20
-    let alignment = huge ? 2 << 20 : 64
-    let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: alignment)
-    if huge { madvise(memory, bytes, MADV_HUGEPAGE) }
+    let memory = RecycledMemory.allocate(bytes: Self.bytes(count))
     elements = UnsafeMutableBufferPointer(start: memory.bindMemory(to: Float.self, capacity: count), count: count)
   }
 
+  private static func bytes(_ count: Int) -> Int { max(count, 1) * MemoryLayout<Float>.stride }
+
   deinit {
-    elements.baseAddress.map { UnsafeMutableRawPointer($0).deallocate() }
+    guard let start = elements.baseAddress else { return }
+    RecycledMemory.release(start, bytes: Self.bytes(count))
   }
 
   func copy() -> FloatStorage {

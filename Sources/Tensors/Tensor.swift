@@ -86,12 +86,14 @@ public struct Tensor: Sendable {
     let columns = columns
     precondition(range.lowerBound >= 0 && range.upperBound <= columns, "\(shape) has no columns \(range)")
     precondition(source.rows == rows && source.columns == range.count, "\(source.shape) does not fit columns \(range)")
+    let rows = rows
     withUnsafeMutableElements { target in
       source.withUnsafeElements { source in
-        for row in 0..<source.count / max(1, range.count) {
-          let start = row * columns + range.lowerBound
-          _ = target[start..<start + range.count].update(
-            fromContentsOf: source[row * range.count..<(row + 1) * range.count])
+        guard let target = target.baseAddress, let source = source.baseAddress else { return }
+        Self.forEachRowRange(rows: rows, columns: range.count) { rows in
+          for row in rows {
+            (target + row * columns + range.lowerBound).update(from: source + row * range.count, count: range.count)
+          }
         }
       }
     }

@@ -27,6 +27,8 @@ typedef enum clusca_activation {
 
 // Columns of a weight matrix that one packed bfloat16 panel holds.
 enum { CLUSCA_PANEL = 64 };
+// The most queries and dimensions of a head that attend_bfloat16 takes at once.
+enum { CLUSCA_ATTENTION_QUERIES = 96, CLUSCA_ATTENTION_DIMENSIONS = 256 };
 // Output channels that a convolution computes at a time.
 enum { CLUSCA_CHANNELS = 16 };
 
@@ -80,6 +82,19 @@ typedef struct clusca_kernels {
   void (*product_bfloat16)(const uint16_t *a, size_t a_stride, size_t m, size_t k, const uint16_t *packed,
                            size_t first_panel, size_t last_panel, size_t n, float *c, size_t c_stride,
                            const float *bias, clusca_activation activation);
+
+  // -- Attention in bfloat16; these three are NULL where the CPU has no instructions for such products.
+  // Packs the keys or the values of one head, rows `stride` apart, for attend_bfloat16: ceil(tokens/64) * 64 * dimensions
+  // values and ceil(dimensions/64) * 64 * ceil(tokens/2) * 2 values. `dimensions` is even, at most
+  // CLUSCA_ATTENTION_DIMENSIONS.
+  void (*pack_keys)(const float *k, size_t stride, size_t tokens, size_t dimensions, uint16_t *packed);
+  void (*pack_values)(const float *v, size_t stride, size_t tokens, size_t dimensions, uint16_t *packed);
+  // out[r] = softmax(q[r] keysT * scale) values for at most CLUSCA_ATTENTION_QUERIES queries of one head. Products take
+  // bfloat16, their sums and the rest are float32. Only the first `first_visible + r * visible_step` keys of row r are
+  // open, at least one.
+  void (*attend_bfloat16)(const float *q, size_t q_stride, size_t queries, size_t dimensions, const uint16_t *keys,
+                          const uint16_t *values, size_t tokens, float scale, size_t first_visible,
+                          size_t visible_step, float *out, size_t out_stride);
 
   // -- Convolutions in channels-last layout, CLUSCA_CHANNELS output channels at a time.
   // c[m][column] = sum over taps t and channels k of pixels[m][taps[t] + k] * packed[t][k][column].

@@ -9,14 +9,20 @@ public struct Attention: Sendable {
   public let headWidth: Int
   /// The factor of the scores; 1/√headWidth unless told otherwise (T5 has 1).
   public let scale: Float
+  public let precision: Precision
 
-  /// - Parameter keyValueHeads: divides the heads; as many unless given.
-  public init(heads: Int, headWidth: Int, keyValueHeads: Int? = nil, scale: Float? = nil) {
+  /// - Parameters:
+  ///   - keyValueHeads: divides the heads; as many unless given.
+  ///   - precision: of the products, where the CPU has instructions for them; without these, or with a bias, it is float32.
+  public init(
+    heads: Int, headWidth: Int, keyValueHeads: Int? = nil, scale: Float? = nil, precision: Precision = .float32
+  ) {
     self.heads = heads
     self.keyValueHeads = keyValueHeads ?? heads
     precondition(heads % self.keyValueHeads == 0, "\(heads) heads cannot share \(self.keyValueHeads) of keys")
     self.headWidth = headWidth
     self.scale = scale ?? 1 / Float(headWidth).squareRoot()
+    self.precision = precision
   }
 
   /// Queries of one piece of work: enough to outweigh the copy of keys and values that OpenBLAS makes for each.
@@ -39,6 +45,9 @@ public struct Attention: Sendable {
     let qkvStride = width + 2 * keyWidth
     precondition(qkv.columns == qkvStride, "\(qkv.shape) does not hold q, k and v of \(heads) heads")
     precondition(result.rows == tokens && stride >= width, "no room in \(result.shape)")
+    if bias == nil, let packed = PackedKeysAndValues(qkv, of: self) {
+      return packed.attend(qkv, visibility, to: &result)
+    }
     let blocks = (tokens + Self.queriesPerPiece - 1) / Self.queriesPerPiece
     Tensor.withElements(qkv, bias) { qkv, bias in
       result.withUnsafeMutableElements { result in

@@ -23,7 +23,8 @@ struct DiTBlock: Sendable {
       bias: configuration.hasAttentionBias)
     projection = try Linear(attn.module("to_out.0"), inputs: width, outputs: width)
     mlp = try FeedForward(parameters.module("ff"), width: width)
-    attention = Attention(heads: configuration.heads, headWidth: configuration.headWidth)
+    attention = Attention(
+      heads: configuration.heads, headWidth: configuration.headWidth, precision: parameters.precision)
     mlpNorm = LayerNorm(epsilon: configuration.mlpNormEpsilon)
   }
 

@@ -16,7 +16,8 @@ struct TokenRefinerBlock: Sendable {
     let (width, attn) = (configuration.width, parameters.module("attn"))
     attentionNorm = try LayerNorm(parameters.module("norm1"), columns: width, epsilon: 1e-6)
     qkv = try Linear(joining: ["to_q", "to_k", "to_v"].map { (attn.module($0), width) }, inputs: width)
-    attention = Attention(heads: configuration.heads, headWidth: configuration.headWidth)
+    attention = Attention(
+      heads: configuration.heads, headWidth: configuration.headWidth, precision: parameters.precision)
     projection = try Linear(attn.module("to_out.0"), inputs: width, outputs: width)
     mlpNorm = try LayerNorm(parameters.module("norm2"), columns: width, epsilon: 1e-6)
     mlp = try FeedForward(

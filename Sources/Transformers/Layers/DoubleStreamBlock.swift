@@ -51,7 +51,7 @@ struct DoubleStreamBlock: Sendable {
     txt = try stream(
       norm: "norm1_context", q: "add_q_proj", k: "add_k_proj", v: "add_v_proj", queryNorm: "norm_added_q",
       keyNorm: "norm_added_k", out: "to_add_out", mlp: "ff_context")
-    attention = Attention(heads: heads, headWidth: headWidth)
+    attention = Attention(heads: heads, headWidth: headWidth, precision: parameters.precision)
   }
 
   var weightBytes: Int { img.weightBytes + txt.weightBytes }

@@ -26,7 +26,7 @@ struct SingleStreamBlock: Sendable {
     keyNorm = try RMSNorm(attn.module("norm_k"), columns: headWidth, epsilon: 1e-6)
     mlp = try Linear(parameters.module("proj_mlp"), inputs: width, outputs: mlpWidth)
     output = try Linear(parameters.module("proj_out"), inputs: width + mlpWidth, outputs: width)
-    attention = Attention(heads: heads, headWidth: headWidth)
+    attention = Attention(heads: heads, headWidth: headWidth, precision: parameters.precision)
   }
 
   var weightBytes: Int {
