@@ -57,10 +57,11 @@ let package = Package(
       ]),
 
     // No part of the tests: swift run -c release Benchmarks NAME.
+    .target(name: "CLimits", path: "Tests/CLimits"),
     .executableTarget(
       name: "Benchmarks",
       dependencies: [
-        "CKernels", "COpenBLAS", "Autoencoders", "DefaultModels", "FeatureCaching", "Measuring", "Media", "Rendering",
+        "CKernels", "CLimits", "COpenBLAS", "Autoencoders", "DefaultModels", "FeatureCaching", "Measuring", "Media", "Rendering",
         "StrictJSON",
         "Tensors", "Transformers", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],

@@ -7,11 +7,16 @@ public struct CacheSetup: Sendable {
   public var layout: BlockLayout
   /// Image tokens side by side in a row of the picture.
   public var columns: Int
+  /// Whether somebody looks inside of steps, and so everything has to be there, also what does not reach the picture.
+  public var isObserved: Bool
 
-  public init(choices: any TokenChoices, steps: Int, layout: BlockLayout, columns: Int) {
+  public init(
+    choices: any TokenChoices, steps: Int, layout: BlockLayout, columns: Int, isObserved: Bool = false
+  ) {
     self.choices = choices
     self.steps = steps
     self.layout = layout
     self.columns = columns
+    self.isObserved = isObserved
   }
 }

@@ -66,7 +66,7 @@ public struct ClusCa: FeatureCachePolicy {
   }
 
   public func makeCache(_ setup: CacheSetup) -> any FeatureCache {
-    ClusCaCache(policy: self, choices: setup.choices)
+    ClusCaCache(policy: self, setup)
   }
 }
 
@@ -79,10 +79,10 @@ final class ClusCaCache: TaylorCache {
   /// What the picture's fresh tokens gave at this step, by block; kept only for a quirk.
   private var imageOutputs: [Int: Tensor] = [:]
 
-  init(policy: ClusCa, choices: any TokenChoices) {
+  init(policy: ClusCa, _ setup: CacheSetup) {
     self.policy = policy
-    self.choices = choices
-    super.init(enhancedSteps: policy.schedule.enhancedSteps, maximumOrder: policy.maximumOrder)
+    choices = setup.choices
+    super.init(setup, enhancedSteps: policy.schedule.enhancedSteps, maximumOrder: policy.maximumOrder)
   }
 
   override func begin(_ step: CacheStep) {
@@ -91,7 +91,7 @@ final class ClusCaCache: TaylorCache {
     imageOutputs = [:]
   }
 
-  override func feature(_ branch: Branch, of x: Tensor, compute: (Tensor) -> Tensor) -> Feature {
+  override func feature(_ branch: Branch, of x: ResidualStream, compute: (Tensor) -> Tensor) -> Feature {
     guard case .cached(let distance) = step.kind, let clusters = step.clusters[branch.stream] else {
       return super.feature(branch, of: x, compute: compute)
     }
@@ -102,7 +102,7 @@ final class ClusCaCache: TaylorCache {
       fresh = Array(fresh.prefix(image.rows))
       outputs = image.rows(0..<fresh.count)
     } else {
-      outputs = compute(x.gathered(rows: fresh))
+      outputs = compute(x.gathered(tokens: fresh))
     }
     if branch.stream == .image, policy.quirks.contains(.textTakesImageOutputs) { imageOutputs[branch.block] = outputs }
     let share = policy.propagatingStreams.contains(branch.stream) ? policy.propagation : 0
@@ -114,8 +114,9 @@ final class ClusCaCache: TaylorCache {
     return forecast(branch, distance: distance)
   }
 
-  override func observe(_ stream: TokenStream, _ hidden: Tensor) {
+  override func observe(_ stream: TokenStream, _ hidden: ResidualStream) {
     guard step.kind.isFull, policy.clusters > 0 else { return }
+    let hidden = hidden.all
     let start =
       clusterings[stream]?.centroids
       ?? hidden.gathered(

@@ -59,11 +59,11 @@ public protocol FeatureCache: AnyObject {
   /// - Returns: one feature a branch, in the same order.
   func features(_ branches: [Branch], compute: () -> [Tensor]) -> [Feature]
 
-  /// The output of a branch that works on each token for itself: `compute` takes any rows of `x` (`[tokens, width]`) and
-  /// gives the output of these, as many rows of the same width. A policy calls it for all rows, for some or not at all.
+  /// The output of a branch that works on each token for itself: `compute` takes any rows of `x` and gives the output of
+  /// these, as many rows of the same width. A policy calls it for all rows, for some or not at all.
   ///
   /// - Returns: the feature of all tokens of `x`.
-  func feature(_ branch: Branch, of x: Tensor, compute: (Tensor) -> Tensor) -> Feature
+  func feature(_ branch: Branch, of x: ResidualStream, compute: (Tensor) -> Tensor) -> Feature
 
   /// The output of a branch whose first part needs all tokens and whose second works on each token for itself, such as a
   /// block with attention and MLP side by side: `attend` gives what the first part makes of all tokens of `x`, and
@@ -71,7 +71,8 @@ public protocol FeatureCache: AnyObject {
   ///
   /// - Returns: the feature of all tokens of `x`.
   func feature(
-    _ branch: Branch, of x: Tensor, attend: () -> Tensor, compute: (_ rows: Tensor, _ attended: Tensor) -> Tensor
+    _ branch: Branch, of x: ResidualStream, attend: () -> Tensor,
+    compute: (_ rows: Tensor, _ attended: Tensor) -> Tensor
   ) -> Feature
 
   /// Shows how much attention tokens get at a step that computes it: `received` gives for each of the branches, in their
@@ -79,9 +80,13 @@ public protocol FeatureCache: AnyObject {
   /// part of the attention itself; a policy that has no use for it does not call it.
   func observeAttention(_ branches: [Branch], received: () -> [Tensor])
 
-  /// Shows the hidden states of a stream behind its last token-wise branch, `[tokens, width]`. The last block that has
-  /// one calls it, at every step; policies that cluster do so here.
-  func observe(_ stream: TokenStream, _ hidden: Tensor)
+  /// Shows the hidden states of a stream behind its last token-wise branch. The last block that has one calls it, at every
+  /// step; policies that cluster do so here.
+  func observe(_ stream: TokenStream, _ hidden: ResidualStream)
+
+  /// Whether nothing of the text can reach the picture at this step, or any later one by what is kept: no branch mixes
+  /// tokens. Blocks then leave the text's hidden states what they are.
+  var leavesTextOut: Bool { get }
 
   /// What ``observe(_:_:)`` made of the hidden states of this step; empty at steps and stages without.
   var newClusters: [TokenStream: TokenClusters] { get }
@@ -141,16 +146,18 @@ extension FeatureCache {
 
 // What most caches have no use for.
 extension FeatureCache {
-  public func feature(_ branch: Branch, of x: Tensor, compute: (Tensor) -> Tensor) -> Feature {
-    feature(branch) { compute(x) }
+  public func feature(_ branch: Branch, of x: ResidualStream, compute: (Tensor) -> Tensor) -> Feature {
+    feature(branch) { compute(x.all) }
   }
   public func feature(
-    _ branch: Branch, of x: Tensor, attend: () -> Tensor, compute: (_ rows: Tensor, _ attended: Tensor) -> Tensor
+    _ branch: Branch, of x: ResidualStream, attend: () -> Tensor,
+    compute: (_ rows: Tensor, _ attended: Tensor) -> Tensor
   ) -> Feature {
-    feature(branch) { compute(x, attend()) }
+    feature(branch) { compute(x.all, attend()) }
   }
   public func observeAttention(_ branches: [Branch], received: () -> [Tensor]) {}
-  public func observe(_ stream: TokenStream, _ hidden: Tensor) {}
+  public func observe(_ stream: TokenStream, _ hidden: ResidualStream) {}
+  public var leavesTextOut: Bool { false }
   public var newClusters: [TokenStream: TokenClusters] { [:] }
   public var boundaries: [Int] { [] }
   public func cross(_ boundary: Int, _ streams: inout [TokenStream: Tensor]) {}

@@ -48,7 +48,7 @@ public struct SpeCa: FeatureCachePolicy {
 
   public var name: String { "speca" }
   public func schedule(steps: Int) -> any StepSchedule { Schedule(policy: self, steps: steps) }
-  public func makeCache(_ setup: CacheSetup) -> any FeatureCache { SpeCaCache(self, setup.layout) }
+  public func makeCache(_ setup: CacheSetup) -> any FeatureCache { SpeCaCache(self, setup) }
   public func byteCount(_ shape: BranchShape) -> Int { TaylorSeries.byteCount(shape, maximumOrder: maximumOrder) }
 
   public func computedTokens(_ shape: BranchShape, at step: PlannedStep) -> Int {
@@ -102,10 +102,10 @@ private final class SpeCaCache: TaylorCache {
   private let layout: BlockLayout
   private var error: Float?
 
-  init(_ policy: SpeCa, _ layout: BlockLayout) {
+  init(_ policy: SpeCa, _ setup: CacheSetup) {
     self.policy = policy
-    self.layout = layout
-    super.init(enhancedSteps: policy.enhancedSteps, maximumOrder: policy.maximumOrder)
+    layout = setup.layout
+    super.init(setup, enhancedSteps: policy.enhancedSteps, maximumOrder: policy.maximumOrder)
   }
 
   override func begin(_ step: CacheStep) {

@@ -22,12 +22,13 @@ public struct TaylorSeer: FeatureCachePolicy {
   }
 
   public func makeCache(_ setup: CacheSetup) -> any FeatureCache {
-    TaylorCache(enhancedSteps: schedule.enhancedSteps, maximumOrder: maximumOrder)
+    TaylorCache(setup, enhancedSteps: schedule.enhancedSteps, maximumOrder: maximumOrder)
   }
 }
 
 /// A Taylor series for every branch: all of TaylorSeer, and what ClusCa and SpeCa build on.
 class TaylorCache: FeatureCache {
+  private let isObserved: Bool
   private let enhancedSteps: Int
   private let maximumOrder: Int
   private(set) var series: [Branch: TaylorSeries] = [:]
@@ -36,7 +37,8 @@ class TaylorCache: FeatureCache {
   private var fullStepDistance = 0
   private var lastFullStep: Int?
 
-  init(enhancedSteps: Int, maximumOrder: Int) {
+  init(_ setup: CacheSetup, enhancedSteps: Int, maximumOrder: Int) {
+    isObserved = setup.isObserved
     self.enhancedSteps = enhancedSteps
     self.maximumOrder = maximumOrder
   }
@@ -57,11 +59,14 @@ class TaylorCache: FeatureCache {
     return branches.map { forecast($0, distance: distance) }
   }
 
-  func feature(_ branch: Branch, of x: Tensor, compute: (Tensor) -> Tensor) -> Feature {
-    feature(branch) { compute(x) }
+  func feature(_ branch: Branch, of x: ResidualStream, compute: (Tensor) -> Tensor) -> Feature {
+    feature(branch) { compute(x.all) }
   }
 
-  func observe(_ stream: TokenStream, _ hidden: Tensor) {}
+  func observe(_ stream: TokenStream, _ hidden: ResidualStream) {}
+
+  /// Attention is forecast at cached steps, and what the text's branches keep is of no use to the picture's.
+  var leavesTextOut: Bool { !step.kind.isFull && !isObserved && verifiedBlock == nil }
 
   var newClusters: [TokenStream: TokenClusters] { [:] }
 

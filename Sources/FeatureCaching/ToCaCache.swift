@@ -29,28 +29,29 @@ final class ToCaCache: FeatureCache {
     return branches.map { feature($0) }
   }
 
-  func feature(_ branch: Branch, of x: Tensor, compute: (Tensor) -> Tensor) -> Feature {
+  func feature(_ branch: Branch, of x: ResidualStream, compute: (Tensor) -> Tensor) -> Feature {
     if step.kind.isFull {
-      outputs[branch] = compute(x)
+      outputs[branch] = compute(x.all)
     } else {
-      let fresh = choose(branch, of: x.rows)
-      if !fresh.isEmpty { outputs[branch]?.replace(rows: fresh, by: compute(x.gathered(rows: fresh))) }
+      let fresh = choose(branch, of: x.tokens)
+      if !fresh.isEmpty { outputs[branch]?.replace(rows: fresh, by: compute(x.gathered(tokens: fresh))) }
     }
     return feature(branch)
   }
 
   func feature(
-    _ branch: Branch, of x: Tensor, attend: () -> Tensor, compute: (_ rows: Tensor, _ attended: Tensor) -> Tensor
+    _ branch: Branch, of x: ResidualStream, attend: () -> Tensor,
+    compute: (_ rows: Tensor, _ attended: Tensor) -> Tensor
   ) -> Feature {
     if step.kind.isFull {
       let attended = attend()
-      outputs[branch] = compute(x, attended)
+      outputs[branch] = compute(x.all, attended)
       self.attended[branch] = attended
     } else if let attended = attended[branch] {
-      let fresh = choose(branch, of: x.rows)
+      let fresh = choose(branch, of: x.tokens)
       if !fresh.isEmpty {
         outputs[branch]?.replace(
-          rows: fresh, by: compute(x.gathered(rows: fresh), attended.gathered(rows: fresh)))
+          rows: fresh, by: compute(x.gathered(tokens: fresh), attended.gathered(rows: fresh)))
       }
     }
     return feature(branch)

@@ -15,6 +15,7 @@ public struct Sample: Sendable, Hashable {
   }
 
   public var minimum: Double { values.min() ?? .nan }
+  public var maximum: Double { values.max() ?? .nan }
 
   public var median: Double {
     guard !values.isEmpty else { return .nan }

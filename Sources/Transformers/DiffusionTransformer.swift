@@ -92,37 +92,40 @@ public protocol DiffusionTransformer: Sendable {
   /// beforehand. In front of block 0 they are what the first stage makes of latents; ``blockCount`` stands for those
   /// behind the last block. Any range of blocks answers for all of the model.
   ///
-  /// - Parameter inputs: those that ``makeSample(_:)`` takes; of a prompt only the number of tokens counts.
+  /// - Parameter inputs: those that ``makeSample(_:timesteps:)`` takes; of a prompt only the number of tokens counts.
   func stateShapes(before block: Int, of inputs: SampleInputs) -> [TokenStream: [Int]]
   /// Prepares a sample: what stays the same over all its steps, such as the rotary positions.
   ///
+  /// - Parameter timesteps: those that the run will have, 0...1000, in their order; steps of other ones cost more.
   /// - Throws: ``SampleError`` if the inputs do not fit the model.
-  func makeSample(_ inputs: SampleInputs) throws -> any TransformerSample
+  func makeSample(_ inputs: SampleInputs, timesteps: [Float]) throws -> any TransformerSample
 }
 
 extension DiffusionTransformer {
   /// The blocks of the whole model.
   public var blockCount: Int { layout.blocks }
+
+  public func makeSample(_ inputs: SampleInputs) throws -> any TransformerSample {
+    try makeSample(inputs, timesteps: [])
+  }
 }
 
 /// One sample, a row of a batch, on one stage.
 public protocol TransformerSample: Sendable {
-  /// The vectors that modulate the blocks at a timestep (0...1000), `[vectors, width]`: one, unless blocks or embedders
-  /// have their own.
-  /// Every stage computes them for itself.
-  func conditioning(timestep: Float, probe: Probe?) -> Tensor
+  /// What modulates the blocks at a timestep (0...1000). Every stage computes it for itself.
+  func conditioning(timestep: Float, probe: Probe?) -> Conditioning
 
   /// The first stage: latents `[image tokens, channels]` → hidden states, `[tokens, width]` a stream.
   ///
   /// - Parameter conditioning: of the same step; some models refine the prompt by the time.
-  func embed(_ latents: Tensor, conditioning: Tensor, probe: Probe?) -> BlockState
+  func embed(_ latents: Tensor, conditioning: Conditioning, probe: Probe?) -> BlockState
 
   /// Some of this stage's blocks, one after the other. They change the hidden states in place and ask `cache`, which was
   /// told of the step, for the output of every branch.
   ///
   /// - Parameter beforeBlock: called before each block; an error ends the step, as when the user interrupts it.
   func run(
-    _ state: inout BlockState, blocks: BlockRange, conditioning: Tensor, cache: any FeatureCache, probe: Probe?,
+    _ state: inout BlockState, blocks: BlockRange, conditioning: Conditioning, cache: any FeatureCache, probe: Probe?,
     beforeBlock: () throws -> Void
   ) rethrows
 
@@ -133,10 +136,10 @@ public protocol TransformerSample: Sendable {
   /// `[image tokens, width]`; of all tokens where the first block has a single stream.
   ///
   /// - Parameter state: in front of the first block.
-  func modulatedInput(_ state: BlockState, conditioning: Tensor) -> Tensor
+  func modulatedInput(_ state: BlockState, conditioning: Conditioning) -> Tensor
 
   /// The last stage: hidden states → `[image tokens, channels]`, the model's output.
-  func project(_ state: BlockState, conditioning: Tensor, probe: Probe?) -> Tensor
+  func project(_ state: BlockState, conditioning: Conditioning, probe: Probe?) -> Tensor
 }
 
 /// Why inputs do not fit a model, as one sentence.

@@ -11,13 +11,16 @@ struct SampleSettings: Sendable, Equatable {
   var classLabel: Int?
   /// How many tokens of a prompt are no padding; nil for models without a mask.
   var validTokens: Int?
+  /// Those of the steps, 0...1000, in their order.
+  var timesteps: [Float]
 
-  static let maximumBytes = 16 << 10
+  static let maximumBytes = 64 << 10
 
-  init(cache: CacheSettings, classLabel: Int?, validTokens: Int? = nil) {
+  init(cache: CacheSettings, classLabel: Int?, validTokens: Int? = nil, timesteps: [Float]) {
     self.cache = cache
     self.classLabel = classLabel
     self.validTokens = validTokens
+    self.timesteps = timesteps
   }
 
   var payload: Payload {
@@ -27,6 +30,7 @@ struct SampleSettings: Sendable, Equatable {
       "authors_quirks": .integer(Int(cache.authorsQuirks.rawValue)),
       "class_label": classLabel.map(JSONValue.integer) ?? .null,
       "valid_text_tokens": validTokens.map(JSONValue.integer) ?? .null,
+      "timesteps": .array(timesteps.map { .number(Double($0)) }),
     ]
     return Payload(JSONValue.object(json).text())
   }
@@ -66,6 +70,10 @@ struct SampleSettings: Sendable, Equatable {
     classLabel = json["class_label"]?.int
     guard classLabel.map({ $0 >= 0 }) ?? true else { throw WireError("The settings of a sample name no class") }
     validTokens = json["valid_text_tokens"]?.int
+    guard let timesteps = json["timesteps"]?.array?.map({ $0.double.map(Float.init) }),
+      !timesteps.contains(where: { $0.map { !(0...1000).contains($0) } ?? true })
+    else { throw WireError("The settings of a sample lack the times of its steps") }
+    self.timesteps = timesteps.compactMap { $0 }
   }
 }
 

@@ -15,7 +15,11 @@ struct WorkerSample: Sendable {
   private var pooled: Tensor?
   private var input: [WireStream: Tensor] = [:]
 
-  init(_ key: SampleKey, _ attempt: UInt32, _ opening: SampleOpening, _ settings: SampleSettings) {
+  /// - Throws: ``WireError`` if its parts contradict each other.
+  init(_ key: SampleKey, _ attempt: UInt32, _ opening: SampleOpening, _ settings: SampleSettings) throws {
+    guard settings.timesteps.count == Int(opening.steps) else {
+      throw WireError("The sample has \(opening.steps) steps, but times for \(settings.timesteps.count)")
+    }
     self.key = key
     self.attempt = attempt
     self.opening = opening
@@ -31,8 +35,8 @@ struct WorkerSample: Sendable {
 
   func setup(_ condition: Condition) -> SampleSetup {
     SampleSetup(
-      id: id, inputs: SampleInputs(grid: grid, condition: condition, guidance: guidance), steps: Int(opening.steps),
-      policy: settings.cache.policy,
+      id: id, inputs: SampleInputs(grid: grid, condition: condition, guidance: guidance),
+      timesteps: settings.timesteps, policy: settings.cache.policy,
       choices: KeyedChoices(seed: opening.seed, row: UInt16(truncatingIfNeeded: key.row)))
   }
 

@@ -63,12 +63,12 @@ public struct Denoiser: AsyncSequence, Sendable {
 
   private let task: DenoisingTask
   private let transport: any StageTransport
-  private let probe: @Sendable (_ step: Int, _ row: UInt16) -> Probe?
+  private let probe: (@Sendable (_ step: Int, _ row: UInt16) -> Probe?)?
 
-  /// - Parameter probe: gives what sees inside a step of a row; nothing unless told otherwise.
+  /// - Parameter probe: gives what sees inside a step of a row; nothing unless given.
   public init(
     _ task: DenoisingTask, over transport: any StageTransport,
-    probe: @escaping @Sendable (_ step: Int, _ row: UInt16) -> Probe? = { _, _ in nil }
+    probe: (@Sendable (_ step: Int, _ row: UInt16) -> Probe?)? = nil
   ) {
     self.task = task
     self.transport = transport
@@ -80,7 +80,7 @@ public struct Denoiser: AsyncSequence, Sendable {
   public struct Iterator: AsyncIteratorProtocol {
     private let task: DenoisingTask
     private let transport: any StageTransport
-    private let probe: @Sendable (_ step: Int, _ row: UInt16) -> Probe?
+    private let probe: (@Sendable (_ step: Int, _ row: UInt16) -> Probe?)?
     private var latents: Tensor
     private var run: any DenoisingRun
     private var next = 0
@@ -94,7 +94,7 @@ public struct Denoiser: AsyncSequence, Sendable {
 
     fileprivate init(
       task: DenoisingTask, transport: any StageTransport,
-      probe: @escaping @Sendable (_ step: Int, _ row: UInt16) -> Probe?
+      probe: (@Sendable (_ step: Int, _ row: UInt16) -> Probe?)?
     ) {
       self.task = task
       self.transport = transport
@@ -130,8 +130,8 @@ public struct Denoiser: AsyncSequence, Sendable {
         let inputs = row == 0 ? task.inputs : task.guidance?.inputs ?? task.inputs
         try await transport.open(
           SampleSetup(
-            id: SampleID(job: task.job, row: row), inputs: inputs, steps: task.schedule.steps, policy: task.policy,
-            choices: task.choices(row)))
+            id: SampleID(job: task.job, row: row), inputs: inputs, timesteps: task.schedule.timesteps,
+            policy: task.policy, choices: task.choices(row), isObserved: probe != nil))
       }
     }
 
@@ -163,7 +163,7 @@ public struct Denoiser: AsyncSequence, Sendable {
     private mutating func stageOutputs(_ index: Int, _ kind: StepKind, _ timestep: Float) async throws -> [Tensor] {
       let (latents, transport, probe) = (latents, transport, probe)
       let results = try await forEachRow(index, kind, timestep) { context in
-        try await transport.step(context, latents: latents, probe: probe(index, context.sample.row))
+        try await transport.step(context, latents: latents, probe: probe?(index, context.sample.row))
       }
       schedule.finish(signal: Self.mean(results.map(\.signal)))
       let outputs = results.map(\.output)

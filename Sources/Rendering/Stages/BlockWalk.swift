@@ -7,7 +7,7 @@ import Transformers
 struct BlockWalk {
   let model: any DiffusionTransformer
   let sample: any TransformerSample
-  let conditioning: Tensor
+  let conditioning: Conditioning
   let cache: any FeatureCache
   let probe: Probe?
 

@@ -35,10 +35,11 @@ public actor Stage {
   /// - Throws: `SampleError` if the inputs do not fit the model.
   public func open(_ setup: SampleSetup) throws {
     samples[setup.id] = Running(
-      sample: try model.makeSample(setup.inputs),
+      sample: try model.makeSample(setup.inputs, timesteps: setup.timesteps),
       cache: setup.policy.makeCache(
         CacheSetup(
-          choices: setup.choices, steps: setup.steps, layout: model.layout, columns: setup.inputs.grid.columns)))
+          choices: setup.choices, steps: setup.timesteps.count, layout: model.layout,
+          columns: setup.inputs.grid.columns, isObserved: setup.isObserved)))
   }
 
   /// Frees what is held of a sample; nothing happens if there is none of this name.
@@ -124,7 +125,7 @@ public actor Stage {
   }
 
   private func embedded(
-    _ input: Input, _ sample: any TransformerSample, _ vec: Tensor, _ probe: Probe?
+    _ input: Input, _ sample: any TransformerSample, _ vec: Conditioning, _ probe: Probe?
   ) -> BlockState {
     switch input {
     case .latents(let latents): sample.embed(latents, conditioning: vec, probe: probe)

@@ -18,21 +18,25 @@ public struct SampleID: Sendable, Hashable {
 public struct SampleSetup: Sendable {
   public var id: SampleID
   public var inputs: SampleInputs
-  /// The steps of the run.
-  public var steps: Int
+  /// Those of the run's steps, 0...1000, in their order.
+  public var timesteps: [Float]
   /// Makes the cache of every stage.
   public var policy: any FeatureCachePolicy
   /// The random choices of the caches.
   public var choices: any TokenChoices
+  /// Whether a probe sees inside of some of its steps.
+  public var isObserved: Bool
 
   public init(
-    id: SampleID, inputs: SampleInputs, steps: Int, policy: any FeatureCachePolicy, choices: any TokenChoices
+    id: SampleID, inputs: SampleInputs, timesteps: [Float], policy: any FeatureCachePolicy,
+    choices: any TokenChoices, isObserved: Bool = false
   ) {
     self.id = id
     self.inputs = inputs
-    self.steps = steps
+    self.timesteps = timesteps
     self.policy = policy
     self.choices = choices
+    self.isObserved = isObserved
   }
 }
 

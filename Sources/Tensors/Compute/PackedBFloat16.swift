@@ -26,57 +26,33 @@ struct PackedBFloat16: Sendable {
       let rowsPerChunk = max(1, (1 << 20) / max(inputs, 1))
       for start in stride(from: 0, to: part.shape[0], by: rowsPerChunk) {
         let chunk = try part.rows(start..<min(part.shape[0], start + rowsPerChunk))
-        try Self.bfloat16Values(of: chunk).withUnsafeBufferPointer { values in
-          kernels.pack_bfloat16(
-            values.baseAddress, chunk.shape[0], inputs, first + start, panels.elements.baseAddress)
+        chunk.withBFloat16 {
+          kernels.pack_bfloat16($0, chunk.shape[0], inputs, first + start, panels.elements.baseAddress)
         }
       }
       first += part.shape[0]
     }
   }
 
-  private static func bfloat16Values(of stored: StoredTensor) throws -> [UInt16] {
-    if stored.dtype == .bfloat16 {
-      return stored.withBytes { bytes in
-        [UInt16](unsafeUninitializedCapacity: stored.elementCount) { values, count in
-          UnsafeMutableRawBufferPointer(values).copyMemory(from: bytes)
-          count = stored.elementCount
-        }
-      }
-    }
-    let wide = try Tensor(stored)
-    return [UInt16](unsafeUninitializedCapacity: wide.count) { values, count in
-      wide.withUnsafeElements { kernels.to_bfloat16($0.baseAddress, values.baseAddress, $0.count) }
-      count = wide.count
-    }
-  }
-
-  /// Rows of one piece: their bfloat16 copy stays in the second-level cache beside a pass over a panel.
-  private static let rowsPerPiece = 192
+  /// Rows of one piece: enough that a panel, which comes from memory for each, costs little beside its products.
+  private static let mostRowsPerPiece = 384
   private static let panelsPerPiece = 4
 
   func multiply(
     _ x: UnsafePointer<Float>, rows: Int, bias: UnsafePointer<Float>?, activation: Activation,
     into c: UnsafeMutablePointer<Float>, stride cStride: Int
   ) {
-    let stride = (inputs + 1) / 2 * 2
-    let narrow = HalfStorage(count: rows * stride)
-    let a = narrow.elements.baseAddress!
-    Tensor.forEachRowRange(rows: rows, columns: inputs) { range in
-      for row in range {
-        kernels.to_bfloat16(x + row * inputs, a + row * stride, inputs)
-        if stride > inputs { a[row * stride + inputs] = 0 }
-      }
-    }
+    let narrow = NarrowRows(x, rows: rows, columns: inputs)
     let panelWidth = Int(CLUSCA_PANEL)
     let panelCount = (outputs + panelWidth - 1) / panelWidth
     let across = (panelCount + Self.panelsPerPiece - 1) / Self.panelsPerPiece
-    let down = (rows + Self.rowsPerPiece - 1) / Self.rowsPerPiece
+    let down = (rows + Self.mostRowsPerPiece - 1) / Self.mostRowsPerPiece
+    let rowsPerPiece = (rows + down - 1) / down
     ThreadPool.shared.forEach(across * down) { piece in
-      let firstRow = piece / across * Self.rowsPerPiece
+      let firstRow = piece / across * rowsPerPiece
       let firstPanel = piece % across * Self.panelsPerPiece
       kernels.product_bfloat16(
-        a + firstRow * stride, stride, min(Self.rowsPerPiece, rows - firstRow), inputs, panels.elements.baseAddress,
+        narrow.elements + firstRow * narrow.stride, narrow.stride, min(rowsPerPiece, rows - firstRow), inputs, panels.elements.baseAddress,
         firstPanel, min(panelCount, firstPanel + Self.panelsPerPiece), outputs, c + firstRow * cStride, cStride, bias,
         activation.code)
     }

@@ -25,6 +25,14 @@ public struct Linear: Sendable {
       : nil
   }
 
+  /// A map that is used once in many steps: its weights stay in their file.
+  public init(streaming parameters: Parameters, inputs: Int, outputs: Int) throws {
+    self.init(
+      weight: try WeightMatrix(
+        streaming: parameters.matrix("weight", rows: outputs, columns: inputs), precision: parameters.precision),
+      bias: try parameters.tensor("bias", shape: [outputs]))
+  }
+
   public init(weight: WeightMatrix, bias: Tensor?) {
     self.weight = weight
     self.bias = bias

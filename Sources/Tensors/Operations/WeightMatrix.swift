@@ -10,6 +10,7 @@ public struct WeightMatrix: Sendable {
     /// Matrices below one another, each used where it stands: in the mapped file, or widened.
     case float32([Float32Rows])
     case bfloat16(PackedBFloat16)
+    case streamed(StreamedBFloat16)
   }
 
   /// Joins matrices of equal width below one another: the projections to q, k and v become one product.
@@ -24,11 +25,22 @@ public struct WeightMatrix: Sendable {
     }
   }
 
+  /// A matrix that stays in its file, whatever the precision: for maps that are used once in many steps.
+  init(streaming stored: StoredTensor, precision: Precision) throws {
+    precondition(stored.shape.count == 2, "no matrix")
+    (outputs, inputs) = (stored.shape[0], stored.shape[1])
+    switch precision {
+    case .float32: form = .float32([try Float32Rows(stored)])
+    case .bfloat16: form = .streamed(try StreamedBFloat16(stored))
+    }
+  }
+
   /// The bytes that this form occupies in memory or in the page cache.
   public var byteCount: Int {
     switch form {
     case .float32: outputs * inputs * MemoryLayout<Float>.stride
     case .bfloat16(let packed): packed.byteCount
+    case .streamed: 0
     }
   }
 
@@ -59,6 +71,8 @@ public struct WeightMatrix: Sendable {
             }
           case .bfloat16(let packed):
             packed.multiply(x, rows: rows.count, bias: bias, activation: activation, into: c, stride: stride)
+          case .streamed(let streamed):
+            streamed.multiply(x, rows: rows.count, bias: bias, activation: activation, into: c, stride: stride)
           }
         }
       }

@@ -5,7 +5,7 @@ import Tensors
 /// `ada_norm_zero`; figure 3 of the paper).
 struct DiTBlock: Sendable {
   private let index: Int
-  private let modulation: AdaLayerNorm
+  let modulation: AdaLayerNorm
   private let qkv: Linear
   private let projection: Linear
   private let mlp: FeedForward
@@ -32,20 +32,19 @@ struct DiTBlock: Sendable {
 
   /// - Parameters:
   ///   - x: `[tokens, width]`
-  ///   - vec: `[1, width]`, SiLU applied
   ///   - isLast: whether no block follows in the model
-  func callAsFunction(_ x: inout Tensor, vec: Tensor, isLast: Bool, cache: any FeatureCache, probe: Probe?) {
+  func callAsFunction(_ x: ResidualStream, vec: ModulationVector, isLast: Bool, cache: any FeatureCache, probe: Probe?) {
     let mod = modulation.branches(vec)
     record(mod, of: x, probe?.module("norm1"))
 
     let branch = Branch(index, .image, .attention)
     let attended = cache.feature(branch) {
-      let qkv = qkv(norm(x, mod[0].input))  // [tokens, 3 width]
+      let qkv = qkv(norm(x.all, mod[0].input))  // [tokens, 3 width]
       cache.observeAttention([branch]) { [attention.received(qkv)] }
       return projection(attention(qkv))  // [tokens, width]
     }
     x.add(attended, gate: mod[0].gate)
-    probe?("norm3", mlpNorm(x))
+    probe?("norm3", mlpNorm(x.all))
     let transformed = cache.feature(Branch(index, .image, .mlp), of: x) { rows in mlp(mlpNorm(rows, mod[1].input)) }
     x.add(transformed, gate: mod[1].gate)
     if isLast { cache.observe(.image, x) }
@@ -57,11 +56,11 @@ struct DiTBlock: Sendable {
   }
 
   /// What the attention takes, `[tokens, width]`.
-  func modulatedInput(_ x: Tensor, vec: Tensor) -> Tensor { norm(x, modulation.branches(vec)[0].input) }
+  func modulatedInput(_ x: Tensor, vec: ModulationVector) -> Tensor { norm(x, modulation.branches(vec)[0].input) }
 
-  private func record(_ modulation: [BranchModulation], of x: Tensor, _ probe: Probe?) {
+  private func record(_ modulation: [BranchModulation], of x: ResidualStream, _ probe: Probe?) {
     guard let probe else { return }
-    probe("0", norm(x, modulation[0].input))
+    probe("0", norm(x.all, modulation[0].input))
     probe("1", modulation[0].gate)
     probe("2", modulation[1].input.shift)
     probe("3", modulation[1].input.scale)

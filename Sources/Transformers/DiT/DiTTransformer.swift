@@ -91,8 +91,13 @@ public struct DiTTransformer: DiffusionTransformer {
     return [.image: [inputs.grid.tokens, configuration.width]]
   }
 
-  public func makeSample(_ inputs: SampleInputs) throws -> any TransformerSample {
-    try DiTSample(self, inputs)
+  public func makeSample(_ inputs: SampleInputs, timesteps: [Float]) throws -> any TransformerSample {
+    try DiTSample(self, inputs, ConditioningTable(timesteps: timesteps))
+  }
+
+  /// The maps of adaLN, with the embedder whose vector each takes.
+  fileprivate var modulations: [ConditioningTable.Map] {
+    zip(loadedBlocks, embedderOfBlock).map { ($0.modulation, $1) }
   }
 }
 
@@ -100,8 +105,9 @@ private struct DiTSample: TransformerSample {
   private let model: DiTTransformer
   /// The class as each of the embedders has it, `[1, width]`.
   private let labels: [Tensor]
+  private let table: ConditioningTable
 
-  init(_ model: DiTTransformer, _ inputs: SampleInputs) throws {
+  init(_ model: DiTTransformer, _ inputs: SampleInputs, _ table: ConditioningTable) throws {
     let configuration = model.configuration
     guard case .label(let label) = inputs.condition else {
       throw SampleError(description: "A DiT takes a class, not a prompt.")
@@ -117,20 +123,29 @@ private struct DiTSample: TransformerSample {
           + "tokens, not for \(inputs.grid.rows) x \(inputs.grid.columns).")
     }
     self.model = model
+    self.table = table
     labels = try model.embedders.map { try $0.embedded(label: label ?? configuration.classes) }
   }
 
-  func conditioning(timestep: Float, probe: Probe?) -> Tensor {
+  func conditioning(timestep: Float, probe: Probe?) -> Conditioning {
+    guard let probe else {
+      return table.conditioning(timestep: timestep, maps: model.modulations) { vectors(timestep: $0, probe: nil) }
+    }
+    return Conditioning(vectors(timestep: timestep, probe: probe))
+  }
+
+  /// `[embedders, width]`
+  private func vectors(timestep: Float, probe: Probe?) -> Tensor {
     let vectors = zip(model.embedders, labels).map { embedder, label in embedder.embedded(timestep: timestep) + label }
     if let probe {
       for (block, embedder) in zip(model.blocks, model.embedderOfBlock) {
         probe("transformer_blocks.\(block).norm1.emb", vectors[embedder])
       }
     }
-    return Tensor.concatenated(rows: vectors).applying(.silu)  // [embedders, width]
+    return Tensor.concatenated(rows: vectors).applying(.silu)
   }
 
-  func embed(_ latents: Tensor, conditioning: Tensor, probe: Probe?) -> BlockState {
+  func embed(_ latents: Tensor, conditioning: Conditioning, probe: Probe?) -> BlockState {
     guard let patches = model.patches else { preconditionFailure("only the first stage embeds") }
     let x = patches.projection(latents) + patches.positions  // [tokens, patch² · channels] → [tokens, width]
     probe?("pos_embed", x)
@@ -138,36 +153,36 @@ private struct DiTSample: TransformerSample {
   }
 
   func run(
-    _ state: inout BlockState, blocks: BlockRange, conditioning vectors: Tensor, cache: any FeatureCache, probe: Probe?,
+    _ state: inout BlockState, blocks: BlockRange, conditioning: Conditioning, cache: any FeatureCache, probe: Probe?,
     beforeBlock: () throws -> Void
   ) rethrows {
-    var x = state.take(.image)
+    let x = ResidualStream(state.take(.image))
     for ((index, block), embedder) in zip(zip(model.blocks, model.loadedBlocks), model.embedderOfBlock)
     where blocks.contains(index) {
       try beforeBlock()
       let name = "transformer_blocks.\(index)"
       block(
-        &x, vec: vectors.rows(embedder..<embedder + 1), isLast: index == model.blockCount - 1, cache: cache,
+        x, vec: conditioning.vector(embedder), isLast: index == model.blockCount - 1, cache: cache,
         probe: probe?.module(name))
-      probe?(name, x)
+      probe?(name, x.all)
     }
-    state = BlockState([.image: x])
+    state = BlockState([.image: x.all])
   }
 
   func pass(_ state: inout BlockState, over blocks: BlockRange) {}
 
-  func modulatedInput(_ state: BlockState, conditioning vectors: Tensor) -> Tensor {
+  func modulatedInput(_ state: BlockState, conditioning: Conditioning) -> Tensor {
     guard let block = model.loadedBlocks.first, let embedder = model.embedderOfBlock.first,
       let x = state.streams[.image]
     else { preconditionFailure("only the first stage has the first block") }
-    return block.modulatedInput(x, vec: vectors.rows(embedder..<embedder + 1))
+    return block.modulatedInput(x, vec: conditioning.vector(embedder))
   }
 
-  func project(_ state: BlockState, conditioning vectors: Tensor, probe: Probe?) -> Tensor {
+  func project(_ state: BlockState, conditioning: Conditioning, probe: Probe?) -> Tensor {
     guard let head = model.head, let x = state.streams[.image] else {
       preconditionFailure("only the last stage projects")
     }
-    let modulation = head.modulation(vectors.rows(head.embedder..<head.embedder + 1))  // [1, 2 width]: shift, scale
+    let modulation = head.modulation(conditioning.vector(head.embedder).vector)  // [1, 2 width]: shift, scale
     let (norm, width) = (LayerNorm(epsilon: 1e-6), x.columns)
     let normed = norm(
       x,

@@ -95,21 +95,29 @@ public struct FluxTransformer: DiffusionTransformer {
       ? [.image: [image, width], .text: [text, width]] : [.joint: [text + image, width]]
   }
 
-  public func makeSample(_ inputs: SampleInputs) throws -> any TransformerSample {
-    try FluxSample(self, inputs)
+  public func makeSample(_ inputs: SampleInputs, timesteps: [Float]) throws -> any TransformerSample {
+    try FluxSample(self, inputs, ConditioningTable(timesteps: timesteps))
+  }
+
+  /// The maps of adaLN; all take the first vector.
+  fileprivate var modulations: [ConditioningTable.Map] {
+    let norms = doubleBlocks.flatMap(\.modulations) + singleBlocks.map(\.modulation)
+    return (norms + (head.map { [$0.modulation] } ?? [])).map { ($0, 0) }
   }
 }
 
 private struct FluxSample: TransformerSample {
   private let model: FluxTransformer
   private let textTokens: Int
+  private let imageTokens: Int
   /// The prompt in the blocks' width, `[text tokens, width]`; of the first stage.
   private let text: Tensor?
   private let pooled: Tensor
   private let guidance: Float?
   private let rope: RotaryEmbedding
+  private let table: ConditioningTable
 
-  init(_ model: FluxTransformer, _ inputs: SampleInputs) throws {
+  init(_ model: FluxTransformer, _ inputs: SampleInputs, _ table: ConditioningTable) throws {
     let configuration = model.configuration
     guard case .text(let text, let pooled, _) = inputs.condition else {
       throw SampleError(description: "A FLUX transformer takes a prompt, not a class.")
@@ -125,7 +133,9 @@ private struct FluxSample: TransformerSample {
           + "takes \(configuration.pooledWidth) (pooled_projection_dim).")
     }
     self.model = model
+    self.table = table
     textTokens = text.rows
+    imageTokens = inputs.grid.tokens
     self.text = model.embedders?.text(text)
     self.pooled = model.pooledEmbedder(pooled)
     guidance = configuration.embedsGuidance ? inputs.guidance ?? 1 : nil
@@ -134,9 +144,17 @@ private struct FluxSample: TransformerSample {
       positions: textPositions + inputs.grid.positions, axes: configuration.ropeAxes, theta: 10000)
   }
 
-  func conditioning(timestep: Float, probe: Probe?) -> Tensor {
+  func conditioning(timestep: Float, probe: Probe?) -> Conditioning {
+    guard let probe else {
+      return table.conditioning(timestep: timestep, maps: model.modulations) { vector(timestep: $0, probe: nil) }
+    }
+    return Conditioning(vector(timestep: timestep, probe: probe))
+  }
+
+  /// `[1, width]`
+  private func vector(timestep: Float, probe: Probe?) -> Tensor {
     // The pipeline divides by 1000 and the model multiplies again; in float32 that is not always the same number.
-    var vec = model.timestepEmbedder(Sinusoid.embedding(timestep / 1000 * 1000))  // [1, width]
+    var vec = model.timestepEmbedder(Sinusoid.embedding(timestep / 1000 * 1000))
     probe?("time_text_embed.timestep_embedder", vec)
     if let guidance, let embedder = model.guidanceEmbedder {
       let embedded = embedder(Sinusoid.embedding(guidance * 1000))
@@ -149,7 +167,7 @@ private struct FluxSample: TransformerSample {
     return vec.applying(.silu)
   }
 
-  func embed(_ latents: Tensor, conditioning: Tensor, probe: Probe?) -> BlockState {
+  func embed(_ latents: Tensor, conditioning: Conditioning, probe: Probe?) -> BlockState {
     guard let embedders = model.embedders, let text else { preconditionFailure("only the first stage embeds") }
     let image = embedders.image(latents)  // [image tokens, channels] → [image tokens, width]
     if let probe {
@@ -162,39 +180,42 @@ private struct FluxSample: TransformerSample {
   }
 
   func run(
-    _ state: inout BlockState, blocks: BlockRange, conditioning vec: Tensor, cache: any FeatureCache, probe: Probe?,
+    _ state: inout BlockState, blocks: BlockRange, conditioning: Conditioning, cache: any FeatureCache, probe: Probe?,
     beforeBlock: () throws -> Void
   ) rethrows {
     let double = model.configuration.doubleBlocks
+    let vec = conditioning.vector(0)
     if blocks.lowerBound < double {
-      var image = state.take(.image)
-      var text = state.take(.text)
+      let image = ResidualStream(state.take(.image))
+      let text = ResidualStream(state.take(.text))
       for (index, block) in zip(model.blocks, model.doubleBlocks) where blocks.contains(index) {
         try beforeBlock()
         let name = "transformer_blocks.\(index)"
         block(
-          image: &image, text: &text, vec: vec, rope: rope, isLast: index == double - 1, cache: cache,
+          image: image, text: text, vec: vec, rope: rope, isLast: index == double - 1, cache: cache,
           probe: probe?.module(name))
-        probe?("\(name).0", text)
-        probe?("\(name).1", image)
+        probe?("\(name).0", text.all)
+        probe?("\(name).1", image.all)
       }
-      state = BlockState([.image: image, .text: text])
+      state = BlockState([.image: image.all, .text: text.all])
     }
     guard blocks.upperBound > double else { return }
     pass(&state, over: blocks)
-    var joint = state.take(.joint)
+    let imageRows = textTokens..<textTokens + imageTokens
+    let joint = ResidualStream(state.take(.joint), summedRows: cache.leavesTextOut ? imageRows : nil)
     for (index, block) in zip(max(model.blocks.lowerBound, double)..., model.singleBlocks)
     where blocks.contains(index) {
       try beforeBlock()
       let name = "single_transformer_blocks.\(index - double)"
-      block(&joint, vec: vec, rope: rope, cache: cache, probe: probe?.module(name))
+      block(joint, vec: vec, rope: rope, cache: cache, probe: probe?.module(name))
       if let probe {
+        let joint = joint.all
         probe(name, joint)
         probe("\(name).0", joint.rows(0..<textTokens))
         probe("\(name).1", joint.rows(textTokens..<joint.rows))
       }
     }
-    state = BlockState([.joint: joint])
+    state = BlockState([.joint: joint.all])
   }
 
   /// The first single block joins the streams.
@@ -203,8 +224,8 @@ private struct FluxSample: TransformerSample {
     state = BlockState([.joint: Tensor.concatenated(rows: [state.take(.text), state.take(.image)])])
   }
 
-  func modulatedInput(_ state: BlockState, conditioning: Tensor) -> Tensor {
-    let vec = conditioning
+  func modulatedInput(_ state: BlockState, conditioning: Conditioning) -> Tensor {
+    let vec = conditioning.vector(0)
     if let block = model.doubleBlocks.first, let image = state.streams[.image] {
       return block.modulatedInput(image: image, vec: vec)
     }
@@ -214,13 +235,13 @@ private struct FluxSample: TransformerSample {
     return block.modulatedInput(joint.take(.joint), vec: vec)
   }
 
-  func project(_ state: BlockState, conditioning vec: Tensor, probe: Probe?) -> Tensor {
+  func project(_ state: BlockState, conditioning: Conditioning, probe: Probe?) -> Tensor {
     guard let head = model.head else { preconditionFailure("only the last stage projects") }
     let image =
       state.streams[.image]
       ?? state.streams[.joint].map { $0.rows(textTokens..<$0.rows) }
       ?? Tensor(zeros: [0, model.configuration.width])
-    let vectors = head.modulation.vectors(vec)  // scale first here (AdaLayerNormContinuous)
+    let vectors = head.modulation.vectors(conditioning.vector(0))  // scale first here (AdaLayerNormContinuous)
     let normed = LayerNorm(epsilon: 1e-6)(image, Modulation(shift: vectors[1], scale: vectors[0]))
     let out = head.projection(normed)  // [image tokens, output channels]
     probe?("norm_out", normed)

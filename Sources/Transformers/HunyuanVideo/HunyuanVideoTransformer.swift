@@ -94,8 +94,14 @@ public struct HunyuanVideoTransformer: DiffusionTransformer {
       ? [.image: [video, width], .text: [text, width]] : [.joint: [video + text, width]]
   }
 
-  public func makeSample(_ inputs: SampleInputs) throws -> any TransformerSample {
-    try HunyuanVideoSample(self, inputs)
+  public func makeSample(_ inputs: SampleInputs, timesteps: [Float]) throws -> any TransformerSample {
+    try HunyuanVideoSample(self, inputs, ConditioningTable(timesteps: timesteps))
+  }
+
+  /// The maps of adaLN; all take the first vector.
+  fileprivate var modulations: [ConditioningTable.Map] {
+    let norms = doubleBlocks.flatMap(\.modulations) + singleBlocks.map(\.modulation)
+    return (norms + (head.map { [$0.modulation] } ?? [])).map { ($0, 0) }
   }
 }
 
@@ -124,8 +130,9 @@ private struct HunyuanVideoSample: TransformerSample {
   /// The video's tokens and those of the text that are no padding.
   private let visibility: Attention.Visibility
   private let rope: RotaryEmbedding
+  private let table: ConditioningTable
 
-  init(_ model: HunyuanVideoTransformer, _ inputs: SampleInputs) throws {
+  init(_ model: HunyuanVideoTransformer, _ inputs: SampleInputs, _ table: ConditioningTable) throws {
     let configuration = model.configuration
     guard case .text(let text, let pooled, let validTokens) = inputs.condition else {
       throw SampleError(description: "A HunyuanVideo transformer takes a prompt, not a class.")
@@ -142,6 +149,7 @@ private struct HunyuanVideoSample: TransformerSample {
       throw SampleError(description: "The prompt has \(valid) tokens of \(text.rows), but at least one is needed.")
     }
     self.model = model
+    self.table = table
     prompt = model.embedders?.refiner.prompt(text, validTokens: valid)
     self.pooled = model.pooledEmbedder(pooled)
     // The pipeline hands over 1000 times what the user gives.
@@ -155,8 +163,15 @@ private struct HunyuanVideoSample: TransformerSample {
       frequenciesInFloat64: false)
   }
 
+  func conditioning(timestep: Float, probe: Probe?) -> Conditioning {
+    guard let probe else {
+      return table.conditioning(timestep: timestep, maps: model.modulations) { vectors(timestep: $0, probe: nil) }
+    }
+    return Conditioning(vectors(timestep: timestep, probe: probe))
+  }
+
   /// One vector for the blocks and, on the first stage, one for the refiner below it.
-  func conditioning(timestep: Float, probe: Probe?) -> Tensor {
+  private func vectors(timestep: Float, probe: Probe?) -> Tensor {
     var vec = model.timestepEmbedder(Sinusoid.embedding(timestep)) + pooled  // [1, width]
     if let guidance, let embedder = model.guidanceEmbedder { vec += embedder(Sinusoid.embedding(guidance)) }
     probe?("time_text_embed", vec)
@@ -166,11 +181,11 @@ private struct HunyuanVideoSample: TransformerSample {
     return Tensor.concatenated(rows: [vec, refining])  // [2, width]
   }
 
-  func embed(_ latents: Tensor, conditioning: Tensor, probe: Probe?) -> BlockState {
+  func embed(_ latents: Tensor, conditioning: Conditioning, probe: Probe?) -> BlockState {
     guard let embedders = model.embedders, let prompt else { preconditionFailure("only the first stage embeds") }
     let video = embedders.video(latents)  // [video tokens, patch² · channels] → [video tokens, width]
     let text = embedders.refiner(
-      prompt, conditioning: conditioning.rows(1..<2), probe: probe?.module("context_embedder"))  // [text tokens, width]
+      prompt, conditioning: conditioning.vector(1), probe: probe?.module("context_embedder"))  // [text tokens, width]
     if let probe {
       probe("x_embedder", video)
       probe("context_embedder", text)
@@ -181,40 +196,41 @@ private struct HunyuanVideoSample: TransformerSample {
   }
 
   func run(
-    _ state: inout BlockState, blocks: BlockRange, conditioning: Tensor, cache: any FeatureCache, probe: Probe?,
+    _ state: inout BlockState, blocks: BlockRange, conditioning: Conditioning, cache: any FeatureCache, probe: Probe?,
     beforeBlock: () throws -> Void
   ) rethrows {
     let double = model.configuration.doubleBlocks
-    let vec = conditioning.rows(0..<1)
+    let vec = conditioning.vector(0)
     if blocks.lowerBound < double {
-      var video = state.take(.image)
-      var text = state.take(.text)
+      let video = ResidualStream(state.take(.image))
+      let text = ResidualStream(state.take(.text))
       for (index, block) in zip(model.blocks, model.doubleBlocks) where blocks.contains(index) {
         try beforeBlock()
         let name = "transformer_blocks.\(index)"
         block(
-          image: &video, text: &text, vec: vec, rope: rope, visibility: visibility, isLast: index == double - 1,
+          image: video, text: text, vec: vec, rope: rope, visibility: visibility, isLast: index == double - 1,
           cache: cache, probe: probe?.module(name))
-        probe?("\(name).0", video)
-        probe?("\(name).1", text)
+        probe?("\(name).0", video.all)
+        probe?("\(name).1", text.all)
       }
-      state = BlockState([.image: video, .text: text])
+      state = BlockState([.image: video.all, .text: text.all])
     }
     guard blocks.upperBound > double else { return }
     pass(&state, over: blocks)
-    var joint = state.take(.joint)
+    let joint = ResidualStream(state.take(.joint), summedRows: cache.leavesTextOut ? 0..<videoTokens : nil)
     for (index, block) in zip(max(model.blocks.lowerBound, double)..., model.singleBlocks)
     where blocks.contains(index) {
       try beforeBlock()
       let name = "single_transformer_blocks.\(index - double)"
-      block(&joint, vec: vec, rope: rope, visibility: visibility, cache: cache, probe: probe?.module(name))
+      block(joint, vec: vec, rope: rope, visibility: visibility, cache: cache, probe: probe?.module(name))
       if let probe {
+        let joint = joint.all
         probe(name, joint)
         probe("\(name).0", joint.rows(0..<videoTokens))
         probe("\(name).1", joint.rows(videoTokens..<joint.rows))
       }
     }
-    state = BlockState([.joint: joint])
+    state = BlockState([.joint: joint.all])
   }
 
   /// The first single block joins the streams.
@@ -223,8 +239,8 @@ private struct HunyuanVideoSample: TransformerSample {
     state = BlockState([.joint: Tensor.concatenated(rows: [state.take(.image), state.take(.text)])])
   }
 
-  func modulatedInput(_ state: BlockState, conditioning: Tensor) -> Tensor {
-    let vec = conditioning.rows(0..<1)
+  func modulatedInput(_ state: BlockState, conditioning: Conditioning) -> Tensor {
+    let vec = conditioning.vector(0)
     if let block = model.doubleBlocks.first, let video = state.streams[.image] {
       return block.modulatedInput(image: video, vec: vec)
     }
@@ -234,13 +250,13 @@ private struct HunyuanVideoSample: TransformerSample {
     return block.modulatedInput(joint.take(.joint), vec: vec)
   }
 
-  func project(_ state: BlockState, conditioning: Tensor, probe: Probe?) -> Tensor {
+  func project(_ state: BlockState, conditioning: Conditioning, probe: Probe?) -> Tensor {
     guard let head = model.head else { preconditionFailure("only the last stage projects") }
     let video =
       state.streams[.image] ?? state.streams[.joint].map { $0.rows(0..<videoTokens) }
       ?? Tensor(zeros: [0, model.configuration.width])
     // Scale first here (AdaLayerNormContinuous).
-    let vectors = head.modulation.vectors(conditioning.rows(0..<1))
+    let vectors = head.modulation.vectors(conditioning.vector(0))
     let normed = LayerNorm(epsilon: 1e-6)(video, Modulation(shift: vectors[1], scale: vectors[0]))
     let out = head.projection(normed)  // [video tokens, patch² · output channels]
     probe?("norm_out", normed)

@@ -57,7 +57,7 @@ struct TokenRefiner: Sendable {
   }
 
   /// The text as the blocks of the transformer take it, `[text tokens, width]`.
-  func callAsFunction(_ prompt: Prompt, conditioning vec: Tensor, probe: Probe?) -> Tensor {
+  func callAsFunction(_ prompt: Prompt, conditioning vec: ModulationVector, probe: Probe?) -> Tensor {
     var x = prompt.tokens
     probe?("proj_in", x)
     for (index, block) in blocks.enumerated() {

@@ -29,8 +29,7 @@ struct TokenRefinerBlock: Sendable {
 
   /// - Parameters:
   ///   - x: `[text tokens, width]`
-  ///   - vec: `[1, width]`, SiLU applied
-  func callAsFunction(_ x: inout Tensor, vec: Tensor, validTokens: Int, probe: Probe?) {
+  func callAsFunction(_ x: inout Tensor, vec: ModulationVector, validTokens: Int, probe: Probe?) {
     let gates = gates.vectors(vec)
     let attended = projection(
       attention(qkv(attentionNorm(x)), visibility: .amongFirst(validTokens)))  // [text tokens, width]

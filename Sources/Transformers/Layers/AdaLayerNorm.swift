@@ -12,24 +12,35 @@ package struct BranchModulation {
 package struct AdaLayerNorm: Sendable {
   private let linear: Linear
   private let parts: Int
+  private let identity = Identity()
+
+  /// Tells the maps of a model apart; copies of one are the same.
+  final class Identity: Sendable {}
+
+  var id: ObjectIdentifier { ObjectIdentifier(identity) }
+  /// The numbers that it gives for a vector.
+  var outputs: Int { linear.outputs }
 
   /// - Parameter parts: vectors that it gives: 3 for each branch.
   package init(_ parameters: Parameters, inputs: Int, width: Int, parts: Int) throws {
-    linear = try Linear(parameters.module("linear"), inputs: inputs, outputs: parts * width)
+    linear = try Linear(streaming: parameters.module("linear"), inputs: inputs, outputs: parts * width)
     self.parts = parts
   }
 
-  /// `parts` vectors `[width]` in the order of the map's outputs. vector: `[1, inputs]`, SiLU applied already.
-  package func vectors(_ vector: Tensor) -> [Tensor] {
-    let all = linear(vector)
-    let width = all.columns / parts
+  /// `[steps, inputs]`, SiLU applied already → `[steps, outputs]`
+  func callAsFunction(_ vectors: Tensor) -> Tensor { linear(vectors) }
+
+  /// `parts` vectors `[width]` in the order of the map's outputs.
+  package func vectors(_ vec: ModulationVector) -> [Tensor] {
+    let all = vec.modulated[id] ?? linear(vec.vector)
+    let width = outputs / parts
     let rows = all.reshaped([parts, width])
     return (0..<parts).map { rows.rows($0..<$0 + 1).reshaped([width]) }
   }
 
   /// Shift, scale, gate of each branch, one after the other (diffusers: `AdaLayerNormZero`).
-  package func branches(_ vector: Tensor) -> [BranchModulation] {
-    let vectors = vectors(vector)
+  package func branches(_ vec: ModulationVector) -> [BranchModulation] {
+    let vectors = vectors(vec)
     return stride(from: 0, to: parts, by: 3).map { first in
       BranchModulation(
         input: Modulation(shift: vectors[first], scale: vectors[first + 1]), gate: vectors[first + 2])

@@ -56,14 +56,15 @@ struct DoubleStreamBlock: Sendable {
 
   var weightBytes: Int { img.weightBytes + txt.weightBytes }
 
+  var modulations: [AdaLayerNorm] { [img.modulation, txt.modulation] }
+
   /// - Parameters:
   ///   - x: `image` `[image tokens, width]` and `text` `[text tokens, width]`
-  ///   - vec: `[1, width]`, SiLU applied
   ///   - rope: of all tokens, in the order of the joint attention
   ///   - visibility: which keys the joint attention sees
   ///   - isLast: whether no double block follows in the model
   func callAsFunction(
-    image: inout Tensor, text: inout Tensor, vec: Tensor, rope: RotaryEmbedding,
+    image: ResidualStream, text: ResidualStream, vec: ModulationVector, rope: RotaryEmbedding,
     visibility: Attention.Visibility = .all, isLast: Bool, cache: any FeatureCache, probe: Probe?
   ) {
     let norm = LayerNorm(epsilon: 1e-6)
@@ -73,7 +74,7 @@ struct DoubleStreamBlock: Sendable {
 
     let joint = cache.features(attentionBranches) {
       let outputs = jointAttention(
-        norm(image, imgMod[0].input), norm(text, txtMod[0].input), rope, visibility, cache, probe)
+        norm(image.all, imgMod[0].input), norm(text.all, txtMod[0].input), rope, visibility, cache, probe)
       return [outputs.image, outputs.text]
     }
     image.add(joint[0], gate: imgMod[0].gate)
@@ -82,6 +83,8 @@ struct DoubleStreamBlock: Sendable {
     }
     image.add(imageMLP, gate: imgMod[1].gate)
     if isLast { cache.observe(.image, image) }
+    probe?("ff", imageMLP.sum)
+    guard !cache.leavesTextOut else { return }
 
     text.add(joint[1], gate: txtMod[0].gate)
     let textMLP = cache.feature(Branch(index, .text, .mlp), of: text) { rows in
@@ -89,17 +92,13 @@ struct DoubleStreamBlock: Sendable {
     }
     text.add(textMLP, gate: txtMod[1].gate)
     if isLast { cache.observe(.text, text) }
-
-    if let probe {
-      probe("ff", imageMLP.sum)
-      probe("ff_context", textMLP.sum)
-    }
+    probe?("ff_context", textMLP.sum)
   }
 
   private var attentionBranches: [Branch] { [Branch(index, .image, .attention), Branch(index, .text, .attention)] }
 
   /// What the attention takes of the picture, `[image tokens, width]`.
-  func modulatedInput(image: Tensor, vec: Tensor) -> Tensor {
+  func modulatedInput(image: Tensor, vec: ModulationVector) -> Tensor {
     LayerNorm(epsilon: 1e-6)(image, img.modulation.branches(vec)[0].input)
   }
 
@@ -134,9 +133,9 @@ struct DoubleStreamBlock: Sendable {
     return outputs
   }
 
-  private func record(_ modulation: [BranchModulation], of x: Tensor, _ name: String, _ probe: Probe?) {
+  private func record(_ modulation: [BranchModulation], of x: ResidualStream, _ name: String, _ probe: Probe?) {
     guard let probe = probe?.module(name) else { return }
-    probe("0", LayerNorm(epsilon: 1e-6)(x, modulation[0].input))
+    probe("0", LayerNorm(epsilon: 1e-6)(x.all, modulation[0].input))
     probe("1", modulation[0].gate)
     probe("2", modulation[1].input.shift)
     probe("3", modulation[1].input.scale)

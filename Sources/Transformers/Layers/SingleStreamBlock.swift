@@ -5,7 +5,7 @@ import Tensors
 /// FLUX and HunyuanVideo (diffusers: `FluxSingleTransformerBlock`, `HunyuanVideoSingleTransformerBlock`).
 struct SingleStreamBlock: Sendable {
   private let index: Int
-  private let modulation: AdaLayerNorm
+  let modulation: AdaLayerNorm
   private let qkv: Linear
   private let queryNorm: RMSNorm
   private let keyNorm: RMSNorm
@@ -35,18 +35,17 @@ struct SingleStreamBlock: Sendable {
 
   /// - Parameters:
   ///   - x: `[text tokens + image tokens, width]`
-  ///   - vec: `[1, width]`, SiLU applied
   ///   - rope: of all tokens
   ///   - visibility: which keys the attention sees
   func callAsFunction(
-    _ x: inout Tensor, vec: Tensor, rope: RotaryEmbedding, visibility: Attention.Visibility = .all,
+    _ x: ResidualStream, vec: ModulationVector, rope: RotaryEmbedding, visibility: Attention.Visibility = .all,
     cache: any FeatureCache, probe: Probe?
   ) {
     let mod = modulation.branches(vec)[0]
     let norm = LayerNorm(epsilon: 1e-6)
     let branch = Branch(index, .joint, .whole)
     let whole = cache.feature(branch, of: x) {
-      selfAttention(norm(x, mod.input), rope, visibility, probe) { qkv in
+      selfAttention(norm(x.all, mod.input), rope, visibility, probe) { qkv in
         cache.observeAttention([branch]) { [attention.received(qkv, visibility: visibility)] }
       }
     } compute: { rows, attended in
@@ -57,7 +56,7 @@ struct SingleStreamBlock: Sendable {
   }
 
   /// What the attention takes, `[all tokens, width]`.
-  func modulatedInput(_ x: Tensor, vec: Tensor) -> Tensor {
+  func modulatedInput(_ x: Tensor, vec: ModulationVector) -> Tensor {
     LayerNorm(epsilon: 1e-6)(x, modulation.branches(vec)[0].input)
   }
 

@@ -13,11 +13,11 @@ enum NormalizationOperations {
 
         let continuous = try AdaLayerNorm(
           comparison.parameters("adaln_continuous"), inputs: embedded, width: width, parts: 2)
-        let vectors = continuous.vectors(silu(embedding))  // scale first
+        let vectors = continuous.vectors(ModulationVector(silu(embedding)))  // scale first
         comparison.check(
           "\(prefix)adaln_continuous.out", norm(x, Modulation(shift: vectors[1], scale: vectors[0])), row: row)
 
-        let ownEmbedding = try silu(comparison.input("norm.emb30", row: row))
+        let ownEmbedding = ModulationVector(try silu(comparison.input("norm.emb30", row: row)))
         let zero = try AdaLayerNorm(comparison.parameters("adaln_zero"), inputs: width, width: width, parts: 6)
           .branches(ownEmbedding)
         let zeroOutputs = [

@@ -3,109 +3,99 @@ import FeatureCaching
 import Measuring
 import StrictJSON
 import Tensors
-import Transformers
 
-/// `Benchmarks step`: a full and a cached step of a FLUX of any size.
+/// `Benchmarks step`: full and cached steps of transformers in the sizes of released ones.
 struct Step: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measures full and cached steps of a FLUX with random weights, part by part.",
-    discussion: "The cached steps are ClusCa's. The baseline is the full step in float32.")
+    abstract: "Measures full and cached steps in real sizes with random weights, beside the CPU's limit.",
+    discussion: """
+      The limit is what the CPU's multiply-add instructions do on registers alone, measured in the same run, between the \
+      steps. The cached steps are ClusCa's with the family's settings. Of FLUX and HunyuanVideo one block of each kind is \
+      timed; the whole model's times are theirs, as often as it has them.
+      """)
 
-  @Option(help: "Width of the hidden states: heads times 128, or times 64 below 1024.")
-  var width = 3072
+  @Option(parsing: .upToNextOption, help: "What to time: \(StepModel.allCases.map(\.rawValue).joined(separator: ", ")).")
+  var models: [StepModel] = [.dit, .flux512]
 
-  @Option(help: "Blocks with two streams.")
-  var doubleBlocks = 1
-
-  @Option(help: "Blocks with one stream.")
-  var singleBlocks = 2
-
-  @Option(help: "Width and height of the picture in pixels, 16 a token.")
-  var size = 512
-
-  @Option(help: "Text tokens.")
-  var textTokens = 512
-
-  @Option(parsing: .upToNextOption, help: "Precisions, by turns.")
-  var dtype: [Precision] = Precision.allCases
+  @Option(help: "bfloat16 or float32.")
+  var dtype: Precision = .bfloat16
 
   @Option(help: "How often each step is timed.")
-  var rounds = 3
+  var rounds = 5
 
   @Option(help: "Threads to compute with.")
   var threads: Int?
 
   func validate() throws {
-    guard width >= 64, width % (width < 1024 ? 64 : 128) == 0 else {
-      throw ValidationError("--width \(width) is no multiple of 64, or from 1024 on of 128")
-    }
-    guard doubleBlocks >= 1, singleBlocks >= 0, rounds >= 1, (16...4096).contains(size), textTokens >= 1 else {
-      throw ValidationError("A number is too small or too large")
-    }
+    guard (1...9).contains(rounds) else { throw ValidationError("--rounds must be 1 to 9") }
+    guard threads.map({ (1...1024).contains($0) }) ?? true else { throw ValidationError("--threads must be 1 to 1024") }
   }
 
   func run() throws {
     if let threads { ThreadPool.shared.setThreads(threads) }
-    let configuration = configuration
-    let source = try RandomFlux(configuration)
-    let grid = TokenGrid(rows: size / 16, columns: size / 16)
-    let policy = ClusCa(
-      schedule: IntervalSchedule(interval: 5, enhancedSteps: 3), maximumOrder: 1, clusters: 16, propagation: 0.005,
-      propagatingStreams: [.image], kMeansIterations: 10, quirks: [])
-    let samples = try dtype.map { precision in
-      Report.note("making the weights in \(precision.rawValue)")
-      return try TimedSample(
-        configuration, source, precision: precision, policy: policy, grid: grid, textTokens: textTokens)
-    }
-    for index in 0..<3 { for sample in samples { sample.step(index, .full, isTimed: false) } }
-    for round in 0..<rounds {
-      for sample in samples {
-        let index = 7 + 5 * round
-        sample.step(index, .full, isTimed: true)
-        sample.step(index + 1, .cached(distance: 1), isTimed: true)
-      }
-      Report.note("round \(round + 1) of \(rounds)")
-    }
-    report(samples, grid)
-  }
-
-  private var configuration: FluxConfiguration {
-    let headWidth = width < 1024 ? 64 : 128
-    return FluxConfiguration(
-      inputChannels: 64, outputChannels: 64, doubleBlocks: doubleBlocks, singleBlocks: singleBlocks,
-      heads: width / headWidth, headWidth: headWidth, textWidth: width < 1024 ? width : 4096, pooledWidth: 768,
-      embedsGuidance: true, ropeAxes: headWidth == 128 ? [16, 56, 56] : [8, 28, 28])
-  }
-
-  private func report(_ samples: [TimedSample], _ grid: TokenGrid) {
-    let baseline = samples.first { $0.precision == .float32 }?.totals["full"]?.wall
-    var rows = [["step", "dtype", "part", "ms", "median", "CPU ms", "times faster"]]
+    var rows = [
+      ["model", "full s", "median", "GF/s", "of limit", "cached ms", "median", "of full", "of its FLOPs", "before s"]
+    ]
     var results: [JSONValue] = []
-    for sample in samples {
-      for kind in ["full", "cached"] {
-        guard let total = sample.totals[kind], let parts = sample.times[kind] else { continue }
-        let ratio = baseline.map { $0.minimum / total.wall.minimum }
-        rows.append([
-          kind, sample.precision.rawValue, "all", Report.fixed(1000 * total.wall.minimum, 1),
-          Report.fixed(1000 * total.wall.median, 1), Report.fixed(1000 * total.processor.minimum, 1),
-          ratio.map { Report.fixed($0, 2) } ?? "",
-        ])
-        for (part, wall) in parts {
-          rows.append(["", "", part, Report.fixed(1000 * wall.minimum, 1), Report.fixed(1000 * wall.median, 1)])
-        }
-        results.append([
-          "step": .string(kind), "dtype": .string(sample.precision.rawValue), "seconds": total.wall.timeJSON,
-          "processor_seconds": total.processor.timeJSON, "times_faster": ratio.map(JSONValue.number) ?? .null,
-          "parts": .array(parts.map { ["name": .string($0.part), "seconds": $0.wall.timeJSON] }),
-        ])
+    for model in models {
+      Report.note("\(model.rawValue): making weights")
+      let sample = try TimedSample(model, dtype)
+      var limit = Sample()
+      for index in 0..<3 { sample.step(index, .full, isTimed: false) }
+      sample.step(3, .cached(distance: 1), isTimed: false)
+      for round in 0..<rounds {
+        limit.values.append(MachineLimit.operationsPerSecond(dtype))
+        let index = 4 + 5 * round
+        sample.step(index, .full, isTimed: true)
+        for distance in 1...3 { sample.step(index + distance, .cached(distance: distance), isTimed: true) }
+        Report.note("\(model.rawValue): round \(round + 1) of \(rounds)")
       }
+      rows.append(Self.row(sample, limit))
+      results.append(.object(Self.json(sample, limit)))
     }
     Report.table(rows)
     Report.json([
-      "benchmark": "step", "baseline": "full step in float32", "machine": .object(Report.machine),
-      "width": .integer(width), "double_blocks": .integer(doubleBlocks), "single_blocks": .integer(singleBlocks),
-      "image_tokens": .integer(grid.tokens), "text_tokens": .integer(textTokens), "rounds": .integer(rounds),
-      "steps": .array(results),
+      "benchmark": "step", "machine": .object(Report.machine), "dtype": .string(dtype.rawValue),
+      "rounds": .integer(rounds), "models": .array(results),
     ])
+  }
+
+  private static func row(_ sample: TimedSample, _ limit: Sample) -> [String] {
+    let (full, cached) = (
+      sample.full.whole(sample.shape, \.minimum), sample.cached.whole(sample.shape, \.minimum)
+    )
+    let rate = sample.operations / sample.full.total.minimum
+    let operations = sample.wholeOperations
+    return [
+      sample.shape.rawValue, Report.fixed(full, 3), Report.fixed(sample.full.whole(sample.shape, \.median), 3),
+      Report.fixed(rate / 1e9, 1), Report.fixed(rate / limit.maximum, 3), Report.fixed(1000 * cached, 1),
+      Report.fixed(1000 * sample.cached.whole(sample.shape, \.median), 1), Report.fixed(cached / full, 4),
+      Report.fixed(operations.cached / operations.full, 4), Report.fixed(sample.preparation, 2),
+    ]
+  }
+
+  private static func json(_ sample: TimedSample, _ limit: Sample) -> JSONObject {
+    let (full, cached, operations) = (sample.full, sample.cached, sample.wholeOperations)
+    func times(_ times: StepTimes) -> JSONValue {
+      [
+        "seconds": times.total.timeJSON, "processor_seconds": times.processor.timeJSON,
+        "blocks": .array(times.blocks.map(\.timeJSON)),
+        "whole_model_seconds": [
+          "minimum": .number(times.whole(sample.shape, \.minimum)),
+          "median": .number(times.whole(sample.shape, \.median)),
+        ],
+      ]
+    }
+    return [
+      "name": .string(sample.shape.rawValue), "title": .string(sample.shape.title), "full": times(full),
+      "cached": times(cached), "operations": .number(sample.operations),
+      "limit_gflops": ["maximum": .number(limit.maximum / 1e9), "median": .number(limit.median / 1e9)],
+      "share_of_limit": .number(sample.operations / full.total.minimum / limit.maximum),
+      "median_share_of_limit": .number(sample.operations / full.total.median / limit.median),
+      "cached_share_of_full": .number(
+        cached.whole(sample.shape, \.minimum) / full.whole(sample.shape, \.minimum)),
+      "cached_share_of_operations": .number(operations.cached / operations.full),
+      "seconds_before_the_first_step": .number(sample.preparation),
+    ]
   }
 }

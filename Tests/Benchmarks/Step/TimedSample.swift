@@ -5,65 +5,92 @@ import Transformers
 
 /// A sample of a model whose steps are timed part by part.
 final class TimedSample {
+  let shape: StepModel
   let precision: Precision
+  let policy: any FeatureCachePolicy
+  private let source: StepSample
   private let sample: any TransformerSample
   private let cache: any FeatureCache
-  private let blocks: BlockRange
-  private let blockNames: [String]
   private var clusters: [TokenStream: TokenClusters] = [:]
   private let latents: Tensor
-  /// By kind of step ("full", "cached"), then by part, in the order of evaluation.
-  private(set) var times: [String: [(part: String, wall: Sample)]] = [:]
-  private(set) var totals: [String: (wall: Sample, processor: Sample)] = [:]
+  private let timesteps = (0..<50).map { 1000 - 20 * Float($0) }
+  /// The seconds of a run before its first step: what is computed for all timesteps at once, a quarter for each of four
+  /// blocks that it stands for.
+  private(set) var preparation = 0.0
+  private(set) var full = StepTimes()
+  private(set) var cached = StepTimes()
 
-  init(
-    _ configuration: FluxConfiguration, _ source: RandomFlux, precision: Precision, policy: ClusCa, grid: TokenGrid,
-    textTokens: Int
-  ) throws {
+  init(_ shape: StepModel, _ precision: Precision) throws {
+    self.shape = shape
     self.precision = precision
-    let model = try FluxTransformer(configuration, Parameters(source, precision: precision))
-    sample = try model.makeSample(
-      SampleInputs(
-        grid: grid,
-        condition: .text(
-          RandomValues.tensor([textTokens, configuration.textWidth], seed: 7),
-          pooled: RandomValues.tensor([configuration.pooledWidth], seed: 8)), guidance: 3.5))
+    policy = shape.cache.policy
+    source = try shape.makeSample(precision, timesteps: timesteps)
+    sample = try source.model.makeSample(source.inputs, timesteps: timesteps)
     cache = policy.makeCache(
-      CacheSetup(choices: KeyedChoices(seed: 0, row: 0), steps: 50, layout: model.layout, columns: grid.columns))
-    blocks = model.blocks
-    blockNames =
-      (0..<configuration.doubleBlocks).map { "double block \($0)" }
-      + (0..<configuration.singleBlocks).map { "single block \($0)" }
-    latents = RandomValues.tensor([grid.tokens, configuration.inputChannels], seed: 9)
+      CacheSetup(
+        choices: KeyedChoices(seed: 0, row: 0), steps: timesteps.count, layout: source.model.layout,
+        columns: source.inputs.grid.columns))
+    latents = RandomValues.tensor([source.inputs.grid.tokens, source.model.latentChannels], seed: 9)
+    let watch = Stopwatch()
+    _ = sample.conditioning(timestep: timesteps[0], probe: nil)
+    preparation = watch.seconds
   }
 
   /// Runs one step; `isTimed` is false for those that only warm up.
   func step(_ index: Int, _ kind: StepKind, isTimed: Bool) {
     let watch = Stopwatch()
-    var marks: [(part: String, begin: Double)] = []
-    func mark(_ part: String) { marks.append((part, watch.seconds)) }
+    var begins: [Double] = []
     cache.begin(CacheStep(index: index, kind: kind, clusters: kind.isFull ? [:] : clusters))
-    mark("conditioning")
-    let vec = sample.conditioning(timestep: 1000 - Float(index), probe: nil)
-    mark("embedders")
-    var state = sample.embed(latents, conditioning: vec, probe: nil)
-    var block = 0
-    sample.run(&state, blocks: blocks, conditioning: vec, cache: cache, probe: nil) {
-      mark(blockNames[block])
-      block += 1
-    }
-    mark("output")
-    _ = sample.project(state, conditioning: vec, probe: nil)
+    let conditioning = sample.conditioning(timestep: timesteps[index], probe: nil)
+    var state = sample.embed(latents, conditioning: conditioning, probe: nil)
+    sample.run(
+      &state, blocks: source.model.blocks, conditioning: conditioning, cache: cache, probe: nil
+    ) { begins.append(watch.seconds) }
+    let end = watch.seconds
+    _ = sample.project(state, conditioning: conditioning, probe: nil)
     let (total, processor) = (watch.seconds, watch.processorSeconds)
     if kind.isFull { clusters = cache.newClusters }
     guard isTimed else { return }
-    let name = kind.isFull ? "full" : "cached"
-    totals[name, default: (Sample(), Sample())].wall.values.append(total)
-    totals[name]?.processor.values.append(processor)
-    if times[name] == nil { times[name] = marks.map { ($0.part, Sample()) } }
-    let ends = marks.dropFirst().map(\.begin) + [total]
-    for (index, (mark, end)) in zip(marks, ends).enumerated() {
-      times[name]?[index].wall.values.append(end - mark.begin)
+    let blocks = zip(begins, begins.dropFirst() + [end]).map { $1 - $0 }
+    if kind.isFull {
+      full.add(total: total, processor: processor, blocks: blocks)
+    } else {
+      cached.add(total: total, processor: processor, blocks: blocks)
     }
+  }
+
+  /// Operations of the blocks that are timed, in a full step.
+  var operations: Double { source.branches.reduce(Double(source.outside)) { $0 + Double($1.operations) } }
+
+  /// Operations of the released model's blocks: in a full step and in a cached one.
+  var wholeOperations: (full: Double, cached: Double) {
+    let step = PlannedStep(index: 10, of: 50, kind: .cached(distance: 1))
+    return source.branches.reduce((Double(source.outside), Double(source.outside))) { sums, branch in
+      let weight = shape.weight(ofBlock: branch.branch.block)
+      return (
+        sums.0 + weight * Double(branch.operations),
+        sums.1 + weight * Double(policy.computedOperations(branch, at: step))
+      )
+    }
+  }
+}
+
+/// The times of steps of one kind, in seconds.
+struct StepTimes {
+  private(set) var total = Sample()
+  private(set) var processor = Sample()
+  private(set) var blocks: [Sample] = []
+
+  mutating func add(total: Double, processor: Double, blocks: [Double]) {
+    self.total.values.append(total)
+    self.processor.values.append(processor)
+    if self.blocks.isEmpty { self.blocks = blocks.map { _ in Sample() } }
+    for (index, seconds) in blocks.enumerated() { self.blocks[index].values.append(seconds) }
+  }
+
+  /// A step of the released model: its blocks by those that were timed, and what lies outside of them as it is.
+  func whole(_ shape: StepModel, _ time: (Sample) -> Double) -> Double {
+    let outside = time(total) - blocks.reduce(0) { $0 + time($1) }
+    return blocks.enumerated().reduce(outside) { $0 + shape.weight(ofBlock: $1.offset) * time($1.element) }
   }
 }

@@ -1,0 +1,82 @@
+import CKernels
+
+/// A weight matrix that stays in its file and is packed panel by panel on its way to a product in bfloat16: for maps that
+/// are used once in many steps, and would take memory in between. Its products are those of ``PackedBFloat16``, bit for bit.
+struct StreamedBFloat16: Sendable {
+  private let inputs: Int
+  /// 64 outputs each, but for the last.
+  private let panels: [StoredTensor]
+
+  init(_ stored: StoredTensor) throws {
+    let (outputs, panelWidth) = (stored.shape[0], Int(CLUSCA_PANEL))
+    inputs = stored.shape[1]
+    panels = try stride(from: 0, to: outputs, by: panelWidth).map {
+      try stored.rows($0..<min(outputs, $0 + panelWidth))
+    }
+  }
+
+  func multiply(
+    _ x: UnsafePointer<Float>, rows: Int, bias: UnsafePointer<Float>?, activation: Activation,
+    into c: UnsafeMutablePointer<Float>, stride cStride: Int
+  ) {
+    let narrow = NarrowRows(x, rows: rows, columns: inputs)
+    let panelWidth = Int(CLUSCA_PANEL)
+    let packedCount = (inputs + 1) / 2 * 2 * panelWidth
+    ThreadPool.shared.forEach(panels.count) { index in
+      let (panel, first) = (panels[index], index * panelWidth)
+      let outputs = panel.shape[0]
+      withUnsafeTemporaryAllocation(of: UInt16.self, capacity: packedCount) { packed in
+        packed.initialize(repeating: 0)
+        panel.withBFloat16 { kernels.pack_bfloat16($0, outputs, inputs, 0, packed.baseAddress) }
+        kernels.product_bfloat16(
+          narrow.elements, narrow.stride, rows, inputs, packed.baseAddress, 0, 1, outputs, c + first, cStride,
+          bias.map { $0 + first }, activation.code)
+      }
+    }
+    withExtendedLifetime(narrow) {}
+  }
+}
+
+/// Rows in bfloat16 as products take them: an even number of columns, a zero behind an odd one.
+struct NarrowRows {
+  private let storage: HalfStorage
+  /// The distance between rows.
+  let stride: Int
+
+  var elements: UnsafeMutablePointer<UInt16> { storage.elements.baseAddress! }
+
+  init(_ x: UnsafePointer<Float>, rows: Int, columns: Int) {
+    let stride = (columns + 1) / 2 * 2
+    storage = HalfStorage(count: rows * stride)
+    self.stride = stride
+    let a = elements
+    Tensor.forEachRowRange(rows: rows, columns: columns) { range in
+      for row in range {
+        kernels.to_bfloat16(x + row * columns, a + row * stride, columns)
+        if stride > columns { a[row * stride + columns] = 0 }
+      }
+    }
+  }
+}
+
+extension StoredTensor {
+  /// The numbers in bfloat16, rounded to nearest even where they are others; good only during the call.
+  func withBFloat16(_ body: (UnsafePointer<UInt16>) -> Void) {
+    if dtype == .bfloat16 {
+      return withBytes { bytes in
+        if Int(bitPattern: bytes.baseAddress) % MemoryLayout<UInt16>.alignment == 0 {
+          return bytes.withMemoryRebound(to: UInt16.self) { body($0.baseAddress!) }
+        }
+        withUnsafeTemporaryAllocation(of: UInt16.self, capacity: elementCount) { aligned in
+          UnsafeMutableRawBufferPointer(aligned).copyMemory(from: bytes)
+          body(aligned.baseAddress!)
+        }
+      }
+    }
+    guard let wide = try? Tensor(self) else { preconditionFailure("weights hold floating-point numbers") }
+    withUnsafeTemporaryAllocation(of: UInt16.self, capacity: elementCount) { narrow in
+      wide.withUnsafeElements { kernels.to_bfloat16($0.baseAddress, narrow.baseAddress, $0.count) }
+      body(narrow.baseAddress!)
+    }
+  }
+}

@@ -1,0 +1,116 @@
+import ArgumentParser
+import FeatureCaching
+import Rendering
+import StrictJSON
+import Tensors
+import Transformers
+
+/// A transformer in the size of a released one, with random weights and of some of its blocks.
+enum StepModel: String, CaseIterable, ExpressibleByArgument {
+  case dit = "dit-256"
+  case flux512 = "flux-512"
+  case flux1024 = "flux-1024"
+  case hunyuan = "hunyuan-4k"
+
+  /// What it is, for the report.
+  var title: String {
+    switch self {
+    case .dit: "DiT-XL/2, 256 x 256, one of the two rows of its guidance"
+    case .flux512: "FLUX.1, 512 x 512, 512 text tokens"
+    case .flux1024: "FLUX.1, 1024 x 1024, 512 text tokens"
+    case .hunyuan: "HunyuanVideo, 4,096 video tokens (4 latent frames of 512 x 512), 256 text tokens"
+    }
+  }
+
+  /// A part of the blocks, since they repeat, and what they stand for.
+  private var blocks: (double: Int, single: Int) {
+    switch self {
+    case .dit: (0, 0)
+    case .flux512, .flux1024, .hunyuan: (1, 1)
+    }
+  }
+
+  /// How many blocks of its kind in the released model each of those that are timed stands for.
+  func weight(ofBlock block: Int) -> Double {
+    switch self {
+    case .dit: 1
+    case .flux512, .flux1024: block < blocks.double ? 19 : 38
+    case .hunyuan: block < blocks.double ? 20 : 40
+    }
+  }
+
+  private var grid: TokenGrid {
+    switch self {
+    case .dit: TokenGrid(rows: 16, columns: 16)
+    case .flux512: TokenGrid(rows: 32, columns: 32)
+    case .flux1024: TokenGrid(rows: 64, columns: 64)
+    case .hunyuan: TokenGrid(frames: 4, rows: 32, columns: 32)
+    }
+  }
+
+  private var textTokens: Int { self == .hunyuan ? 256 : 512 }
+
+  var cache: CacheSettings {
+    switch self {
+    case .dit: .dit
+    case .flux512, .flux1024: .flux
+    case .hunyuan: .hunyuan
+    }
+  }
+
+  func makeSample(_ precision: Precision, timesteps: [Float]) throws -> StepSample {
+    switch self {
+    case .dit:
+      let configuration = try DiTConfiguration(
+        PartConfiguration(path: "benchmark", json: ["_class_name": "DiTTransformer2DModel", "out_channels": 8]))
+      return StepSample(
+        model: try DiTTransformer(
+          configuration, Parameters(RandomParameters(configuration), precision: precision)),
+        inputs: SampleInputs(grid: grid, condition: .label(207)), branches: configuration.branches,
+        outside: configuration.operationsOutsideOfBranches)
+    case .flux512, .flux1024:
+      let configuration = try FluxConfiguration(
+        PartConfiguration(
+          path: "benchmark",
+          json: [
+            "num_layers": .integer(blocks.double), "num_single_layers": .integer(blocks.single),
+            "guidance_embeds": true,
+          ]))
+      return StepSample(
+        model: try FluxTransformer(
+          configuration, Parameters(RandomParameters(configuration), precision: precision)),
+        inputs: inputs(configuration.textWidth, configuration.pooledWidth),
+        branches: configuration.branches(imageTokens: grid.tokens, textTokens: textTokens), outside: 0)
+    case .hunyuan:
+      let configuration = try HunyuanVideoConfiguration(
+        PartConfiguration(
+          path: "benchmark",
+          json: [
+            "_class_name": "HunyuanVideoTransformer3DModel", "num_layers": .integer(blocks.double),
+            "num_single_layers": .integer(blocks.single), "patch_size_t": 1, "qk_norm": "rms_norm",
+          ]))
+      return StepSample(
+        model: try HunyuanVideoTransformer(
+          configuration, Parameters(RandomParameters(configuration), precision: precision)),
+        inputs: inputs(configuration.textWidth, configuration.pooledWidth),
+        branches: configuration.branches(videoTokens: grid.tokens, textTokens: textTokens), outside: 0)
+    }
+  }
+
+  private func inputs(_ textWidth: Int, _ pooledWidth: Int) -> SampleInputs {
+    SampleInputs(
+      grid: grid,
+      condition: .text(
+        RandomValues.tensor([textTokens, textWidth], seed: 7), pooled: RandomValues.tensor([pooledWidth], seed: 8)),
+      guidance: 3.5)
+  }
+}
+
+/// What a sample is timed with.
+struct StepSample {
+  let model: any DiffusionTransformer
+  let inputs: SampleInputs
+  let branches: [BranchShape]
+  /// Operations of a step outside of the branches that are counted.
+  let outside: Int
+}
