@@ -65,7 +65,7 @@ let package = Package(
         "StrictJSON",
         "Tensors", "Transformers", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      path: "Tests/Benchmarks", resources: [.embedInCode("prompts.txt")]),
+      path: "Tests/Benchmarks", exclude: ["PyTorch"], resources: [.embedInCode("prompts.txt")]),
 
     .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON"]),
     .testTarget(name: "MeasuringTests", dependencies: ["Measuring"]),

@@ -5,6 +5,33 @@
 // and their values.
 enum { TILE_KEYS = 512 };
 
+// Rows of weights that a block covers where a panel holds at most one register of columns, as behind the 64th dimension
+// of DiT's heads.
+enum { NARROW_ROWS = 12 };
+
+// `rows` <= NARROW_ROWS rows times the first 16 columns of a panel, `pairs` pairs of k; adds to c unless `first`.
+INLINE void narrow_panel(size_t rows, const uint16_t *a, size_t a_stride, size_t pairs, const uint16_t *panel, float *c,
+                         size_t c_stride, int first) {
+  vf sums[NARROW_ROWS];
+  // Rows that are not there repeat the last one.
+  const uint16_t *row[NARROW_ROWS];
+  UNROLLED(size_t i = 0; i < NARROW_ROWS; i++) {
+    const size_t at = i < rows ? i : rows - 1;
+    row[i] = a + at * a_stride;
+    sums[i] = first ? (vf)0 : load(c + at * c_stride);
+  }
+  for (size_t p = 0; p < pairs; p++) {
+    vu w;
+    memcpy(&w, panel + p * 2 * CLUSCA_PANEL, sizeof w);
+    UNROLLED(size_t i = 0; i < NARROW_ROWS; i++) {
+      uint32_t pair;
+      memcpy(&pair, row[i] + 2 * p, sizeof pair);
+      sums[i] = (vf)_mm512_dpbf16_ps((__m512)sums[i], (__m512bh)_mm512_set1_epi32((int)pair), (__m512bh)w);
+    }
+  }
+  for (size_t i = 0; i < rows; i++) store(c + i * c_stride, sums[i]);
+}
+
 // 2^x with a relative error below 2e-4 for x <= 0: what bfloat16 keeps of it has 2e-3.
 INLINE vf exp2_coarse(vf x) {
   const __m512 whole = _mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_NEAREST_INT);
@@ -112,18 +139,25 @@ static void attend_bfloat16(const float *q, size_t q_stride, size_t queries, siz
       visible = visible <= from ? 0 : visible - from < count ? visible - from : count;
       const float shrink = soften_tile(scores + r * TILE_KEYS, visible, padded, scale2, maxima + r, totals + r);
       if (from > 0 && shrink != 1)
-        for (size_t d = 0; d < panels * CLUSCA_PANEL; d += LANES) {
+        for (size_t d = 0; d < dimensions; d += LANES) {
           float *at = sums + r * LARGEST + d;
           store(at, load(at) * shrink);
         }
     }
-    for (size_t panel = 0; panel < panels; panel++)
-      for (size_t i = 0; i < queries; i += BLOCK_ROWS) {
-        const size_t rows = queries - i < BLOCK_ROWS ? queries - i : BLOCK_ROWS;
-        panel_rows(rows, (const uint16_t *)(scores + i * TILE_KEYS), 2 * TILE_KEYS, (count + 1) / 2,
-                   values + (panel * pairs + from / 2) * 2 * CLUSCA_PANEL, sums + i * LARGEST + panel * CLUSCA_PANEL,
-                   LARGEST, from == 0);
+    for (size_t panel = 0; panel < panels; panel++) {
+      const int is_narrow = dimensions - panel * CLUSCA_PANEL <= LANES;
+      const size_t block = is_narrow ? NARROW_ROWS : BLOCK_ROWS;
+      for (size_t i = 0; i < queries; i += block) {
+        const size_t rows = queries - i < block ? queries - i : block;
+        const uint16_t *weights = (const uint16_t *)(scores + i * TILE_KEYS);
+        const uint16_t *these = values + (panel * pairs + from / 2) * 2 * CLUSCA_PANEL;
+        float *out_rows = sums + i * LARGEST + panel * CLUSCA_PANEL;
+        if (is_narrow)
+          narrow_panel(rows, weights, 2 * TILE_KEYS, (count + 1) / 2, these, out_rows, LARGEST, from == 0);
+        else
+          panel_rows(rows, weights, 2 * TILE_KEYS, (count + 1) / 2, these, out_rows, LARGEST, from == 0);
       }
+    }
   }
   for (size_t r = 0; r < queries; r++) {
     const float inverse = 1 / totals[r];

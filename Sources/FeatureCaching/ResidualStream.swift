@@ -14,6 +14,8 @@ public final class ResidualStream {
   private var states: Tensor
   private var pending: [(feature: Feature, gate: Tensor?)] = []
   private let summedRows: Range<Int>
+  /// Rows of terms that were read for single tokens, since the hidden states were last up to date.
+  private var rowsReadAhead = 0
 
   /// - Parameter summedRows: the tokens that are brought up to date; the others stay what they are. All unless given.
   public init(_ states: Tensor, summedRows: Range<Int>? = nil) {
@@ -43,6 +45,10 @@ public final class ResidualStream {
 
   /// The hidden states of some tokens, `[tokens.count, width]`; the others wait further on.
   public func gathered(tokens: [Int]) -> Tensor {
+    // It is cheaper to bring all up to date than to read again and again what waits: by then as much as that takes has
+    // been read for single tokens.
+    if rowsReadAhead > 2 * summedRows.count { settle() }
+    rowsReadAhead += tokens.count * pending.reduce(0) { $0 + $1.feature.terms.count }
     var rows = states.gathered(rows: tokens)
     let width = width
     rows.withUnsafeMutableElements { rows in
@@ -72,6 +78,7 @@ public final class ResidualStream {
       }
     }
     pending = []
+    rowsReadAhead = 0
   }
 
   /// A feature that waits, as kernels take it.

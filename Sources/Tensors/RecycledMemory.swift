@@ -46,6 +46,11 @@ enum RecycledMemory {
     }?.memory
   }
 
+  /// Whether a block of that size waits to be used again.
+  static func keeps(bytes: Int) -> Bool {
+    kept.withLock { kept in kept.blocks.contains { $0.block.bytes == bytes } }
+  }
+
   /// Takes back what ``allocate(bytes:)`` gave for as many bytes.
   static func release(_ memory: UnsafeMutableRawPointer, bytes: Int) {
     guard bytes >= fewestBytes else { return memory.deallocate() }

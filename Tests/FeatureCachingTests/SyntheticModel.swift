@@ -123,3 +123,12 @@ struct SyntheticRun {
     }
   }
 }
+
+/// Caches take streams to which features are added; tests have plain tensors.
+extension FeatureCache {
+  func feature(_ branch: Branch, of x: Tensor, compute: (Tensor) -> Tensor) -> Feature {
+    feature(branch, of: ResidualStream(x), compute: compute)
+  }
+
+  func observe(_ stream: TokenStream, _ hidden: Tensor) { observe(stream, ResidualStream(hidden)) }
+}

@@ -13,7 +13,7 @@ import Testing
         for quirks in [[], family.authorsQuirks] {
           var cache = family.using(method)
           cache.quirks = quirks
-          let arrived = try SampleSettings(SampleSettings(cache: cache, classLabel: nil).payload).cache
+          let arrived = try SampleSettings(SampleSettings(cache: cache, classLabel: nil, timesteps: []).payload).cache
           // What the method does not name has no meaning for it.
           #expect(arrived.json == cache.json && arrived.authorsQuirks == cache.authorsQuirks)
           #expect(arrived.propagatingStreams == cache.propagatingStreams)
@@ -26,7 +26,19 @@ import Testing
 
   @Test(arguments: [(nil, 5), (207, nil), (nil, nil)] as [(Int?, Int?)])
   func classAndPaddingArriveAsTheyWereSent(label: Int?, validTokens: Int?) throws {
-    let settings = SampleSettings(cache: .hunyuan, classLabel: label, validTokens: validTokens)
+    let settings = SampleSettings(cache: .hunyuan, classLabel: label, validTokens: validTokens, timesteps: [])
     #expect(try SampleSettings(settings.payload) == settings)
+  }
+
+  @Test func timesArriveToTheLastBit() throws {
+    let timesteps: [Float] = [1000, 998.98962, 1.0 / 3, 0]
+    let settings = SampleSettings(cache: .flux, classLabel: nil, timesteps: timesteps)
+    #expect(try SampleSettings(settings.payload).timesteps == timesteps)
+  }
+
+  @Test(arguments: [[1000.5], [20, -1]] as [[Float]])
+  func timesOutsideOfTheNoiseLevelsAreRefused(timesteps: [Float]) {
+    let settings = SampleSettings(cache: .flux, classLabel: nil, timesteps: timesteps)
+    #expect(throws: WireError.self) { try SampleSettings(settings.payload) }
   }
 }

@@ -70,4 +70,16 @@ struct ProductTests {
       #expect(results[0] == results[1] && results[0] == results[2])
     }
   }
+
+  /// A map that is used once in many steps has the numbers of one whose weights are kept packed.
+  @Test(arguments: Precision.allCases, [(1, 33, 49), (3, 511, 64), (50, 1031, 200)])
+  func weightsThatStayInTheirFileGiveTheSameBits(precision: Precision, size: (rows: Int, inputs: Int, outputs: Int))
+    throws
+  {
+    let (x, w, bias) = (values([size.rows, size.inputs], 1), values([size.outputs, size.inputs], 2), values([size.outputs], 3))
+    let stored = try StoredTensor(name: "weight", shape: w.shape, values: w.elements)
+    let streamed = Linear(weight: try WeightMatrix(streaming: stored, precision: precision), bias: bias)
+    let kept = Linear(weight: try matrix(w, precision), bias: bias)
+    #expect(streamed(x, activation: .silu) == kept(x, activation: .silu))
+  }
 }

@@ -14,7 +14,7 @@ enum TinyFamily: String, CaseIterable, Sendable {
 
   /// A run with a policy.
   func run(
-    _ policy: any FeatureCachePolicy, steps: Int = 10, isGuided: Bool = true, cuts: [Int] = []
+    _ policy: any FeatureCachePolicy, steps: Int = 10, isGuided: Bool = true, cuts: [Int] = [], isObserved: Bool = false
   ) async throws -> TinyModelRun {
     let (task, transport): (DenoisingTask, LocalTransport)
     let branches: [BranchShape]
@@ -35,7 +35,8 @@ enum TinyFamily: String, CaseIterable, Sendable {
     }
     var run = TinyModelRun(
       plannedCacheBytes: (isGuided ? 2 : 1) * branches.reduce(0) { $0 + policy.byteCount($1) })
-    for try await step in Denoiser(task, over: transport) {
+    let ignoring: @Sendable (Int, UInt16) -> Probe? = { _, _ in Probe { _, _ in } }
+    for try await step in Denoiser(task, over: transport, probe: isObserved ? ignoring : nil) {
       run.latents.append(step.latents)
       run.kinds.append(step.kind)
       run.cacheBytes.append(await transport.cacheBytes)
@@ -55,7 +56,9 @@ extension TinyFamily {
       }
     let sample = SampleID(job: 1)
     try await transport.open(
-      SampleSetup(id: sample, inputs: task.inputs, steps: 1 + cachedSteps, policy: policy, choices: task.choices(0)))
+      SampleSetup(
+        id: sample, inputs: task.inputs, timesteps: Array(repeating: 600, count: 1 + cachedSteps), policy: policy,
+        choices: task.choices(0)))
     var outputs: [Tensor] = []
     for step in 0...cachedSteps {
       let context = StepContext(

@@ -12,11 +12,6 @@ public protocol DenoisingSchedule: Sendable {
   func start(noise: SamplerNoise?) -> any DenoisingRun
 }
 
-extension DenoisingSchedule {
-  /// Those of all steps, in their order.
-  public var timesteps: [Float] { (0..<steps).map(timestep) }
-}
-
 /// One run of a schedule: it remembers what a step needs of those before.
 public protocol DenoisingRun: Sendable {
   /// Makes the next step.

@@ -26,20 +26,19 @@ extension Tensor {
   package static func withMutableElements(
     of tensors: inout [Tensor], _ body: ([UnsafeMutablePointer<Float>]) -> Void
   ) {
-    // Each tensor leaves the array while it is open: two of an array cannot be open at once.
-    func open(_ rest: inout ArraySlice<Tensor>, _ pointers: [UnsafeMutablePointer<Float>]) {
-      guard var first = rest.popFirst() else { return body(pointers) }
-      var others = rest
-      rest = []
-      first.withUnsafeMutableElements { elements in
+    // Each tensor leaves the array while it is open: two of an array cannot be open at once, and one that the array still
+    // held would be copied.
+    let placeholder = Tensor(uninitialized: [0])
+    func open(_ index: Int, _ pointers: [UnsafeMutablePointer<Float>]) {
+      guard index < tensors.count else { return body(pointers) }
+      var tensor = placeholder
+      swap(&tensor, &tensors[index])
+      tensor.withUnsafeMutableElements { elements in
         guard let start = elements.baseAddress else { return }
-        open(&others, pointers + [start])
+        open(index + 1, pointers + [start])
       }
-      rest = [first] + others
+      swap(&tensor, &tensors[index])
     }
-    var opened = tensors[...]
-    tensors = []
-    open(&opened, [])
-    tensors = Array(opened)
+    open(0, [])
   }
 }
