@@ -61,7 +61,8 @@ let package = Package(
     .executableTarget(
       name: "Benchmarks",
       dependencies: [
-        "CKernels", "CLimits", "COpenBLAS", "Autoencoders", "DefaultModels", "FeatureCaching", "Measuring", "Media", "Rendering",
+        "CKernels", "CLimits", "COpenBLAS", "Autoencoders", "DefaultModels", "FeatureCaching", "Measuring", "Media",
+        "Rendering",
         "StrictJSON",
         "Tensors", "Transformers", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],

@@ -90,7 +90,9 @@ public final class ResidualStream {
     /// Adds some rows of the feature to as many rows.
     func add(to target: UnsafeMutablePointer<Float>, rows: Range<Int>, width: Int) {
       withUnsafeTemporaryAllocation(of: UnsafePointer<Float>?.self, capacity: terms.count) { moved in
-        for (index, term) in terms.enumerated() { moved.initializeElement(at: index, to: term + rows.lowerBound * width) }
+        for (index, term) in terms.enumerated() {
+          moved.initializeElement(at: index, to: term + rows.lowerBound * width)
+        }
         kernels.add_gated_sum(target, rows.count, width, gate, moved.baseAddress, coefficients, terms.count)
       }
     }

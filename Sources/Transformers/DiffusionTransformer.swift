@@ -82,6 +82,9 @@ public protocol DiffusionTransformer: Sendable {
   var blocks: BlockRange { get }
   /// The bytes of the weights that are loaded.
   var weightBytes: Int { get }
+  /// The numbers that modulate a block at a step: shifts, scales and gates. A sample keeps those of up to
+  /// ``Conditioning/stepsAtOnce`` steps.
+  func modulationOutputs(ofBlock block: Int) -> Int
   /// The shapes of an encoded prompt of so many tokens and of its pooled vector; nil for a model of classes.
   func promptShapes(textTokens: Int) -> (text: [Int], pooled: [Int])?
   /// The numbers of a token's latents as ``TransformerSample/embed(_:conditioning:probe:)`` takes them.

@@ -17,7 +17,9 @@ import Testing
   private static let features: [(Feature, Tensor?)] = (0..<6).map { index in
     let terms = (0...index % 3).map { random(UInt64(10 * index + $0 + 2), [tokens, width]) }
     let coefficients: [Float] = Array([1, 0.5, -0.25].prefix(terms.count))
-    return (Feature(terms: terms, coefficients: coefficients), index % 2 == 0 ? random(UInt64(index) + 90, [width]) : nil)
+    return (
+      Feature(terms: terms, coefficients: coefficients), index % 2 == 0 ? random(UInt64(index) + 90, [width]) : nil
+    )
   }
 
   /// What adding each feature at once gives.

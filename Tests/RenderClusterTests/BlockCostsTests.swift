@@ -50,7 +50,10 @@ import Transformers
       costs.reduce(0) { $0 + $1.operations }
         == whole.branches.reduce(0) { $0 + $1.operations } + whole.outsideOfBranches)
     #expect(
-      costs.reduce(0) { $0 + $1.cacheBytes } == whole.branches.reduce(0) { $0 + Self.policy.byteCount($1) })
+      costs.reduce(0) { $0 + $1.cacheBytes }
+        == whole.branches.reduce(MemoryEstimate.conditioningBytes(whole.modulationOutputs, steps: 64)) {
+          $0 + Self.policy.byteCount($1)
+        })
     #expect(costs.allSatisfy { $0.operations > 0 && $0.weightBytes > 0 && $0.cacheBytes > 0 })
   }
 

@@ -76,7 +76,9 @@ struct ProductTests {
   func weightsThatStayInTheirFileGiveTheSameBits(precision: Precision, size: (rows: Int, inputs: Int, outputs: Int))
     throws
   {
-    let (x, w, bias) = (values([size.rows, size.inputs], 1), values([size.outputs, size.inputs], 2), values([size.outputs], 3))
+    let (x, w, bias) = (
+      values([size.rows, size.inputs], 1), values([size.outputs, size.inputs], 2), values([size.outputs], 3)
+    )
     let stored = try StoredTensor(name: "weight", shape: w.shape, values: w.elements)
     let streamed = Linear(weight: try WeightMatrix(streaming: stored, precision: precision), bias: bias)
     let kept = Linear(weight: try matrix(w, precision), bias: bias)

@@ -27,7 +27,8 @@ public struct RemoteTransport: StageTransport {
       guidance: setup.inputs.guidance ?? -1, frames: UInt32(grid.frames), rows: UInt32(grid.rows),
       columns: UInt32(grid.columns), seed: seed, steps: UInt32(steps), textTokens: UInt32(textTokens))
     try await coordinator.open(
-      key(setup.id), setup, opening, SampleSettings(
+      key(setup.id), setup, opening,
+      SampleSettings(
         cache: cache, classLabel: label, validTokens: validTokens, timesteps: setup.timesteps))
   }
 

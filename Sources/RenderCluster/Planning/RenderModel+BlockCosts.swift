@@ -24,7 +24,8 @@ extension RenderModel {
       let state = block + 1 < count ? shapes.stateShapes(before: block + 1, of: inputs) : [:]
       let elements = state.values.reduce(0) { $0 + $1.reduce(1, *) }
       return BlockCost(
-        operations: operations[block], weightBytes: weights[block], cacheBytes: 0,
+        operations: operations[block], weightBytes: weights[block],
+        cacheBytes: MemoryEstimate.conditioningBytes(shapes.modulationOutputs(ofBlock: block), steps: .max),
         stateBytes: (block + 1 < count ? elements : grid.tokens * shapes.outputChannels) * MemoryLayout<Float>.stride)
     }
     for branch in step.branches { costs[branch.branch.block].cacheBytes += policy.byteCount(branch) }

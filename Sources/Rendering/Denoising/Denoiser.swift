@@ -130,7 +130,8 @@ public struct Denoiser: AsyncSequence, Sendable {
         let inputs = row == 0 ? task.inputs : task.guidance?.inputs ?? task.inputs
         try await transport.open(
           SampleSetup(
-            id: SampleID(job: task.job, row: row), inputs: inputs, timesteps: (0..<task.schedule.steps).map(task.schedule.timestep),
+            id: SampleID(job: task.job, row: row), inputs: inputs,
+            timesteps: (0..<task.schedule.steps).map(task.schedule.timestep),
             policy: task.policy, choices: task.choices(row), isObserved: probe != nil))
       }
     }

@@ -66,7 +66,8 @@ public struct FluxModel: RenderModel {
       outsideOfBranches: checkpoint.transformer.operationsOutsideOfBranches(
         imageTokens: grid.tokens),
       beforeSteps: checkpoint.transformer.operationsBeforeSteps(textTokens: textTokens),
-      outputElements: grid.tokens * checkpoint.transformer.outputChannels)
+      outputElements: grid.tokens * checkpoint.transformer.outputChannels,
+      modulationOutputs: checkpoint.transformer.modulationOutputs)
   }
 
   public func weightBytes(_ precision: Precision) -> WeightBytes {

@@ -75,7 +75,8 @@ public struct HunyuanVideoModel: RenderModel {
       branches: transformer.branches(videoTokens: grid.tokens, textTokens: textTokens),
       outsideOfBranches: transformer.operationsOutsideOfBranches(videoTokens: grid.tokens, textTokens: textTokens),
       beforeSteps: transformer.operationsBeforeSteps(textTokens: textTokens),
-      outputElements: grid.tokens * transformer.tokenChannels.output)
+      outputElements: grid.tokens * transformer.tokenChannels.output,
+      modulationOutputs: transformer.modulationOutputs)
   }
 
   /// At most: the last layers of Llama are in the file but not used.

@@ -1,5 +1,6 @@
 import FeatureCaching
 import Tensors
+import Transformers
 
 /// The memory that rendering takes, found out before anything is loaded. Weights that are used where they are mapped count
 /// as well: without room for them every step would read them from the disk again. All numbers are bytes.
@@ -8,12 +9,14 @@ public struct MemoryEstimate: Sendable, Hashable {
   public var textEncoders: Int
   /// What encoding a prompt takes beside its weights.
   public var encoding: Int
-  /// The transformer's weights.
+  /// The transformer's weights. In bfloat16 those of its modulation are not among them: they stay in their file.
   public var transformer: Int
   /// The decoder's weights.
   public var decoder: Int
   /// Features that are kept from step to step.
   public var cache: Int
+  /// What modulates the blocks, of many steps.
+  public var conditioning: Int
   /// What a step computes on its way.
   public var activations: Int
   /// What decoding takes beside its weights.
@@ -30,7 +33,8 @@ public struct MemoryEstimate: Sendable, Hashable {
     textEncoders = weights.textEncoders
     transformer = weights.transformer
     decoder = weights.decoder
-    (encoding, cache, activations, decoding, prompts) = (0, 0, 0, 0, 0)
+    (encoding, cache, conditioning, activations, decoding, prompts) = (0, 0, 0, 0, 0, 0)
+    var streamed = 0
     for request in requests {
       let grid = model.grid(request)
       let cost = model.cost(grid, textTokens: request.textTokens)
@@ -38,11 +42,22 @@ public struct MemoryEstimate: Sendable, Hashable {
       cache = max(cache, RunSummary(policy, kinds: [], rows: request.rows, cost: cost).cacheBytes)
       let width = cost.branches.map(\.width).max() ?? 0
       let tokens = grid.tokens + request.textTokens
+      if precision == .bfloat16 {
+        streamed = max(streamed, cost.modulationOutputs * width * MemoryLayout<UInt16>.stride)
+      }
+      conditioning = max(
+        conditioning, request.rows * Self.conditioningBytes(cost.modulationOutputs, steps: request.steps))
       activations = max(activations, Self.activationBytes(tokens: tokens, width: width))
       encoding = max(encoding, model.encodingBytes(textTokens: request.textTokens))
       decoding = max(decoding, model.decodingBytes(grid, request.tiling))
       prompts += request.rows * request.textTokens * width * 2 * MemoryLayout<Float>.stride
     }
+    transformer -= min(transformer, streamed)
+  }
+
+  /// What a sample keeps of so many numbers a step that modulate blocks.
+  public static func conditioningBytes(_ outputs: Int, steps: Int) -> Int {
+    min(steps, Conditioning.stepsAtOnce) * outputs * MemoryLayout<Float>.stride
   }
 
   /// What the blocks of one sample compute on their way.
@@ -55,6 +70,7 @@ public struct MemoryEstimate: Sendable, Hashable {
 
   /// The most that is needed at a time.
   public var peak: Int {
-    program + prompts + max(textEncoders + encoding, transformer + decoder + cache + max(activations, decoding))
+    program + prompts
+      + max(textEncoders + encoding, transformer + decoder + cache + conditioning + max(activations, decoding))
   }
 }

@@ -105,12 +105,17 @@ public struct StepCost: Sendable {
   public var beforeSteps: Int
   /// The numbers of the model's output.
   public var outputElements: Int
+  /// The numbers that modulate all blocks at a step.
+  public var modulationOutputs: Int
 
-  public init(branches: [BranchShape], outsideOfBranches: Int, beforeSteps: Int, outputElements: Int) {
+  public init(
+    branches: [BranchShape], outsideOfBranches: Int, beforeSteps: Int, outputElements: Int, modulationOutputs: Int
+  ) {
     self.branches = branches
     self.outsideOfBranches = outsideOfBranches
     self.beforeSteps = beforeSteps
     self.outputElements = outputElements
+    self.modulationOutputs = modulationOutputs
   }
 }
 

@@ -52,7 +52,8 @@ struct PackedBFloat16: Sendable {
       let firstRow = piece / across * rowsPerPiece
       let firstPanel = piece % across * Self.panelsPerPiece
       kernels.product_bfloat16(
-        narrow.elements + firstRow * narrow.stride, narrow.stride, min(rowsPerPiece, rows - firstRow), inputs, panels.elements.baseAddress,
+        narrow.elements + firstRow * narrow.stride, narrow.stride, min(rowsPerPiece, rows - firstRow), inputs,
+        panels.elements.baseAddress,
         firstPanel, min(panelCount, firstPanel + Self.panelsPerPiece), outputs, c + firstRow * cStride, cStride, bias,
         activation.code)
     }

@@ -33,7 +33,8 @@ struct DiTBlock: Sendable {
   /// - Parameters:
   ///   - x: `[tokens, width]`
   ///   - isLast: whether no block follows in the model
-  func callAsFunction(_ x: ResidualStream, vec: ModulationVector, isLast: Bool, cache: any FeatureCache, probe: Probe?) {
+  func callAsFunction(_ x: ResidualStream, vec: ModulationVector, isLast: Bool, cache: any FeatureCache, probe: Probe?)
+  {
     let mod = modulation.branches(vec)
     record(mod, of: x, probe?.module("norm1"))
 

@@ -87,10 +87,16 @@ public struct DiTConfiguration: Sendable, Hashable {
     return (0..<blockCount).flatMap { [branch($0, .attention, attention), branch($0, .mlp, mlp)] }
   }
 
+  /// The numbers that modulate a block at a step.
+  func modulationOutputs(ofBlock block: Int) -> Int { 6 * width }
+
+  /// The numbers that modulate all blocks at a step.
+  public var modulationOutputs: Int { (0..<blockCount).reduce(0) { $0 + modulationOutputs(ofBlock: $1) } }
+
   /// Operations of a step outside of the branches: embedders, modulation, output. A multiplication and an addition are
   /// two.
   public var operationsOutsideOfBranches: Int {
-    let modulation = (6 * blockCount + 2) * width * width
+    let modulation = (modulationOutputs + 2 * width) * width
     let embedder = (256 + width) * width
     let tokens = grid.tokens * (inputChannels + outputChannels) * patchSize * patchSize * width
     return 2 * (modulation + embedder + tokens)

@@ -80,6 +80,8 @@ public struct DiTTransformer: DiffusionTransformer {
     return ends + embedders.reduce(0) { $0 + $1.weightBytes } + loadedBlocks.reduce(0) { $0 + $1.weightBytes }
   }
 
+  public func modulationOutputs(ofBlock block: Int) -> Int { configuration.modulationOutputs(ofBlock: block) }
+
   public func promptShapes(textTokens: Int) -> (text: [Int], pooled: [Int])? { nil }
 
   public var latentChannels: Int { configuration.patchSize * configuration.patchSize * configuration.inputChannels }

@@ -95,10 +95,16 @@ public struct FluxConfiguration: Sendable, Hashable {
       }
   }
 
+  /// The numbers that modulate a block at a step.
+  func modulationOutputs(ofBlock block: Int) -> Int { block < doubleBlocks ? 12 * width : 3 * width }
+
+  /// The numbers that modulate all blocks at a step.
+  public var modulationOutputs: Int { (0..<blockCount).reduce(0) { $0 + modulationOutputs(ofBlock: $1) } }
+
   /// Operations of a step outside of the branches: embedders of time and picture, modulation, output. A multiplication
   /// and an addition are two.
   public func operationsOutsideOfBranches(imageTokens: Int) -> Int {
-    let modulation = doubleBlocks * 12 * width * width + singleBlocks * 3 * width * width + 2 * width * width
+    let modulation = (modulationOutputs + 2 * width) * width
     let embedders = (256 + width) * width * (embedsGuidance ? 2 : 1)
     let tokens = imageTokens * (inputChannels + outputChannels) * width
     return 2 * (modulation + embedders + tokens)

@@ -80,6 +80,8 @@ public struct FluxTransformer: DiffusionTransformer {
       + singleBlocks.reduce(0) { $0 + $1.weightBytes }
   }
 
+  public func modulationOutputs(ofBlock block: Int) -> Int { configuration.modulationOutputs(ofBlock: block) }
+
   public func promptShapes(textTokens: Int) -> (text: [Int], pooled: [Int])? {
     ([textTokens, configuration.textWidth], [configuration.pooledWidth])
   }

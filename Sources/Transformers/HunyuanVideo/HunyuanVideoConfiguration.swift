@@ -107,10 +107,16 @@ public struct HunyuanVideoConfiguration: Sendable, Hashable {
       }
   }
 
+  /// The numbers that modulate a block at a step.
+  func modulationOutputs(ofBlock block: Int) -> Int { block < doubleBlocks ? 12 * width : 3 * width }
+
+  /// The numbers that modulate all blocks at a step.
+  public var modulationOutputs: Int { (0..<blockCount).reduce(0) { $0 + modulationOutputs(ofBlock: $1) } }
+
   /// Operations of a step outside of the branches: embedders of time and video, the refiner, modulation, output. A
   /// multiplication and an addition are two.
   public func operationsOutsideOfBranches(videoTokens: Int, textTokens: Int) -> Int {
-    let modulation = (doubleBlocks * 12 + singleBlocks * 3 + refinerBlocks * 2 + 2) * width * width
+    let modulation = (modulationOutputs + (refinerBlocks * 2 + 2) * width) * width
     let embedders = (256 + width) * width * (embedsGuidance ? 3 : 2)
     let tokens = videoTokens * (tokenChannels.input + tokenChannels.output) * width
     let refiner = refinerBlocks * textTokens * (4 * width * width + 2 * textTokens * width + 2 * mlpWidth * width)

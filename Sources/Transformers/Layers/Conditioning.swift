@@ -3,6 +3,9 @@ import Tensors
 
 /// What a timestep is to the blocks of a stage: the vectors that modulate them.
 public struct Conditioning: Sendable {
+  /// Steps that are computed at a time: up to so many, a product of float32 has one order of additions.
+  public static let stepsAtOnce = 64
+
   /// `[vectors, width]`, SiLU applied: one, unless blocks or embedders have their own.
   let vectors: Tensor
   /// What the maps of adaLN make of them, `[outputs]` each, as far as it is known beforehand.
@@ -38,9 +41,6 @@ package struct ModulationVector: Sendable {
 /// from memory for two operations each. Here they come once for many steps. Rows of a product do not depend on each
 /// other, so the numbers are those of a step alone.
 final class ConditioningTable: Sendable {
-  /// Steps that are computed at a time: up to so many, a product of float32 has one order of additions.
-  static let stepsPerWindow = 64
-
   /// A map of adaLN, and which of a step's vectors it takes.
   typealias Map = (norm: AdaLayerNorm, vector: Int)
 
@@ -58,7 +58,7 @@ final class ConditioningTable: Sendable {
   func conditioning(timestep: Float, maps: [Map], vectors: (Float) -> Tensor) -> Conditioning {
     guard let place = timesteps.firstIndex(of: timestep) else { return Conditioning(vectors(timestep)) }
     if let known = window.withLock({ $0[timestep] }) { return known }
-    let steps = Array(timesteps[place..<min(timesteps.count, place + Self.stepsPerWindow)])
+    let steps = Array(timesteps[place..<min(timesteps.count, place + Conditioning.stepsAtOnce)])
     let ofSteps = steps.map(vectors)
     var modulated = [[ObjectIdentifier: Tensor]](repeating: [:], count: steps.count)
     for (norm, vector) in maps {
@@ -66,7 +66,8 @@ final class ConditioningTable: Sendable {
       for step in steps.indices { modulated[step][norm.id] = all.rows(step..<step + 1) }
     }
     let computed = Dictionary(
-      zip(steps, zip(ofSteps, modulated).map { Conditioning($0, modulated: $1) }), uniquingKeysWith: { first, _ in first })
+      zip(steps, zip(ofSteps, modulated).map { Conditioning($0, modulated: $1) }),
+      uniquingKeysWith: { first, _ in first })
     window.withLock { $0 = computed }
     return computed[timestep] ?? Conditioning(vectors(timestep))
   }

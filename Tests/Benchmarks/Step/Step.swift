@@ -14,7 +14,8 @@ struct Step: ParsableCommand {
       timed; the whole model's times are theirs, as often as it has them.
       """)
 
-  @Option(parsing: .upToNextOption, help: "What to time: \(StepModel.allCases.map(\.rawValue).joined(separator: ", ")).")
+  @Option(
+    parsing: .upToNextOption, help: "What to time: \(StepModel.allCases.map(\.rawValue).joined(separator: ", ")).")
   var models: [StepModel] = [.dit, .flux512]
 
   @Option(help: "bfloat16 or float32.")
@@ -22,6 +23,10 @@ struct Step: ParsableCommand {
 
   @Option(help: "How often each step is timed.")
   var rounds = 5
+
+  @Option(
+    help: "A Python with PyTorch and diffusers (Tests/Benchmarks/PyTorch/requirements.txt), to time theirs by turns.")
+  var python: String?
 
   @Option(help: "Threads to compute with.")
   var threads: Int?
@@ -36,11 +41,21 @@ struct Step: ParsableCommand {
     var rows = [
       ["model", "full s", "median", "GF/s", "of limit", "cached ms", "median", "of full", "of its FLOPs", "before s"]
     ]
+    var comparisons = [["full step of the blocks timed", "by", "s", "median", "times ours", "median"]]
     var results: [JSONValue] = []
     for model in models {
       Report.note("\(model.rawValue): making weights")
       let sample = try TimedSample(model, dtype)
       var limit = Sample()
+      let others = try [false, true].compactMap { isCompiled in
+        try python.map {
+          Report.note("\(model.rawValue): warming up PyTorch")
+          return try PyTorchStep(
+            python: $0, model: model.rawValue, dtype: dtype.rawValue, isCompiled: isCompiled,
+            threads: ThreadPool.shared.threads)
+        }
+      }
+      defer { for other in others { other.stop() } }
       for index in 0..<3 { sample.step(index, .full, isTimed: false) }
       sample.step(3, .cached(distance: 1), isTimed: false)
       for round in 0..<rounds {
@@ -48,12 +63,21 @@ struct Step: ParsableCommand {
         let index = 4 + 5 * round
         sample.step(index, .full, isTimed: true)
         for distance in 1...3 { sample.step(index + distance, .cached(distance: distance), isTimed: true) }
+        for other in others { try other.step() }
         Report.note("\(model.rawValue): round \(round + 1) of \(rounds)")
       }
       rows.append(Self.row(sample, limit))
-      results.append(.object(Self.json(sample, limit)))
+      comparisons += others.map { other in
+        let ratio = other.times.ratio(to: sample.full.total)
+        return [
+          model.rawValue, other.name, Report.fixed(other.times.minimum, 3), Report.fixed(other.times.median, 3),
+          Report.fixed(other.times.minimum / sample.full.total.minimum, 2), Report.fixed(ratio.median, 2),
+        ]
+      }
+      results.append(.object(Self.json(sample, limit, others)))
     }
     Report.table(rows)
+    if comparisons.count > 1 { Report.table(comparisons) }
     Report.json([
       "benchmark": "step", "machine": .object(Report.machine), "dtype": .string(dtype.rawValue),
       "rounds": .integer(rounds), "models": .array(results),
@@ -74,7 +98,7 @@ struct Step: ParsableCommand {
     ]
   }
 
-  private static func json(_ sample: TimedSample, _ limit: Sample) -> JSONObject {
+  private static func json(_ sample: TimedSample, _ limit: Sample, _ others: [PyTorchStep]) -> JSONObject {
     let (full, cached, operations) = (sample.full, sample.cached, sample.wholeOperations)
     func times(_ times: StepTimes) -> JSONValue {
       [
@@ -96,6 +120,14 @@ struct Step: ParsableCommand {
         cached.whole(sample.shape, \.minimum) / full.whole(sample.shape, \.minimum)),
       "cached_share_of_operations": .number(operations.cached / operations.full),
       "seconds_before_the_first_step": .number(sample.preparation),
+      "others": .array(
+        others.map { other in
+          [
+            "name": .string(other.name), "versions": .string(other.versions), "seconds": other.times.timeJSON,
+            "times_ours": .number(other.times.minimum / full.total.minimum),
+            "median_times_ours": .number(other.times.ratio(to: full.total).median),
+          ]
+        }),
     ]
   }
 }
