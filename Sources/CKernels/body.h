@@ -284,6 +284,7 @@ static void from_bfloat16(const uint16_t *x, float *y, size_t count) {
 
 #include "products.h"
 #include "products_bfloat16.h"
+#include "products_int8.h"
 #if HAS_BFLOAT16
 #include "attention_bfloat16.h"
 #endif
@@ -464,6 +465,9 @@ const clusca_kernels KERNELS = {
     .product_few_rows = product_few_rows,
     .pack_bfloat16 = pack_bfloat16,
     .product_bfloat16 = product_bfloat16,
+    .pack_int8 = pack_int8,
+    .quantize_rows = quantize_rows,
+    .product_int8 = product_int8,
 #if HAS_BFLOAT16
     .pack_keys = pack_keys,
     .pack_values = pack_values,

@@ -14,7 +14,8 @@ const clusca_kernels *clusca_kernels_named(const char *name) {
   const int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   const int avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-  if (avx512 && __builtin_cpu_supports("avx512bf16") && strcmp(name, "avx512bf16") == 0)
+  const int narrow = avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
+  if (narrow && strcmp(name, "avx512bf16") == 0)
     return &clusca_kernels_avx512bf16;
   if (avx512 && strcmp(name, "avx512") == 0) return &clusca_kernels_avx512;
   if (avx2 && strcmp(name, "avx2") == 0) return &clusca_kernels_avx2;

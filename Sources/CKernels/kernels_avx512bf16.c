@@ -1,4 +1,4 @@
-// Kernels for x86-64 with AVX-512 and its bfloat16 products (Cooper Lake, Zen 4 and later).
+// Kernels for x86-64 with AVX-512 and its products of bfloat16 and of bytes (Cooper Lake, Zen 4 and later).
 #include "vector.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -8,7 +8,7 @@
 #define HAS_FMA 1
 #define HAS_AVX512 1
 #define HAS_BFLOAT16 1
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma,f16c"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx512vnni,fma,f16c"))), apply_to = function)
 #include "body.h"
 #pragma clang attribute pop
 #endif

@@ -1068,19 +1068,21 @@ const ProtobufCEnumDescriptor clusca__reason__descriptor =
   clusca__reason__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue clusca__precision__enum_values_by_number[3] =
+static const ProtobufCEnumValue clusca__precision__enum_values_by_number[4] =
 {
   { "PRECISION_NONE", "CLUSCA__PRECISION__PRECISION_NONE", 0 },
   { "PRECISION_FLOAT32", "CLUSCA__PRECISION__PRECISION_FLOAT32", 1 },
   { "PRECISION_BFLOAT16", "CLUSCA__PRECISION__PRECISION_BFLOAT16", 2 },
+  { "PRECISION_INT8", "CLUSCA__PRECISION__PRECISION_INT8", 3 },
 };
 static const ProtobufCIntRange clusca__precision__value_ranges[] = {
-{0, 0},{0, 3}
+{0, 0},{0, 4}
 };
-static const ProtobufCEnumValueIndex clusca__precision__enum_values_by_name[3] =
+static const ProtobufCEnumValueIndex clusca__precision__enum_values_by_name[4] =
 {
   { "PRECISION_BFLOAT16", 2 },
   { "PRECISION_FLOAT32", 1 },
+  { "PRECISION_INT8", 3 },
   { "PRECISION_NONE", 0 },
 };
 const ProtobufCEnumDescriptor clusca__precision__descriptor =
@@ -1090,9 +1092,9 @@ const ProtobufCEnumDescriptor clusca__precision__descriptor =
   "Precision",
   "Clusca__Precision",
   "clusca",
-  3,
+  4,
   clusca__precision__enum_values_by_number,
-  3,
+  4,
   clusca__precision__enum_values_by_name,
   1,
   clusca__precision__value_ranges,

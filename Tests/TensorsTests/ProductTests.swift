@@ -24,7 +24,7 @@ struct ProductTests {
     return Double(Float(bitPattern: (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF_0000))
   }
 
-  @Test(arguments: Precision.allCases, sizes)
+  @Test(arguments: [Precision.float32, .bfloat16], sizes)
   func aProductIsTheSumOfProducts(precision: Precision, size: (rows: Int, inputs: Int, outputs: Int)) throws {
     let (rows, inputs, outputs) = size
     let (x, w, bias) = (values([rows, inputs], 1), values([outputs, inputs], 2), values([outputs], 3))
@@ -72,7 +72,7 @@ struct ProductTests {
   }
 
   /// A map that is used once in many steps has the numbers of one whose weights are kept packed.
-  @Test(arguments: Precision.allCases, [(1, 33, 49), (3, 511, 64), (50, 1031, 200)])
+  @Test(arguments: [Precision.float32, .bfloat16], [(1, 33, 49), (3, 511, 64), (50, 1031, 200)])
   func weightsThatStayInTheirFileGiveTheSameBits(precision: Precision, size: (rows: Int, inputs: Int, outputs: Int))
     throws
   {
@@ -83,5 +83,37 @@ struct ProductTests {
     let streamed = Linear(weight: try WeightMatrix(streaming: stored, precision: precision), bias: bias)
     let kept = Linear(weight: try matrix(w, precision), bias: bias)
     #expect(streamed(x, activation: .silu) == kept(x, activation: .silu))
+  }
+
+  /// Each side of a product in 8 bits is at most half a step of its row away from what it stands for.
+  @Test(arguments: sizes)
+  func aProductOfEightBitsIsAsCloseAsItsRoundings(size: (rows: Int, inputs: Int, outputs: Int)) throws {
+    let (rows, inputs, outputs) = size
+    let (x, w, bias) = (values([rows, inputs], 1), values([outputs, inputs], 2), values([outputs], 3))
+    let y = Linear(weight: try matrix(w, .int8), bias: bias)(x, activation: .relu).elements
+    func steps(_ tensor: Tensor) -> [Double] {
+      (0..<tensor.rows).map { row in tensor.rows(row..<row + 1).elements.reduce(0) { max($0, Double(abs($1))) } / 127 }
+    }
+    let (xSteps, wSteps, left, right) = (steps(x), steps(w), x.elements.map(Double.init), w.elements.map(Double.init))
+    for row in 0..<rows {
+      for output in 0..<outputs {
+        var (exact, bound) = (Double(bias[output]), 1e-5)
+        for k in 0..<inputs {
+          let (a, b) = (left[row * inputs + k], right[output * inputs + k])
+          exact += a * b
+          bound += 0.51 * (xSteps[row] * abs(b) + wSteps[output] * abs(a)) + 0.26 * xSteps[row] * wSteps[output]
+        }
+        let error = abs(Double(y[row * outputs + output]) - max(0, exact))
+        if error > bound { Issue.record("row \(row), output \(output): \(error) is more than \(bound)") }
+      }
+    }
+  }
+
+  @Test func rowsAndColumnsOfZerosGiveTheBias() throws {
+    let (x, bias) = (Tensor(zeros: [3, 70]), values([65], 3))
+    let y = Linear(weight: try matrix(values([65, 70], 2), .int8), bias: bias)(x)
+    #expect(y == Tensor.concatenated(rows: [bias, bias, bias].map { $0.reshaped([1, 65]) }))
+    let zeros = Linear(weight: try matrix(Tensor(zeros: [65, 70]), .int8), bias: bias)(values([3, 70], 1))
+    #expect(zeros == y)
   }
 }

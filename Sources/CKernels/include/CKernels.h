@@ -83,6 +83,20 @@ typedef struct clusca_kernels {
                            size_t first_panel, size_t last_panel, size_t n, float *c, size_t c_stride,
                            const float *bias, clusca_activation activation);
 
+  // -- Products in 8 bits, with a scale for each row of both sides; sums are exact.
+  // Packs rows [0, n) of w (k a row) as columns [first, first + n) of panels: `packed` holds panels * ceil(k/4) * 4 *
+  // CLUSCA_PANEL values, zeros beforehand. A column's values are round(w / scale), -127...127; `sums` are those of them.
+  void (*pack_int8)(const float *w, size_t n, size_t k, size_t first, int8_t *packed, float *scales, int32_t *sums);
+  // q[r] = round(x[r] / scales[r]) + 128, 1...255, with scales[r] = max |x[r]| / 127; 128 stands behind the columns. Rows
+  // of q are q_stride apart.
+  void (*quantize_rows)(const float *x, size_t rows, size_t columns, uint8_t *q, size_t q_stride, float *scales);
+  // c[m][first_panel*64 ..< last_panel*64] = activation(a * w + bias), cut at column n. a: as quantize_rows gives it,
+  // a_stride >= ceil(k/4) * 4.
+  void (*product_int8)(const uint8_t *a, size_t a_stride, const float *a_scales, size_t m, size_t k,
+                       const int8_t *packed, const float *w_scales, const int32_t *w_sums, size_t first_panel,
+                       size_t last_panel, size_t n, float *c, size_t c_stride, const float *bias,
+                       clusca_activation activation);
+
   // -- Attention in bfloat16; these three are NULL where the CPU has no instructions for such products.
   // Packs the keys or the values of one head, rows `stride` apart, for attend_bfloat16: ceil(tokens/64) * 64 * dimensions
   // values and ceil(dimensions/64) * 64 * ceil(tokens/2) * 2 values. `dimensions` is even, at most

@@ -2,6 +2,7 @@
 public enum WirePrecision: UInt32, Sendable, Hashable, CaseIterable {
   case float32 = 1
   case bfloat16 = 2
+  case int8 = 3
 }
 
 /// Gives a worker a stage: blocks of a model, and its neighbours in the pipeline. Stage, attempt and epoch are in the

@@ -16,7 +16,7 @@ extension CoordinatorCore {
       let previous = number > 0 ? index(of: plan.stages[number - 1].worker).flatMap { workers[$0].peer.key } : nil
       let assignment = Assignment(
         blocks: UInt32(stage.blocks.lowerBound)..<UInt32(stage.blocks.upperBound), stages: UInt32(plan.stages.count),
-        model: facts.model.digest, precision: facts.model.precision == .float32 ? .float32 : .bfloat16, next: next,
+        model: facts.model.digest, precision: WirePrecision(facts.model.precision), next: next,
         previousKey: previous, leaseMilliseconds: UInt32(WorkerRecord.leaseMilliseconds))
       post(.assign(assignment), fence: Fence(attempt: attempt, stage: UInt32(number)), to: worker)
     }

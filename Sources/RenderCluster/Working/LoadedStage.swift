@@ -23,8 +23,7 @@ struct LoadedStage: Sendable {
     }
     guard let next = assignment.next else { throw WireError("The stage has no successor") }
     let blocks = Int(assignment.blocks.lowerBound)..<Int(assignment.blocks.upperBound)
-    let precision: Precision = assignment.precision == .float32 ? .float32 : .bfloat16
-    let transformer = try model.load(precision, blocks)
+    let transformer = try model.load(Precision(assignment.precision), blocks)
     guard blocks.upperBound <= transformer.blockCount else { throw WireError("The model has no such blocks") }
     let hello = Hello(
       build: configuration.build, role: .worker, name: LineName.stage(number), incarnation: incarnation)

@@ -45,7 +45,8 @@ public struct DiTModel: RenderModel {
   }
 
   public func loadDecoder(_ precision: Precision) throws -> any LatentDecoder {
-    PatchDecoder(decoder: try checkpoint.loadDecoder(precision), patch: checkpoint.transformer.patchSize)
+    PatchDecoder(
+      decoder: try checkpoint.loadDecoder(precision.ofSensitiveMaps), patch: checkpoint.transformer.patchSize)
   }
 
   public func noise(
@@ -77,9 +78,9 @@ public struct DiTModel: RenderModel {
 
   /// At most: of embedders that all blocks share the file has a copy for each.
   public func weightBytes(_ precision: Precision) -> WeightBytes {
-    let width = precision == .float32 ? 4 : 2
+    let width = precision.ofSensitiveMaps.weightBytes
     return WeightBytes(
-      textEncoders: 0, transformer: checkpoint.counts.transformer * width,
+      textEncoders: 0, transformer: checkpoint.counts.transformer * precision.weightBytes,
       decoder: checkpoint.counts.autoencoder * width)
   }
 

@@ -32,7 +32,7 @@ public struct FluxModel: RenderModel {
   public func checkTensors() throws { try checkpoint.checkTensors() }
 
   public func loadEncoder(_ precision: Precision) throws -> any SubjectEncoder {
-    try checkpoint.loadTextEncoders(precision)
+    try checkpoint.loadTextEncoders(precision.ofSensitiveMaps)
   }
 
   public func loadTransformer(_ precision: Precision, blocks: BlockRange?) throws -> any DiffusionTransformer {
@@ -44,7 +44,7 @@ public struct FluxModel: RenderModel {
   }
 
   public func loadDecoder(_ precision: Precision) throws -> any LatentDecoder {
-    PatchDecoder(decoder: try checkpoint.loadDecoder(precision), patch: 2)
+    PatchDecoder(decoder: try checkpoint.loadDecoder(precision.ofSensitiveMaps), patch: 2)
   }
 
   public func noise(
@@ -71,10 +71,10 @@ public struct FluxModel: RenderModel {
   }
 
   public func weightBytes(_ precision: Precision) -> WeightBytes {
-    let width = precision == .float32 ? 4 : 2
+    let width = precision.ofSensitiveMaps.weightBytes
     let counts = checkpoint.counts
     return WeightBytes(
-      textEncoders: counts.textEncoders * width, transformer: counts.transformer * width,
+      textEncoders: counts.textEncoders * width, transformer: counts.transformer * precision.weightBytes,
       decoder: counts.autoencoder * width)
   }
 

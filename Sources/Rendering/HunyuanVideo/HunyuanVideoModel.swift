@@ -37,7 +37,7 @@ public struct HunyuanVideoModel: RenderModel {
   public func checkTensors() throws { try checkpoint.checkTensors() }
 
   public func loadEncoder(_ precision: Precision) throws -> any SubjectEncoder {
-    try checkpoint.loadTextEncoders(precision)
+    try checkpoint.loadTextEncoders(precision.ofSensitiveMaps)
   }
 
   public func loadTransformer(_ precision: Precision, blocks: BlockRange?) throws -> any DiffusionTransformer {
@@ -49,7 +49,7 @@ public struct HunyuanVideoModel: RenderModel {
   }
 
   public func loadDecoder(_ precision: Precision) throws -> any LatentDecoder {
-    VideoDecoder(decoder: try checkpoint.loadDecoder(precision), patch: patch)
+    VideoDecoder(decoder: try checkpoint.loadDecoder(precision.ofSensitiveMaps), patch: patch)
   }
 
   public func noise(
@@ -81,11 +81,11 @@ public struct HunyuanVideoModel: RenderModel {
 
   /// At most: the last layers of Llama are in the file but not used.
   public func weightBytes(_ precision: Precision) -> WeightBytes {
-    let width = precision == .float32 ? 4 : 2
+    let width = precision.ofSensitiveMaps.weightBytes
     let counts = checkpoint.counts
     // The decoder computes in float32 whatever is asked for.
     return WeightBytes(
-      textEncoders: counts.textEncoders * width, transformer: counts.transformer * width,
+      textEncoders: counts.textEncoders * width, transformer: counts.transformer * precision.weightBytes,
       decoder: counts.autoencoder * 4)
   }
 

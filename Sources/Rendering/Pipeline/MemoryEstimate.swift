@@ -9,7 +9,7 @@ public struct MemoryEstimate: Sendable, Hashable {
   public var textEncoders: Int
   /// What encoding a prompt takes beside its weights.
   public var encoding: Int
-  /// The transformer's weights. In bfloat16 those of its modulation are not among them: they stay in their file.
+  /// The transformer's weights. Narrower than float32, those of its modulation are not among them: they stay in their file.
   public var transformer: Int
   /// The decoder's weights.
   public var decoder: Int
@@ -42,8 +42,8 @@ public struct MemoryEstimate: Sendable, Hashable {
       cache = max(cache, RunSummary(policy, kinds: [], rows: request.rows, cost: cost).cacheBytes)
       let width = cost.branches.map(\.width).max() ?? 0
       let tokens = grid.tokens + request.textTokens
-      if precision == .bfloat16 {
-        streamed = max(streamed, cost.modulationOutputs * width * MemoryLayout<UInt16>.stride)
+      if precision != .float32 {
+        streamed = max(streamed, cost.modulationOutputs * width * precision.weightBytes)
       }
       conditioning = max(
         conditioning, request.rows * Self.conditioningBytes(cost.modulationOutputs, steps: request.steps))

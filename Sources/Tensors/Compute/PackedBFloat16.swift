@@ -34,28 +34,18 @@ struct PackedBFloat16: Sendable {
     }
   }
 
-  /// Rows of one piece: enough that a panel, which comes from memory for each, costs little beside its products.
-  private static let mostRowsPerPiece = 384
-  private static let panelsPerPiece = 4
-
   func multiply(
     _ x: UnsafePointer<Float>, rows: Int, bias: UnsafePointer<Float>?, activation: Activation,
     into c: UnsafeMutablePointer<Float>, stride cStride: Int
   ) {
     let narrow = NarrowRows(x, rows: rows, columns: inputs)
-    let panelWidth = Int(CLUSCA_PANEL)
-    let panelCount = (outputs + panelWidth - 1) / panelWidth
-    let across = (panelCount + Self.panelsPerPiece - 1) / Self.panelsPerPiece
-    let down = (rows + Self.mostRowsPerPiece - 1) / Self.mostRowsPerPiece
-    let rowsPerPiece = (rows + down - 1) / down
-    ThreadPool.shared.forEach(across * down) { piece in
-      let firstRow = piece / across * rowsPerPiece
-      let firstPanel = piece % across * Self.panelsPerPiece
+    let pieces = PanelPieces(rows: rows, outputs: outputs)
+    ThreadPool.shared.forEach(pieces.count) { index in
+      let (rows, packed) = pieces[index]
       kernels.product_bfloat16(
-        narrow.elements + firstRow * narrow.stride, narrow.stride, min(rowsPerPiece, rows - firstRow), inputs,
-        panels.elements.baseAddress,
-        firstPanel, min(panelCount, firstPanel + Self.panelsPerPiece), outputs, c + firstRow * cStride, cStride, bias,
-        activation.code)
+        narrow.elements + rows.lowerBound * narrow.stride, narrow.stride, rows.count, inputs,
+        panels.elements.baseAddress, packed.lowerBound, packed.upperBound, outputs, c + rows.lowerBound * cStride,
+        cStride, bias, activation.code)
     }
     withExtendedLifetime(narrow) {}
   }

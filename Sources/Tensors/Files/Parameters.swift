@@ -37,6 +37,11 @@ public struct Parameters: Sendable {
     Parameters(source, prefix: prefix + name + ".", precision: precision)
   }
 
+  /// The same parameters for maps that are few, and whose errors all others would inherit.
+  public var sensitive: Parameters {
+    Parameters(source, prefix: prefix, precision: precision.ofSensitiveMaps)
+  }
+
   public func contains(_ name: String) -> Bool {
     ((try? source.parameter(prefix + name)) ?? nil) != nil
   }

@@ -11,7 +11,7 @@ struct PackedKeysAndValues {
 
   /// - Returns: nil if this attention is one of float32, or this CPU or the width of its heads leave no other.
   init?(_ qkv: Tensor, of attention: Attention) {
-    guard attention.precision == .bfloat16, let packKeys = kernels.pack_keys, let packValues = kernels.pack_values,
+    guard attention.precision != .float32, let packKeys = kernels.pack_keys, let packValues = kernels.pack_values,
       attention.headWidth % 2 == 0, attention.headWidth <= Int(CLUSCA_ATTENTION_DIMENSIONS)
     else { return nil }
     let (panel, tokens, headWidth) = (Int(CLUSCA_PANEL), qkv.rows, attention.headWidth)

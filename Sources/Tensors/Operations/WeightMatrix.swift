@@ -10,6 +10,7 @@ public struct WeightMatrix: Sendable {
     /// Matrices below one another, each used where it stands: in the mapped file, or widened.
     case float32([Float32Rows])
     case bfloat16(PackedBFloat16)
+    case int8(PackedInt8)
     case streamed(StreamedBFloat16)
   }
 
@@ -22,6 +23,7 @@ public struct WeightMatrix: Sendable {
     switch precision {
     case .float32: form = .float32(try parts.map { try Float32Rows($0) })
     case .bfloat16: form = .bfloat16(try PackedBFloat16(joining: parts))
+    case .int8: form = .int8(try PackedInt8(joining: parts))
     }
   }
 
@@ -31,7 +33,7 @@ public struct WeightMatrix: Sendable {
     (outputs, inputs) = (stored.shape[0], stored.shape[1])
     switch precision {
     case .float32: form = .float32([try Float32Rows(stored)])
-    case .bfloat16: form = .streamed(try StreamedBFloat16(stored))
+    case .bfloat16, .int8: form = .streamed(try StreamedBFloat16(stored))
     }
   }
 
@@ -40,6 +42,7 @@ public struct WeightMatrix: Sendable {
     switch form {
     case .float32: outputs * inputs * MemoryLayout<Float>.stride
     case .bfloat16(let packed): packed.byteCount
+    case .int8(let packed): packed.byteCount
     case .streamed: 0
     }
   }
@@ -70,6 +73,8 @@ public struct WeightMatrix: Sendable {
               column += part.count
             }
           case .bfloat16(let packed):
+            packed.multiply(x, rows: rows.count, bias: bias, activation: activation, into: c, stride: stride)
+          case .int8(let packed):
             packed.multiply(x, rows: rows.count, bias: bias, activation: activation, into: c, stride: stride)
           case .streamed(let streamed):
             streamed.multiply(x, rows: rows.count, bias: bias, activation: activation, into: c, stride: stride)

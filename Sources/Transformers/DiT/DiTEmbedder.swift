@@ -7,7 +7,7 @@ struct DiTEmbedder: Sendable {
   private let labels: EmbeddingTable
 
   init(_ parameters: Parameters, classes: Int, width: Int) throws {
-    timestep = try VectorEmbedder(parameters.module("timestep_embedder"), inputs: 256, width: width)
+    timestep = try VectorEmbedder(parameters.sensitive.module("timestep_embedder"), inputs: 256, width: width)
     // The last row stands for no class.
     labels = try EmbeddingTable(
       parameters.module("class_embedder.embedding_table"), rows: classes + 1, columns: width)

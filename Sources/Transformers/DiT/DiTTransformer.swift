@@ -44,7 +44,7 @@ public struct DiTTransformer: DiffusionTransformer {
     patches =
       blocks.lowerBound == 0
       ? Patches(
-        projection: try Self.patchProjection(parameters.module("pos_embed.proj"), configuration),
+        projection: try Self.patchProjection(parameters.sensitive.module("pos_embed.proj"), configuration),
         positions: SinusoidalPositions.embedding(rows: grid.rows, columns: grid.columns, width: width))
       : nil
     var embedders = DiTEmbedders()
@@ -55,9 +55,9 @@ public struct DiTTransformer: DiffusionTransformer {
     head =
       blocks.upperBound == configuration.blockCount
       ? Head(
-        modulation: try Linear(parameters.module("proj_out_1"), inputs: width, outputs: 2 * width),
+        modulation: try Linear(parameters.sensitive.module("proj_out_1"), inputs: width, outputs: 2 * width),
         projection: try Linear(
-          parameters.module("proj_out_2"), inputs: width, outputs: patch * configuration.outputChannels),
+          parameters.sensitive.module("proj_out_2"), inputs: width, outputs: patch * configuration.outputChannels),
         embedder: try embedders.add(block: 0, parameters, configuration))
       : nil
     self.embedders = embedders.distinct

@@ -38,7 +38,7 @@ public struct FluxTransformer: DiffusionTransformer {
     let width = configuration.width
     self.configuration = configuration
     self.blocks = blocks
-    let embed = parameters.module("time_text_embed")
+    let embed = parameters.sensitive.module("time_text_embed")
     timestepEmbedder = try VectorEmbedder(embed.module("timestep_embedder"), inputs: 256, width: width)
     guidanceEmbedder =
       configuration.embedsGuidance
@@ -48,8 +48,10 @@ public struct FluxTransformer: DiffusionTransformer {
     embedders =
       blocks.lowerBound == 0
       ? Embedders(
-        image: try Linear(parameters.module("x_embedder"), inputs: configuration.inputChannels, outputs: width),
-        text: try Linear(parameters.module("context_embedder"), inputs: configuration.textWidth, outputs: width))
+        image: try Linear(
+          parameters.sensitive.module("x_embedder"), inputs: configuration.inputChannels, outputs: width),
+        text: try Linear(
+          parameters.sensitive.module("context_embedder"), inputs: configuration.textWidth, outputs: width))
       : nil
     let double = configuration.doubleBlocks
     doubleBlocks = try blocks.clamped(to: 0..<double).map { index in
@@ -65,9 +67,9 @@ public struct FluxTransformer: DiffusionTransformer {
     head =
       blocks.upperBound == configuration.blockCount
       ? Head(
-        modulation: try AdaLayerNorm(parameters.module("norm_out"), inputs: width, width: width, parts: 2),
+        modulation: try AdaLayerNorm(parameters.sensitive.module("norm_out"), inputs: width, width: width, parts: 2),
         projection: try Linear(
-          parameters.module("proj_out"), inputs: width, outputs: configuration.outputChannels))
+          parameters.sensitive.module("proj_out"), inputs: width, outputs: configuration.outputChannels))
       : nil
   }
 

@@ -42,7 +42,7 @@ public struct HunyuanVideoTransformer: DiffusionTransformer {
     let mlpWidth = configuration.mlpWidth
     self.configuration = configuration
     self.blocks = blocks
-    let embed = parameters.module("time_text_embed")
+    let embed = parameters.sensitive.module("time_text_embed")
     timestepEmbedder = try VectorEmbedder(embed.module("timestep_embedder"), inputs: 256, width: width)
     guidanceEmbedder =
       configuration.embedsGuidance
@@ -64,9 +64,9 @@ public struct HunyuanVideoTransformer: DiffusionTransformer {
     head =
       blocks.upperBound == configuration.blockCount
       ? Head(
-        modulation: try AdaLayerNorm(parameters.module("norm_out"), inputs: width, width: width, parts: 2),
+        modulation: try AdaLayerNorm(parameters.sensitive.module("norm_out"), inputs: width, width: width, parts: 2),
         projection: try Linear(
-          parameters.module("proj_out"), inputs: width, outputs: configuration.tokenChannels.output))
+          parameters.sensitive.module("proj_out"), inputs: width, outputs: configuration.tokenChannels.output))
       : nil
   }
 
@@ -110,7 +110,7 @@ public struct HunyuanVideoTransformer: DiffusionTransformer {
 extension HunyuanVideoTransformer.Embedders {
   fileprivate init(_ parameters: Parameters, _ configuration: HunyuanVideoConfiguration) throws {
     let (patch, inputs) = (configuration.patchSize, configuration.tokenChannels.input)
-    let embedder = parameters.module("x_embedder.proj")
+    let embedder = parameters.sensitive.module("x_embedder.proj")
     // A convolution whose windows do not overlap is a linear map of tokens ordered by channel, row, column.
     let weight = try embedder.stored(
       "weight", shape: [configuration.width, configuration.inputChannels, 1, patch, patch])
@@ -118,7 +118,7 @@ extension HunyuanVideoTransformer.Embedders {
       weight: try WeightMatrix(
         joining: [weight.reshaped([configuration.width, inputs])], precision: embedder.precision),
       bias: try embedder.tensor("bias", shape: [configuration.width]))
-    refiner = try TokenRefiner(parameters.module("context_embedder"), configuration)
+    refiner = try TokenRefiner(parameters.sensitive.module("context_embedder"), configuration)
   }
 }
 

@@ -136,7 +136,7 @@ struct Submit: AsyncParsableCommand {
     set("cfg_channels", options.cfgChannels.map { .string($0.rawValue) })
     set("scheduler", options.scheduler.map { .string($0.rawValue) })
     set("max_sequence_length", options.maxSequenceLength.map { .integer($0) })
-    set("dtype", dtype.map { .string($0 == .float32 ? "float32" : "bf16") })
+    set("dtype", dtype.map { .string($0.optionValue) })
     set("noise_dtype", options.noiseDtype.map { .string($0.rawValue) })
     set("noise_compat", options.noiseCompat.map { .string($0 == .torch ? "torch" : "torch-legacy") })
     set("vae_tiling", options.vaeTiling.map { .string($0.rawValue) })

@@ -34,7 +34,7 @@ struct ModelOptions: ParsableArguments {
 
   @Option(
     help: """
-      float32, the default, is exact: the pictures of diffusers. bf16 is fast: weights and inputs of products are rounded to bfloat16.
+      float32, the default, is exact: the pictures of diffusers. bf16 is fast: weights and inputs of products are rounded to bfloat16. int8 is faster: those of the blocks are rounded to 8 bits, and their attention to bfloat16.
       """)
   var dtype: Precision?
 
@@ -94,9 +94,13 @@ extension Precision: ExpressibleByArgument {
     switch argument {
     case "float32", "f32", "fp32": self = .float32
     case "bfloat16", "bf16": self = .bfloat16
+    case "int8": self = .int8
     default: return nil
     }
   }
 
-  public static var allValueStrings: [String] { ["float32", "bf16"] }
+  /// As it is written to `--dtype`, and in the settings of a picture.
+  var optionValue: String { self == .bfloat16 ? "bf16" : rawValue }
+
+  public static var allValueStrings: [String] { allCases.map(\.optionValue) }
 }

@@ -51,7 +51,7 @@ struct PictureSettings: Sendable, Equatable {
     let common: JSONObject = [
       "seed": Self.json(seed), "width": .integer(width), "height": .integer(height), "steps": .integer(steps),
       "cfg_scale": .number(cfgScale), "cache": .object(cache.json),
-      "dtype": .string(precision == .float32 ? "float32" : "bf16"),
+      "dtype": .string(precision.optionValue),
       "noise_dtype": .string(noiseFormat == .float32 ? "float32" : "bf16"),
       "noise_compat": .string(noise == .current ? "torch" : "torch-legacy"), "vae_tiling": .string(tiling.rawValue),
       "model": .string(model),

@@ -63,7 +63,7 @@ struct RepeatedPicture: Sendable {
   }
 
   func precision() throws -> Precision? {
-    try value("dtype", "float32 or bf16") { $0.string.flatMap(Precision.init(argument:)) }
+    try value("dtype", "float32, bf16 or int8") { $0.string.flatMap(Precision.init(argument:)) }
   }
 
   /// The caching, beginning with the settings of the family.
