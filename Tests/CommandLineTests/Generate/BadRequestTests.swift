@@ -33,7 +33,7 @@ struct BadRequestTests {
     (["-t", "0"], "--threads"), (["-t", "1000000"], "--threads"),
     (["--max-sequence-length", "0"], "--max-sequence-length"),
     (["--max-sequence-length", "5000"], "4096"), (["--preview-interval", "0"], "--preview-interval"),
-    (["--dtype", "int8"], "--dtype"), (["--noise-dtype", "f8"], "--noise-dtype"), (["--noise-compat", "jax"], "jax"),
+    (["--dtype", "int4"], "--dtype"), (["--noise-dtype", "f8"], "--noise-dtype"), (["--noise-compat", "jax"], "jax"),
     (["--vae-tiling", "maybe"], "maybe"), (["--colour", "red"], "--colour"), (["extra"], "extra"),
     (["--output"], "output"),
     (["-o", "%x.png"], "%x"), (["-o", "a%"], "%"), (["-o", ""], "empty"), (["-o", "folder/"], "folder"),
