@@ -90,7 +90,8 @@ extension TensorLine.Queue {
     case .tick: pump(port)
     case .refused: report(.unreachable("\(hello.name) is not let in"))
     case .failed(let reason): report(.unreachable(reason))
-    case .disconnected, .malformed: break
+    // Whoever has the line says it once for all of them.
+    case .disconnected, .malformed, .insecure: break
     }
   }
 

@@ -34,6 +34,9 @@ public actor Coordinator {
   private var jobs: [UInt64: RunningJob] = [:]
   private var samples: [SampleKey: RemoteSample] = [:]
   private var lastJob: UInt64 = 0
+  /// Why it has stopped by itself; nil if it has not.
+  public private(set) var failure: (any Error)?
+  private var report = TroubleReport()
 
   private static let tickMilliseconds = 250
 
@@ -219,26 +222,39 @@ public actor Coordinator {
     case .control(let event): await take(event)
     case .output(.arrived(let arrival)): await take(arrival)
     case .output(.lost(let fence, let reason)):
-      await apply(.cancelled(job: fence.job))
-      end(fence.job, JobError(.tensor, "An output was lost: \(reason)."))
-    case .output(.failed(let reason)): configuration.note("The socket for outputs failed: \(reason).")
+      await apply(.lost(fence.sample, attempt: fence.attempt, "an output was lost: \(reason)"))
+    case .output(.failed(let reason)): await giveUp(JobError(.internal, "The socket for outputs failed: \(reason)."))
+    case .output(.opened(let error)): await giveUp(error)
+    case .output(.note(let text)): configuration.note(text)
     }
+  }
+
+  /// Nothing goes on without its sockets, and nothing may if they let strangers in.
+  private func giveUp(_ error: any Error) async {
+    configuration.note("The coordinator stops: \(error)")
+    failure = failure ?? error
+    await stop()
   }
 
   private func take(_ event: ServerEvent) async {
     switch event {
     case .message(let message, let payload, let peer): await take(message, payload, peer)
     case .replaced(let peer): configuration.note("\(peer.name) is here on another connection.")
-    case .malformed(let error, let name): configuration.note("A message of \(name) is malformed: \(error.reason).")
+    case .malformed(let error, let name): configuration.note("A message of \(name) is malformed: \(error).")
     case .quarantined(let name): configuration.note("\(name) is not heard for ten minutes.")
-    case .tick:
+    case .tick(let now):
+      if let counters = try? await control.withPort({ $0.counters }), let text = report.text(counters, now: now) {
+        configuration.note(text)
+      }
       await dropRevoked()
       await apply(.tick)
     case .insecure: configuration.note("Messages are not protected: anybody on the network may read and forge them.")
     case .authenticatorStalled: configuration.note("Handshakes are not answered; nobody new gets in.")
-    case .opened(let error): configuration.note("\(error).")
-    case .failed(let reason): configuration.note("The socket for workers and clients failed: \(reason).")
-    case .connection: break
+    case .opened(let error): await giveUp(error)
+    case .failed(let reason):
+      await giveUp(JobError(.internal, "The socket for workers and clients failed: \(reason)."))
+    // Told of once a minute.
+    case .connection, .cut: break
     }
   }
 
@@ -253,7 +269,10 @@ public actor Coordinator {
 
   private func take(_ arrival: TensorInbox.Arrival) async {
     let fence = arrival.fence
-    guard let output = Tensor(arrival), samples[fence.sample] != nil else { return }
+    // A late one of another attempt must not take the place of the one that is waited for.
+    guard samples[fence.sample]?.awaited == RemoteSample.Place(attempt: fence.attempt, step: fence.step),
+      let output = Tensor(arrival)
+    else { return }
     samples[fence.sample]?.output = output
     await apply(.output(fence.sample, attempt: fence.attempt, step: fence.step))
   }
@@ -353,6 +372,8 @@ public actor Coordinator {
   private func sendLatents(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32) {
     guard let sample = samples[key], sample.inputs.indices.contains(Int(step)), let first = lines.first else { return }
     let (latents, isMeasurement) = (sample.inputs[Int(step)].latents, sample.inputs[Int(step)].isMeasurement)
+    samples[key]?.awaited = RemoteSample.Place(attempt: attempt, step: step)
+    samples[key]?.output = nil
     guard let plan = TensorPlan(.latents, .float32, shape: latents.shape),
       // The model's output has the shape of its latents.
       let output = TensorPlan(.output, .float32, shape: latents.shape)
@@ -370,7 +391,7 @@ public actor Coordinator {
     _ key: SampleKey, _ step: UInt32, _ signal: Float?, _ labels: [LabelledStream], _ payload: Payload
   ) {
     guard let sample = samples[key], let waiting = sample.waiting, sample.inputs.indices.contains(Int(step)),
-      sample.output != nil || sample.inputs[Int(step)].isMeasurement
+      sample.awaited?.step == step, sample.output != nil || sample.inputs[Int(step)].isMeasurement
     else { return }
     samples[key]?.output = nil
     samples[key]?.waiting = nil
@@ -403,7 +424,14 @@ private struct RemoteSample {
 
   /// By order, so that another pipeline can do them again.
   var inputs: [Input] = []
-  /// Of the step in hand.
+  /// Which order of which attempt is in hand.
+  struct Place: Equatable {
+    let attempt: UInt32
+    let step: UInt32
+  }
+
+  var awaited: Place?
+  /// Of the order in hand.
   var output: Tensor?
   /// The denoiser that waits for the step in hand.
   var waiting: CheckedContinuation<Coordinator.Answer, any Error>?

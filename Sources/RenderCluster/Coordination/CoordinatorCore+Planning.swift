@@ -18,7 +18,7 @@ extension CoordinatorCore {
     if let pipeline, isEmpty, isToChange(pipeline) { releasePipeline() }
     guard let (job, plan) = nextPlan() else { return }
     guard let pipeline else { return assign(plan, job.facts) }
-    let serves = pipeline.model == job.facts.model && isRoom(for: [job], in: pipeline)
+    let serves = pipeline.model == job.facts.model && isRoom(for: [job], in: pipeline) && suits(job, pipeline)
     guard serves else {
       if isEmpty { assign(plan, job.facts) }
       return
@@ -57,7 +57,7 @@ extension CoordinatorCore {
       }
       // Of jobs behind the first with a plan only those of other models can be impossible; they are looked at in their turn.
       guard next == nil else { break }
-      switch plan(for: job.facts) {
+      switch plan(for: job.facts, without: job.suspectWorker) {
       case .success(let plan): next = (job, plan)
       case .failure(let failure):
         impossible.append((job.facts, failure.description))
@@ -73,15 +73,18 @@ extension CoordinatorCore {
   }
 
   /// The plan for a job of certain facts: there is room for the caches of all its samples.
-  private func plan(for facts: JobFacts) -> Result<StagePlan, StagePlanFailure> {
+  ///
+  /// - Parameter worker: is done without, if the others can.
+  func plan(for facts: JobFacts, without worker: String? = nil) -> Result<StagePlan, StagePlanFailure> {
     let able = workers.filter { !$0.isDraining && $0.holds(facts.model.digest, now: milliseconds) }
     guard !able.isEmpty else {
       return .failure(
         StagePlanFailure(
           workers.isEmpty
-            ? "There is no worker." : "No worker has the model \(facts.modelName) (\(facts.model.digest.shortText))."))
+            ? "There is no worker."
+            : "No worker has the model \(facts.modelName) (\(facts.model.digest.shortText)); they have \(modelsHeld)."))
     }
-    let avoided = histories.filter { $0.isAvoided(now: milliseconds) }.map(\.name)
+    let avoided = histories.filter { $0.isAvoided(now: milliseconds) }.map(\.name) + [worker].compactMap { $0 }
     let good = able.filter { !avoided.contains($0.name) }
     if !avoided.isEmpty, !good.isEmpty, case .success(let plan) = plan(for: facts, good.map(capacity)) {
       return .success(plan)
@@ -100,6 +103,15 @@ extension CoordinatorCore {
       return planning(blocks, workers, 1, facts.activationBytes)
     }
     return result
+  }
+
+  /// The digests of the models that the workers have, in their order.
+  private var modelsHeld: String {
+    var digests: [String] = []
+    for digest in workers.flatMap(\.hello.models).map(\.shortText) where !digests.contains(digest) {
+      digests.append(digest)
+    }
+    return digests.isEmpty ? "none" : digests.joined(separator: ", ")
   }
 
   private func capacity(_ worker: WorkerRecord) -> WorkerCapacity {

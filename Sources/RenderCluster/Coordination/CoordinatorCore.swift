@@ -88,6 +88,7 @@ public struct CoordinatorCore: Sendable {
     case .wanted(let key, let request): want(key, request)
     case .closed(let key): close(key)
     case .output(let key, let attempt, let step): take(outputOf: key, attempt: attempt, step: step)
+    case .lost(let key, let attempt, let reason): lost(tensorOf: key, attempt: attempt, reason)
     case .tick: tick()
     }
     proceed()

@@ -24,6 +24,8 @@ public enum CoordinatorEvent: Sendable {
   case closed(SampleKey)
   /// The last stage's output of a step is here.
   case output(SampleKey, attempt: UInt32, step: UInt32)
+  /// The output of a step cannot be had, as the end of a sentence.
+  case lost(SampleKey, attempt: UInt32, String)
   /// Time has passed.
   case tick
 }

@@ -38,7 +38,7 @@ struct LoadedStage: Sendable {
     }
     return LoadedStage(
       assignment: assignment, number: number, epoch: epoch, model: transformer,
-      runner: StageRunner(Stage(transformer), report: report), line: line)
+      runner: StageRunner(try Stage(transformer), report: report), line: line)
   }
 }
 

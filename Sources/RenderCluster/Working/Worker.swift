@@ -34,7 +34,7 @@ public actor Worker {
   private var samples: [SampleKey: WorkerSample] = [:]
   private var helloSent: Int64?
   private var hasLeft = false
-  private var failure: Failure?
+  private var failure: (any Error)?
 
   private static let tickMilliseconds = 250
   private static let helloPatienceMicroseconds: Int64 = 2_000_000
@@ -92,6 +92,8 @@ public actor Worker {
     case .tensor(.lost(let fence, let reason)):
       await fail(fence, StageFailure(.tensor, "a tensor was lost: \(reason)"))
     case .tensor(.failed(let reason)): failure = Failure(description: "The socket for tensors failed: \(reason).")
+    case .tensor(.opened(let error)): failure = error
+    case .tensor(.note(let text)): configuration.note(text)
     case .loaded(let attempt, let epoch, let result): await finishLoading(attempt, epoch, result)
     // Attempts are numbered anew by another coordinator, so that those of a stage of its predecessor mean nothing.
     case .opened(_, _, let epoch, _) where epoch != stage?.epoch: break
@@ -121,6 +123,7 @@ public actor Worker {
     case .failed(let reason): failure = Failure(description: "The connection to the coordinator failed: \(reason).")
     case .refused:
       configuration.note("The coordinator at \(configuration.coordinator) does not let this worker's key in.")
+    case .insecure: configuration.note("Messages are not protected: anybody on the network may read and forge them.")
     case .disconnected, .malformed: break
     }
   }
@@ -333,8 +336,10 @@ public actor Worker {
         signal: outcome.signal, labels: outcome.clusters.labels)
       await apply(.computed(key, attempt: attempt, step: step, report, labels: outcome.clusters.payload))
     case .failure(let error):
-      let reason: Reason = error is NotANumber ? .numeric : .internal
-      await apply(.failed(key, attempt: attempt, step: step, StageFailure(reason, "\(error)")))
+      let notANumber = error as? NotANumber
+      let block = UInt32(notANumber?.block ?? stage.runner.stage.blocks.lowerBound)
+      let failure = StageFailure(notANumber == nil ? .internal : .numeric, "\(error)", block: block)
+      await apply(.failed(key, attempt: attempt, step: step, failure))
     }
   }
 

@@ -45,7 +45,7 @@ public struct RenderSession: Sendable {
     subjects = try Self.encode(requests, model.loadEncoder(precision))
     onPhase(.loadingTransformer)
     try Task.checkCancellation()
-    transport = LocalTransport([Stage(try model.loadTransformer(precision, blocks: nil))])
+    transport = LocalTransport([try Stage(model.loadTransformer(precision, blocks: nil))])
     decoder = try model.loadDecoder(precision)
   }
 

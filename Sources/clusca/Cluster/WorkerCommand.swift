@@ -67,6 +67,7 @@ struct WorkerCommand: AsyncParsableCommand {
 
   func run() async throws {
     if endWithInput { StandardInput.endProcessWithIt() }
+    OpenFiles.makeRoom(connections: PeerDirectory.maximumPeers)
     if let threads { ThreadPool.shared.setThreads(threads) }
     let (keyName, security) = try connection.identity()
     if let name, let keyName, name != keyName {

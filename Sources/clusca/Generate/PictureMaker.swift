@@ -113,7 +113,7 @@ struct PictureMaker {
 
   /// Damaged weights would give a black picture, and perhaps after hours.
   private func checkNumbers(_ tensor: Tensor, _ source: String) throws {
-    guard !tensor.withUnsafeElements({ $0.allSatisfy(\.isFinite) }) else { return }
+    guard !tensor.isFinite else { return }
     throw CommandFailure(
       .input,
       "\(model.path) gives numbers that are infinite or none at all (\(source)), so that there is no picture; its weights "
