@@ -30,4 +30,31 @@ import Testing
     await cluster.stop()
     relay.stop()
   }
+
+  @Test func aDeadLinkBetweenTwoStagesIsNoticedAlthoughBothAnswer() async throws {
+    let model = try TinyModel(.flux)
+    let keys = try TinyKeys("w0", "w1")
+    let cluster = try await TinyCluster(model, cuts: [2], keys: keys)
+    let port = Relay.freePort()
+    let relay = Relay(to: port)
+    try cluster.start("w0")
+    try cluster.start("w1") { configuration in
+      configuration.address = .tcp(host: "127.0.0.1", port: port)
+      configuration.advertised = .tcp(host: "127.0.0.1", port: relay.port)
+    }
+    try await cluster.workersAreHere(2)
+    let task = TinyModel.Task(cache: TinyModel.caches(.flux)[3], isGuided: true)
+    let healing = Task {
+      while !cluster.told.contains(where: { $0.contains("tensors do not get through") }) {
+        try await Task.sleep(for: .milliseconds(20))
+      }
+      relay.cut([])
+    }
+    let latents = try await cluster.latents(task) { done in if done == 3 { relay.cut([.forward]) } }
+    #expect(try await latents == model.latents(task))
+    #expect(relay.lost(.forward) > 0 && !cluster.told.contains { $0.contains("is lost") })
+    try await healing.value
+    await cluster.stop()
+    relay.stop()
+  }
 }

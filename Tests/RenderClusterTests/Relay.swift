@@ -13,6 +13,7 @@ final class Relay: Sendable {
   let port: UInt16
   private let listener: Int32
   private let target: UInt16
+  private let bytesPerSecond: Int?
   private let state = Mutex(State())
 
   private struct State {
@@ -22,7 +23,8 @@ final class Relay: Sendable {
     var lost: [Direction: Int] = [:]
   }
 
-  init(to target: UInt16) {
+  /// - Parameter bytesPerSecond: in each direction; as fast as can be unless given.
+  init(to target: UInt16, bytesPerSecond: Int? = nil) {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var address = Self.address(0)
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
@@ -34,9 +36,17 @@ final class Relay: Sendable {
     }
     listen(descriptor, 16)
     self.target = target
+    self.bytesPerSecond = bytesPerSecond
     listener = descriptor
     port = UInt16(bigEndian: address.sin_port)
     Self.thread { [self] in accept() }
+  }
+
+  /// A port on which nobody listens.
+  static func freePort() -> UInt16 {
+    let relay = Relay(to: 0)
+    defer { relay.stop() }
+    return relay.port
   }
 
   /// Cuts directions; the others go on. Connections in which something got lost cannot be healed: when all directions are
@@ -98,7 +108,7 @@ final class Relay: Sendable {
   }
 
   private func pump(_ from: Int32, _ to: Int32, _ direction: Direction, _ pair: Pair) {
-    var bytes = [UInt8](repeating: 0, count: 1 << 16)
+    var bytes = [UInt8](repeating: 0, count: 1 << 14)
     while true {
       let count = recv(from, &bytes, bytes.count, 0)
       if count <= 0 { break }
@@ -108,6 +118,7 @@ final class Relay: Sendable {
         return true
       }
       if isCut { continue }
+      if let bytesPerSecond { usleep(UInt32(count * 1_000_000 / bytesPerSecond)) }
       var sent = 0
       while sent < count {
         let result = bytes.withUnsafeBytes { send(to, $0.baseAddress! + sent, count - sent, Int32(MSG_NOSIGNAL)) }

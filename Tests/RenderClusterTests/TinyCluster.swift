@@ -82,6 +82,7 @@ final class TinyCluster: Sendable {
   /// Starts a worker.
   func start(_ name: String, _ change: (inout WorkerConfiguration) -> Void = { _ in }) throws {
     var configuration = try configuration(name)
+    configuration.bytesPerSecond = 1e9
     change(&configuration)
     let worker = Worker(configuration)
     let task = Task { try await worker.run() }

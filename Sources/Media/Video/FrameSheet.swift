@@ -22,6 +22,9 @@ public struct FrameSheet: Sendable, Equatable {
     guard pictures.count == frames else {
       throw .unsuitablePicture("A sheet of \(frames) frames is not made of \(pictures.count)")
     }
+    for picture in pictures where picture.width != width || picture.height != height {
+      throw .unsuitablePicture("A frame of \(width)x\(height) is none of \(picture.width)x\(picture.height)")
+    }
     return try grid.sheet(pictures)
   }
 

@@ -4,6 +4,7 @@ import Messaging
 extension CoordinatorCore {
   /// A worker could not load its blocks, or not compute a step.
   mutating func take(_ failure: StageFailure, _ fence: Fence, _ worker: Int) {
+    if failed(task: fence, failure, worker) { return }
     guard let pipeline, pipeline.stage(of: workers[worker].name) == fence.stage else { return }
     if fence.job == 0 {
       if fence.attempt == pipeline.attempt { failed(toLoad: failure, worker) }

@@ -7,9 +7,6 @@ extension CoordinatorCore {
   private static let worthwhileGain = 0.85
   /// Workers often join one after another: a pipeline that serves is not changed for each of them.
   private static let settlingMilliseconds: Int64 = 2_000
-  /// Of a link between workers, until one has been measured: 1 Gbit/s.
-  private static let assumedBytesPerSecond = 110e6
-
   /// Whether there should be another pipeline. As long as jobs are in the present one it stays; if there is a better one for
   /// those that wait, no more are let in.
   mutating func reviewPipeline() {
@@ -76,7 +73,9 @@ extension CoordinatorCore {
   ///
   /// - Parameter worker: is done without, if the others can.
   func plan(for facts: JobFacts, without worker: String? = nil) -> Result<StagePlan, StagePlanFailure> {
-    let able = workers.filter { !$0.isDraining && $0.holds(facts.model.digest, now: milliseconds) }
+    let able = workers.filter {
+      !$0.isDraining && $0.hello.roles.contains(.stages) && $0.holds(facts.model.digest, now: milliseconds)
+    }
     guard !able.isEmpty else {
       return .failure(
         StagePlanFailure(
@@ -117,7 +116,7 @@ extension CoordinatorCore {
   private func capacity(_ worker: WorkerRecord) -> WorkerCapacity {
     WorkerCapacity(
       name: worker.name, operationsPerSecond: worker.speed.operationsPerSecond,
-      memoryBytes: Int(clamping: worker.hello.memoryBytes), bytesPerSecond: Self.assumedBytesPerSecond)
+      memoryBytes: Int(clamping: worker.hello.memoryBytes), bytesPerSecond: worker.bytesPerSecond)
   }
 
   private mutating func note(obstacle text: String) {
