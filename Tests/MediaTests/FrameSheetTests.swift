@@ -7,7 +7,8 @@ import Testing
   private func frames(_ count: Int, width: Int, height: Int) throws -> [Picture] {
     try (0..<count).map { number in
       try Picture(
-        width: width, height: height, bytes: (0..<3 * width * height).map { UInt8(truncatingIfNeeded: number * 7 + $0) })
+        width: width, height: height, bytes: (0..<3 * width * height).map { UInt8(truncatingIfNeeded: number * 7 + $0) }
+      )
     }
   }
 

@@ -34,7 +34,8 @@ import Testing
   }
 
   private var residentBytes: Int {
-    let pages = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ").dropFirst().first
+    let pages = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ").dropFirst()
+      .first
     return (pages.flatMap { Int($0) } ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE)))
   }
 
@@ -101,7 +102,8 @@ import Testing
   /// Sends parts without end, until the other end has enough of it.
   private func flood(_ descriptor: Int32, partBytes: Int) async throws {
     let size = UInt32(partBytes).bigEndian
-    let header: [UInt8] = partBytes < 256 ? [1, UInt8(partBytes)] : [3, 0, 0, 0, 0] + withUnsafeBytes(of: size, Array.init)
+    let header: [UInt8] =
+      partBytes < 256 ? [1, UInt8(partBytes)] : [3, 0, 0, 0, 0] + withUnsafeBytes(of: size, Array.init)
     let part = header + Array(repeating: 7, count: partBytes)
     let parts = Array(repeatElement(part, count: max(1, 60_000 / part.count)).joined())
     var offset = 0

@@ -51,7 +51,8 @@ import Testing
     task.latentScale = .infinity
     let error = await #expect(throws: JobError.self) { try await cluster.latents(task) }
     #expect(error?.reason == .numeric)
-    #expect(error?.description.hasPrefix("Twice the same: at step 1, block 0, the worker w1 says: block 0 gave") == true)
+    #expect(
+      error?.description.hasPrefix("Twice the same: at step 1, block 0, the worker w1 says: block 0 gave") == true)
     #expect(error?.description.contains("So said the worker w0 at block 0") == true)
     await cluster.stop()
   }

@@ -16,8 +16,8 @@ import Testing
       links = await cluster.coordinator.status.workers.map(\.bytesPerSecond)
       try await Task.sleep(for: .milliseconds(5))
     } while links[0] == WorkerRecord.assumedBytesPerSecond
-    // CURVE on this machine does some hundred megabytes a second, and a loaded one less.
-    #expect(links[0] > 1e6 && links[0] < 1e11)
+    // CURVE on this machine does some hundred megabytes a second, and while all tests run much less.
+    #expect(links[0] > 1e5 && links[0] < 1e11)
     #expect(links[1] == 5e6)
     await cluster.stop()
   }
@@ -37,7 +37,7 @@ import Testing
       try await Task.sleep(for: .milliseconds(5))
     }
     let speed = await cluster.coordinator.status.workers[0].bytesPerSecond
-    #expect(speed > 0.4e6 && speed < 1.2e6)
+    #expect(speed > 0.2e6 && speed < 1.2e6)
     await cluster.stop()
     relay.stop()
   }

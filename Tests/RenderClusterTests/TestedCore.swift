@@ -33,7 +33,8 @@ struct TestedCore {
     JobFacts(
       model: ModelKey(digest: model, precision: .float32), modelName: "model", rows: rows, steps: 8,
       blocks: Array(
-        repeating: BlockCost(operations: operations, weightBytes: 100, cacheBytes: 10, stateBytes: stateBytes), count: blocks),
+        repeating: BlockCost(operations: operations, weightBytes: 100, cacheBytes: 10, stateBytes: stateBytes),
+        count: blocks),
       activationBytes: 0)
   }
 

@@ -31,7 +31,8 @@ enum HeaderField: Int, CaseIterable {
   var layout: Layout {
     switch self {
     case .epoch, .job, .sequence, .memoryBytes, .acknowledged, .progress, .residentBytes, .cacheBytes, .heard,
-      .microseconds, .transfer, .offset, .totalBytes, .window, .operationsPerSecond, .clockMicroseconds, .bytesPerSecond:
+      .microseconds, .transfer, .offset, .totalBytes, .window, .operationsPerSecond, .clockMicroseconds,
+      .bytesPerSecond:
       .varint64
     case .guidance, .timestep, .signal: .fixed32
     case .incarnation, .seed, .checksum: .fixed64

@@ -64,7 +64,9 @@ extension TaskOrder: MessageFields {
     case .conditioning: kind = .encode(textTokens: header[\.text_tokens])
     case .decoding:
       kind = .decode(frames: header[\.frames], rows: header[\.rows], columns: header[\.columns])
-      for (value, field) in [(header[\.frames], HeaderField.frames), (header[\.rows], .rows), (header[\.columns], .columns)] {
+      for (value, field) in [
+        (header[\.frames], HeaderField.frames), (header[\.rows], .rows), (header[\.columns], .columns),
+      ] {
         guard (1...UInt32(TensorPlan.maximumDimension)).contains(value) else {
           throw header.malformed(field, "is out of range")
         }

@@ -80,7 +80,9 @@ extension Coordinator {
       for plan in running.task.outputs {
         try outputs.expect(.init(plan, fence: taskFence(job, attempt, stage: 1), sender: worker.key))
       }
-      guard let input = running.task.input, let plan = TensorPlan(.latents, .float32, shape: input.shape) else { return }
+      guard let input = running.task.input, let plan = TensorPlan(.latents, .float32, shape: input.shape) else {
+        return
+      }
       let line = try await openLine(to: worker, "The worker at \(worker.address)")
       tasks[id]?.line = line
       line.send(plan, input.payload(), fence: taskFence(job, attempt, stage: 0))

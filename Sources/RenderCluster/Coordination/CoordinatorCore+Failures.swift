@@ -44,11 +44,13 @@ extension CoordinatorCore {
 
   /// The job has got past the step at which a worker's numbers were none: that was the worker.
   mutating func clearNumericFailure(_ job: Int, _ key: SampleKey, _ order: Int) {
-    guard let failure = jobs[job].numericFailure, !failure.isCleared, failure.sample == key, order >= failure.order else {
+    guard let failure = jobs[job].numericFailure, !failure.isCleared, failure.sample == key, order >= failure.order
+    else {
       return
     }
     jobs[job].numericFailure?.isCleared = true
-    emit(.note("The numbers of job \(jobs[job].id) are good without the worker \(failure.worker), which may be broken."))
+    emit(
+      .note("The numbers of job \(jobs[job].id) are good without the worker \(failure.worker), which may be broken."))
     note(troubleWith: failure.worker, suspects: [])
   }
 
@@ -70,7 +72,8 @@ extension CoordinatorCore {
     guard let (job, sample) = place(of: key), jobs[job].samples[sample].attempt == attempt else { return }
     jobs[job].lostTensors += 1
     guard jobs[job].lostTensors <= Self.mostLostTensors else {
-      return end(jobs[job].id, JobEnding(.failed, reason: .tensor, text: "Tensors get lost again and again: \(reason)."))
+      return end(
+        jobs[job].id, JobEnding(.failed, reason: .tensor, text: "Tensors get lost again and again: \(reason)."))
     }
     emit(.note("Job \(jobs[job].id) begins again: \(reason)."))
     restart(job)

@@ -27,6 +27,7 @@ extension CoordinatorCore {
 
   mutating func take(_ report: TaskReport, _ payload: Payload, _ fence: Fence, _ worker: Int) {
     guard let place = place(ofTask: fence, worker) else { return }
+    workers[worker].tasksDone += 1
     emit(.taskDone(tasks.remove(at: place).id, payload))
     releaseIfDrained(worker)
   }

@@ -30,6 +30,8 @@ struct WorkerRecord: Sendable, Equatable {
   private(set) var failedLoads: [FailedLoad] = []
   var clock = ClockOffset()
   var speed: MeasuredSpeed
+  /// Prompts and pictures that it has encoded and decoded.
+  var tasksDone = 0
   /// Of its link, as it says or as measured; 1 Gbit/s until then.
   var bytesPerSecond = assumedBytesPerSecond
   static let assumedBytesPerSecond = 110e6

@@ -176,7 +176,9 @@ struct NotANumber: Error, Sendable, CustomStringConvertible {
 
   var description: String {
     let place =
-      block.map { "block \($0) gave" } ?? "blocks \(stage.lowerBound)-\(stage.upperBound - 1) gave, behind cached features,"
-    return "\(place) numbers that are infinite or none at all; the weights are damaged, or a guidance scale is too large"
+      block.map { "block \($0) gave" }
+      ?? "blocks \(stage.lowerBound)-\(stage.upperBound - 1) gave, behind cached features,"
+    return
+      "\(place) numbers that are infinite or none at all; the weights are damaged, or a guidance scale is too large"
   }
 }

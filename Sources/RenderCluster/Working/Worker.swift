@@ -143,7 +143,8 @@ public actor Worker {
       build: configuration.build, role: .worker, name: configuration.name, incarnation: incarnation,
       numerics: configuration.numerics, threads: UInt32(configuration.threads),
       memoryBytes: UInt64(configuration.memoryBytes), models: configuration.models.map(\.digest),
-      address: (configuration.advertised ?? tensors?.endpoint)?.description ?? "", operationsPerSecond: UInt64(configuration.operationsPerSecond),
+      address: (configuration.advertised ?? tensors?.endpoint)?.description ?? "",
+      operationsPerSecond: UInt64(configuration.operationsPerSecond),
       roles: configuration.roles, bytesPerSecond: UInt64(configuration.bytesPerSecond ?? 0))
     send(Message(.hello(hello)), .empty)
   }
@@ -297,7 +298,9 @@ public actor Worker {
   private func perform(_ order: TaskOrder, _ settings: Payload, _ job: UInt64, _ attempt: UInt32) async {
     do {
       let model = configuration.models.first { $0.digest == order.model }
-      guard let parts = model?.parts else { throw WireError("There is no model \(order.model.shortText) for this here") }
+      guard let parts = model?.parts else {
+        throw WireError("There is no model \(order.model.shortText) for this here")
+      }
       var task = WorkerTask(order, try TaskSettings(settings), job: job, parts: parts)
       if let plan = try await task.inputPlan() {
         let fence = Fence(epoch: core.fence.epoch, job: job, attempt: attempt)

@@ -65,7 +65,8 @@ struct WorkerTask: Sendable {
   private func checkMemory(_ needed: Int, _ available: Int) throws {
     guard needed > available else { return }
     throw JobError(
-      .memory, "This takes about \(StagePlanFailure.bytes(needed)), but there are \(StagePlanFailure.bytes(available)).")
+      .memory, "This takes about \(StagePlanFailure.bytes(needed)), but there are \(StagePlanFailure.bytes(available))."
+    )
   }
 }
 

@@ -95,7 +95,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
         note: note, trace: record))
     for endpoint in coordinator.endpoints { note("Listening on \(endpoint).") }
     note("Serving \(models.map(\.name).joined(separator: ", ")); pictures go to \(output).")
-    let desk = JobDesk(coordinator, models, folder: output, transport: insecurePlaintext ? "plaintext" : nil, note: note)
+    let desk = try JobDesk(
+      coordinator, models, folder: output, transport: insecurePlaintext ? "plaintext" : nil, note: note)
     let serving = Task { await desk.serve() }
     await withTaskCancellationHandler {
       await serving.value

@@ -47,16 +47,17 @@ actor JobDesk {
   ///   - models: the first is that of requests which name none.
   ///   - folder: where the pictures go.
   ///   - transport: what pictures say about it.
+  /// - Throws: what is wrong with the system, which has no more threads.
   init(
     _ coordinator: Coordinator, _ models: [ServedModel], folder: String, transport: String? = nil,
     note: @escaping @Sendable (String) -> Void
-  ) {
+  ) throws {
     self.coordinator = coordinator
     self.models = models
     self.folder = folder
     self.transport = transport
     self.note = note
-    hosts = models.map { _ in ModelHost() }
+    hosts = try models.map { try ModelHost($0) }
   }
 
   /// Serves until the coordinator stops or the task is cancelled.
@@ -167,10 +168,10 @@ actor JobDesk {
   ) async throws -> (report: JSONObject, path: String) {
     let start = ContinuousClock.now
     await tell(request, .conditioning, 0)
-    let session = try await host.session(settings, model.model)
     let cluster = ClusterStages(
       coordinator: coordinator, digest: model.digest, modelName: model.name, picturesAtOnce: 1, job: request)
-    let maker = PictureMaker(model: model.model, count: 1, isQuiet: true, cluster: cluster)
+    let session = try await host.session(settings, model.model, cluster, job: request)
+    let maker = PictureMaker(model: model.model, count: 1, isQuiet: true, cluster: cluster, host: host)
     var latents: [SHA256.Digest] = []
     let made = try await maker.make(settings, number: 1, session) { step, _ in
       latents.append(SHA256.digest(of: step.latents))

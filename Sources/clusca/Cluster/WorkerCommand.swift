@@ -28,7 +28,8 @@ struct WorkerCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The address by which others reach that of --listen, where it is another, as in a container.", valueName: "address"))
+      "The address by which others reach that of --listen, where it is another, as in a container.",
+      valueName: "address"))
   var advertise: String?
 
   @Option(help: ArgumentHelp("The worker's name; that of its key or of this machine unless given.", valueName: "name"))

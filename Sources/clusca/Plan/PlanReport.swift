@@ -57,7 +57,8 @@ struct PlanReport {
         stage.worker.printable(), "\(stage.blocks.lowerBound)–\(stage.blocks.upperBound - 1)",
         "\(ByteCount(stage.weightBytes))", "\(ByteCount(stage.cacheBytes))",
         stage.samples == StagePlan.mostSamples ? "any" : "\(stage.samples)", "\(ByteCount(traffic(stage)))",
-        "\(ByteCount(Int(link(stage))))/s", Self.text(seconds.full), forecast.cachedSteps > 0 ? Self.text(seconds.cached) : "",
+        "\(ByteCount(Int(link(stage))))/s", Self.text(seconds.full),
+        forecast.cachedSteps > 0 ? Self.text(seconds.cached) : "",
       ]
     }
     var lines = ColumnTable.lines([header] + rows, rightAligned: Set(1..<header.count))

@@ -27,10 +27,11 @@ import Testing
       for number in 0..<count { try await start("w\(number)") }
     }
 
-    func start(_ name: String) async throws {
+    func start(_ name: String, roles: String = "stages") async throws {
       workers.append(
         try RunningProgram(
-          "worker", "--coordinator", address, "--name", name, "-m", model, "--threads", "1", "--gflops", "10"))
+          "worker", "--coordinator", address, "--name", name, "-m", model, "--threads", "1", "--gflops", "10",
+          "--roles", roles))
       try await coordinator.says("The worker \(name) is here")
     }
 
@@ -198,6 +199,25 @@ import Testing
     #expect(check.status == 0, "\(check.errors)")
   }
 
+  @Test func promptsAndPixelsAreMadeByWorkersThatDoThese() async throws {
+    let cluster = try await Cluster(workers: 1)
+    try await cluster.start("parts", roles: "encode,decode")
+    let path = "\(cluster.folder.path)/x.png"
+    let outcome = try cluster.submit("-p", "a cat", "-n", "fog", "--cfg-scale", "2", "-o", path)
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    #expect(
+      try pixels(pictureBytes(path)) == pixels(picture("-p", "a cat", "-n", "fog", "--cfg-scale", "2")))
+    let workers = try cluster.status()["workers"]?.array ?? []
+    #expect(workers.compactMap { $0["roles"]?.string } == ["encode,decode", "stages"])
+    #expect(workers.compactMap { $0["tasks_done"]?.int } == [3, 0])
+    // Without it the coordinator does the same, and when it is gone in the midst of it, too.
+    cluster.workers[1].signal(SIGKILL)
+    let again = try cluster.submit("-p", "a cat", "-n", "fog", "--cfg-scale", "2", "--force", "-o", path)
+    #expect(again.status == 0, "\(again.errors)")
+    #expect(
+      try pixels(pictureBytes(path)) == pixels(picture("-p", "a cat", "-n", "fog", "--cfg-scale", "2")))
+  }
+
   @Test func aNameThatDoesNotSuitTheFramesIsSaidBeforeTheWork() async throws {
     let cluster = try await Cluster(workers: 0, model: TinyModels.hunyuan)
     // The coordinator's model makes 61 frames unless told otherwise.
@@ -310,7 +330,8 @@ import Testing
     let start = try #require(said.range(of: "tcp://127.0.0.1:"))
     let address = said[start.lowerBound..<start.upperBound] + said[start.upperBound...].prefix(while: \.isNumber)
     let worker = try RunningProgram(
-      "worker", "--coordinator", String(address), "--insecure-plaintext", "--name", "w0", "-m", TinyModels.dev, "--gflops",
+      "worker", "--coordinator", String(address), "--insecure-plaintext", "--name", "w0", "-m", TinyModels.dev,
+      "--gflops",
       "10")
     try await worker.says("Messages are not protected")
     let picture = "\(folder.path)/x.png"
@@ -329,6 +350,8 @@ import Testing
       (["status", "--coordinator", "tcp://127.0.0.1:1"], 69, "There is no coordinator at tcp://127.0.0.1:1"),
       (["status", "--coordinator", "udp://127.0.0.1:1"], 2, "--coordinator: udp://127.0.0.1:1"),
       (["status", "--coordinator", "tcp://192.0.2.1:5"], 2, "needs --key and --coordinator-key"),
+      (["worker", "--roles", "stages,paint"], 2, "--roles"), (["worker", "--link", "fast"], 2, "--link"),
+      (["worker", "--advertise", "udp://h:1", "--link", "1GB/s"], 2, "--advertise: udp://h:1"),
       (["worker", "--threads", "0"], 2, "--threads 0"), (["worker", "--memory", "lots"], 2, "--memory"),
       (["worker", "-m", "\(folder.path)/none"], 66, "none"),
       (["coordinator", "--listen", "tcp://0.0.0.0:0"], 2, "all interfaces"),
