@@ -29,7 +29,8 @@ import Testing
   @Test func aPayloadOfAnotherLengthIsMalformed() throws {
     for (body, payload) in Samples.bodies {
       let header = codec.encode(Message(body))
-      let wrong = [.openSample, .submit, .event, .done, .status, .task, .taskDone].contains(body.kind)
+      let wrong =
+        [.openSample, .submit, .event, .done, .status, .task, .taskDone].contains(body.kind)
         ? 2 << 20 : payload + 1
       #expect(throws: MalformedMessage.self) { try codec.decode(header, payloadBytes: wrong) }
     }

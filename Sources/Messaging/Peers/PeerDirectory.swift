@@ -51,6 +51,9 @@ public struct PeerDirectory: Sendable {
     return records[connection]?.peer
   }
 
+  /// The name of who is at the other end of a connection.
+  func name(at connection: [UInt8]) -> String? { records[connection]?.peer.name }
+
   public mutating func forget(_ connection: [UInt8]) {
     guard let peer = records.removeValue(forKey: connection)?.peer else { return }
     if workers[peer.name] == connection { workers[peer.name] = nil }

@@ -93,8 +93,12 @@ public final class ServerPort {
     } else {
       sender = Sender(connection: connection, entry: nil)
     }
-    if let descriptor = received.parts.last?.descriptor {
-      connections.spoke(descriptor, Connections.Sender(id: sender.id, name: sender.entry?.name ?? ""))
+    // Behind a hello, so that the name is known.
+    defer {
+      let name = sender.entry?.name ?? peers.name(at: connection) ?? ""
+      if let descriptor = received.parts.last?.descriptor {
+        connections.spoke(descriptor, Connections.Sender(id: sender.id, name: name))
+      }
     }
     guard !strikes.isQuarantined(sender.id, now: Self.seconds) else {
       counters.quarantined += 1

@@ -30,13 +30,18 @@ extension CoordinatorCore {
 
   /// At the speeds that the workers have shown since the pipeline was planned.
   private func isWorthwhile(_ plan: StagePlan, in pipeline: Pipeline, _ facts: JobFacts) -> Bool {
-    let times = pipeline.plan.stages.map { stage in
+    slowestStage(of: plan, facts) <= slowestStage(of: pipeline.plan, facts) * Self.worthwhileGain
+  }
+
+  /// Seconds of a step, on the average of a run.
+  private func slowestStage(of plan: StagePlan, _ facts: JobFacts) -> Double {
+    let times = plan.stages.map { stage in
       guard let worker = index(of: stage.worker) else { return Double.infinity }
       let blocks = facts.blocks[stage.blocks]
       return capacity(workers[worker]).seconds(
-        operations: blocks.reduce(0) { $0 + $1.operations }, handingOver: blocks.last?.stateBytes ?? 0)
+        operations: blocks.reduce(0) { $0 + $1.meanOperations }, handingOver: blocks.last?.stateBytes ?? 0)
     }
-    return plan.interval <= (times.max() ?? 0) * Self.worthwhileGain
+    return times.max() ?? 0
   }
 
   /// The first job that workers can be found for, and how. Of the others it is noted why not: they do not hold up those

@@ -36,7 +36,8 @@ extension JobFacts {
       model: ModelKey(digest: digest, precision: settings.precision), modelName: modelName, rows: request.rows,
       steps: request.steps,
       blocks: model.blockCosts(
-        grid: grid, textTokens: request.textTokens, policy: request.cache.policy, precision: settings.precision),
+        grid: grid, textTokens: request.textTokens, policy: request.cache.policy, steps: request.steps,
+        precision: settings.precision),
       activationBytes: model.stageBytes(
         grid: grid, textTokens: request.textTokens, precision: settings.precision))
   }

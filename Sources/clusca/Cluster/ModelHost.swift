@@ -17,9 +17,11 @@ struct ModelHost: Sendable {
     let remote = cluster.parts(model, precision)
     var encoded: [Subject: EncodedSubject] = [:]
     for subject in request.subjects where encoded[subject] == nil {
-      encoded[subject] =
-        try await remote.encode(subject, maximumTokens: request.textTokens, job: job)
-        ?? parts.encode(subject, maximumTokens: request.textTokens, precision: precision)
+      if let elsewhere = try await remote.encode(subject, maximumTokens: request.textTokens, job: job) {
+        encoded[subject] = elsewhere
+      } else {
+        encoded[subject] = try await parts.encode(subject, maximumTokens: request.textTokens, precision: precision)
+      }
     }
     return RenderSession(model, [request], encoded: encoded)
   }
@@ -33,7 +35,8 @@ struct ModelHost: Sendable {
   ) async throws -> Tensor {
     let (tiling, precision) = (settings.request.tiling, settings.precision)
     let shape = [settings.frames ?? 1, settings.height, settings.width, 3]
-    if let pixels = try await cluster.parts(model, precision).decode(latents, run.grid, tiling, shape: shape, job: job) {
+    if let pixels = try await cluster.parts(model, precision).decode(latents, run.grid, tiling, shape: shape, job: job)
+    {
       return pixels
     }
     let needed = await parts.decodingBytes(run.grid, tiling, precision)

@@ -20,7 +20,8 @@ struct PlanReport {
     let request = settings.request
     let grid = model.grid(request)
     let (policy, tokens) = (request.cache.policy, request.textTokens)
-    blocks = try model.blockCosts(grid: grid, textTokens: tokens, policy: policy, precision: settings.precision)
+    blocks = try model.blockCosts(
+      grid: grid, textTokens: tokens, policy: policy, steps: request.steps, precision: settings.precision)
     stageBytes = try model.stageBytes(grid: grid, textTokens: tokens, precision: settings.precision)
     plan = try StagePlanner.plan(
       blocks: blocks, workers: workers, samplesInFlight: samples, activationBytes: stageBytes)
