@@ -20,6 +20,8 @@ enum Interruption {
   private static let state = Mutex(State())
   /// Where the handler writes.
   private static let pipeEnd = Atomic<Int32>(-1)
+  /// In seconds.
+  private static let patience = Atomic<UInt32>(0)
 
   /// The first signal that came, if one did.
   static var received: Int32? { state.withLock { $0.received } }
@@ -56,7 +58,12 @@ enum Interruption {
   }
 
   /// Takes the signals over. Those that the parent had ignored stay so: `nohup` and background jobs depend on it.
-  static func install() {
+  ///
+  /// - Parameter patience: the seconds that a cancelled task has before the process ends without it. A block of a large
+  ///   picture may take minutes; nobody waits that long for a program to stop. Nothing is lost: files are whole or not
+  ///   there.
+  static func install(patience: UInt32 = 3) {
+    Self.patience.store(patience, ordering: .relaxed)
     var ends: [Int32] = [-1, -1]
     // Without a pipe or a thread, the signals end the process as they would any other.
     guard pipe(&ends) == 0, startThread(readingFrom: ends[0]) else { return }
@@ -108,17 +115,13 @@ enum Interruption {
     }
   }
 
-  /// A block of a large picture may take minutes; nobody waits that long for a program to stop. Nothing is lost: files
-  /// are whole or not there.
-  private static let patience: UInt32 = 3  // seconds
-
   /// Ends the process from a thread of its own, if it has not ended by then.
   private static func endWhenPatienceEnds(_ signal: Int32) {
     var thread = pthread_t()
     pthread_create(
       &thread, nil,
       { argument in
-        sleep(Interruption.patience)
+        sleep(Interruption.patience.load(ordering: .relaxed))
         guard Interruption.state.withLock({ $0.task != nil }) else { return nil }
         Interruption.endAtOnce(Int32(Int(bitPattern: argument)))
       }, UnsafeMutableRawPointer(bitPattern: Int(signal)))
