@@ -140,10 +140,7 @@ struct Submit: AsyncParsableCommand {
     set("cfg_channels", options.cfgChannels.map { .string($0.rawValue) })
     set("scheduler", options.scheduler.map { .string($0.rawValue) })
     set("max_sequence_length", options.maxSequenceLength.map { .integer($0) })
-<<<<<<< HEAD
-=======
     set("dtype", precision.dtype.map { .string($0.optionValue) })
->>>>>>> main
     set("noise_dtype", options.noiseDtype.map { .string($0.rawValue) })
     set("noise_compat", options.noiseCompat.map { .string($0 == .torch ? "torch" : "torch-legacy") })
     set("vae_tiling", options.vaeTiling.map { .string($0.rawValue) })
