@@ -9,5 +9,5 @@ struct Benchmarks: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "Benchmarks",
     abstract: "Measures what bfloat16 changes, products of matrices and whole steps.",
-    subcommands: [BFloat16Distance.self, Kernels.self, Step.self])
+    subcommands: [PrecisionDistance.self, Kernels.self, Step.self])
 }

@@ -13,7 +13,9 @@ import Transformers
     let task = flux.task(policy)
     let stage = try Stage(try flux.transformer(0..<flux.configuration.blockCount))
     try await stage.open(
-      SampleSetup(id: sample, inputs: task.inputs, steps: 8, policy: policy, choices: task.choices(0)))
+      SampleSetup(
+        id: sample, inputs: task.inputs, timesteps: (0..<8).map(task.schedule.timestep), policy: policy,
+        choices: task.choices(0)))
     return (stage, task.latents)
   }
 

@@ -5,17 +5,23 @@ import Rendering
 import StrictJSON
 import Tensors
 
-/// `Benchmarks precision`: pictures in bfloat16 beside those in float32, from the same noise.
-struct BFloat16Distance: AsyncParsableCommand {
+/// `Benchmarks precision`: pictures in one precision beside those in another, from the same noise.
+struct PrecisionDistance: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "precision",
-    abstract: "Measures how far pictures in bfloat16 lie from those in float32, and the time of both.",
+    abstract: "Measures how far pictures in a fast precision lie from those in an exact one, and the time of both.",
     discussion: """
-      Each prompt is rendered in both precisions, without a cache and with ClusCa at N=5, at the model's own guidance. PSNR \
+      Each prompt is rendered in both precisions, float32 and bfloat16 unless told otherwise, without a cache and with ClusCa at N=5, at the model's own guidance. PSNR \
       and SSIM are of the 8-bit pixels; the distance of the latents is the norm of the difference divided by the norm.
       """)
 
   @OptionGroup var inputs: PictureInputs
+
+  @Option(help: "The precision that is measured.")
+  var dtype: Precision = .bfloat16
+
+  @Option(help: "The precision it is compared with.")
+  var beside: Precision = .float32
 
   func run() async throws {
     let model = try inputs.openedModel()
@@ -23,8 +29,8 @@ struct BFloat16Distance: AsyncParsableCommand {
     let requests = texts.indices.map {
       inputs.request(texts[$0], seed: $0, scale: model.defaults.cfgScale, model)
     }
-    let exact = try await RenderSession(model, requests, precision: .float32)
-    let fast = try await RenderSession(model, requests, precision: .bfloat16)
+    let exact = try await RenderSession(model, requests, precision: beside)
+    let fast = try await RenderSession(model, requests, precision: dtype)
     var results = [PrecisionResult(name: "uncached"), PrecisionResult(name: "ClusCa N=5")]
     for (number, uncached) in requests.enumerated() {
       var cached = uncached
@@ -38,7 +44,7 @@ struct BFloat16Distance: AsyncParsableCommand {
     }
     Report.table([PrecisionResult.tableHeader] + results.map(\.tableRow))
     Report.json([
-      "benchmark": "precision", "baseline": "float32", "model": .string(inputs.model ?? "default"),
+      "benchmark": "precision", "baseline": .string(beside.rawValue), "dtype": .string(dtype.rawValue), "model": .string(inputs.model ?? "default"),
       "family": .string(model.family), "prompts": .integer(texts.count), "steps": .integer(inputs.steps),
       "cfg_scale": .number(model.defaults.cfgScale), "width": .integer(requests[0].width),
       "height": .integer(requests[0].height), "machine": .object(Report.machine),
@@ -47,7 +53,7 @@ struct BFloat16Distance: AsyncParsableCommand {
   }
 }
 
-/// bfloat16 beside float32 for one method.
+/// A fast precision beside an exact one, for one method.
 private struct PrecisionResult {
   let name: String
   private(set) var psnr = Sample()
@@ -76,7 +82,7 @@ private struct PrecisionResult {
     return (squares.difference / squares.norm).squareRoot()
   }
 
-  static let tableHeader = ["method", "PSNR dB", "least", "SSIM", "latents", "float32 s", "bfloat16 s", "speed-up"]
+  static let tableHeader = ["method", "PSNR dB", "least", "SSIM", "latents", "exact s", "fast s", "speed-up"]
 
   var tableRow: [String] {
     [
@@ -89,7 +95,7 @@ private struct PrecisionResult {
   var json: JSONObject {
     [
       "name": .string(name), "psnr_db": psnr.meanJSON, "ssim": ssim.meanJSON, "latents": latents.meanJSON,
-      "float32_seconds": exactSeconds.timeJSON, "bfloat16_seconds": fastSeconds.timeJSON,
+      "exact_seconds": exactSeconds.timeJSON, "fast_seconds": fastSeconds.timeJSON,
       "speedup": .number(exactSeconds.ratio(to: fastSeconds).median),
     ]
   }
