@@ -35,7 +35,7 @@ public enum Role: UInt32, Sendable, Hashable, CaseIterable {
     // A client takes its pictures in chunks.
     case .ack, .resend, .credit: self != .observer
     case .status: self == .client || self == .admin || self == .observer || self == .coordinator
-    case .submit, .cancel: self == .client || self == .admin
+    case .submit, .cancel, .jobs, .fetch: self == .client || self == .admin
     case .welcome, .assign, .openSample, .closeSample, .stepBegin, .accepted, .event, .done:
       self == .coordinator
     // A worker asks to be let go.

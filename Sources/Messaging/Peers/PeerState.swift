@@ -16,7 +16,7 @@ public enum PeerState: Sendable, Hashable, CaseIterable {
     return switch kind {
     case .hello: true
     case .heartbeat, .received, .refused, .current: self != .greeting
-    case .submit, .status, .cancel: self != .greeting && role != .worker
+    case .submit, .status, .cancel, .jobs, .fetch: self != .greeting && role != .worker
     case .ready, .failed: self == .assigned || self == .ready
     case .stepDone, .chunk, .ack, .resend, .credit: self == .ready
     default: false

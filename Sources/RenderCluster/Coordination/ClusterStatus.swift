@@ -13,7 +13,7 @@ public struct ClusterStatus: Sendable, Hashable {
     public var operationsPerSecond: Double
     /// Nil without a stage.
     public var blocks: BlockRange?
-    /// "idle", "loading", "ready" or "draining".
+    /// "idle", "loading", "ready", "draining" or "set aside".
     public var state: String
     public var silentMilliseconds: Int
   }
@@ -72,7 +72,8 @@ extension CoordinatorCore {
           residentBytes: Int(clamping: worker.residentBytes), cacheBytes: Int(clamping: worker.cacheBytes),
           operationsPerSecond: worker.speed.operationsPerSecond,
           blocks: stage.flatMap { pipeline?.plan.stages[Int($0)].blocks },
-          state: worker.isDraining ? "draining" : stage == nil ? "idle" : isLoading ? "loading" : "ready",
+          state: worker.isDraining
+            ? "draining" : isSetAside(worker.name) ? "set aside" : stage == nil ? "idle" : isLoading ? "loading" : "ready",
           silentMilliseconds: Int(now / 1000 - worker.heard))
       },
       jobs: jobs.map { job in

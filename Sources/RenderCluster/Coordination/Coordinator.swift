@@ -1,4 +1,6 @@
 import FeatureCaching
+import Files
+import Journaling
 import Messaging
 import Rendering
 import Tensors
@@ -11,6 +13,7 @@ public actor Coordinator {
     case control(ServerEvent)
     case output(TensorServer.Event)
     case core(CoordinatorEvent)
+    case journal(JournalWriter.Event)
   }
 
   /// A message of a client, which is not the core's affair.
@@ -20,12 +23,21 @@ public actor Coordinator {
     public let peer: Peer
   }
 
+  /// What whoever renders the jobs of the ledger is to do.
+  public enum Order: Sendable {
+    case message(ClientMessage)
+    case work(LedgerJob)
+    case halt(job: UInt64)
+    case deliver(LedgerJob, to: Peer)
+    case discard(LedgerJob)
+  }
+
   private let configuration: CoordinatorConfiguration
   private let events: AsyncStream<Incoming>
   private let post: AsyncStream<Incoming>.Continuation
-  private let clients: AsyncStream<ClientMessage>.Continuation
-  /// What clients send.
-  public nonisolated let clientMessages: AsyncStream<ClientMessage>
+  private let give: AsyncStream<Order>.Continuation
+  /// What is to be done about clients and the jobs of the ledger, in order.
+  public nonisolated let orders: AsyncStream<Order>
   private let outputAccess: AccessControl
   private var core: CoordinatorCore
   private let control: MessageServer
@@ -34,14 +46,26 @@ public actor Coordinator {
   private var jobs: [UInt64: RunningJob] = [:]
   private var samples: [SampleKey: RemoteSample] = [:]
   private var lastJob: UInt64 = 0
+  private let writer: JournalWriter?
+  /// Effects that wait for records to be on the disk, with the sequence of the last of these.
+  private var held: [(sequence: UInt64, effect: CoordinatorEffect)] = []
+  private var appended: UInt64
+  private var durable: UInt64
+  private var usage = Journal.Usage()
+  private var isSnapshotDue = false
+  private var isDiskLow = false
+  private var lastSpaceCheck: Int64 = 0
 
   private static let tickMilliseconds = 250
 
   /// Begins to listen.
   ///
-  /// - Throws: what is wrong with addresses and keys; see ``MessageServer/start(_:handler:)``.
+  /// - Throws: what is wrong with addresses and keys; see ``MessageServer/start(_:handler:)``. ``JournalError`` and
+  ///   ``JournalDamage``.
   public static func start(_ configuration: CoordinatorConfiguration) async throws -> Coordinator {
+    var configuration = configuration
     let (events, post) = AsyncStream.makeStream(of: Incoming.self)
+    let memory = try remember(&configuration, post)
     let access = AccessControl(AllowList())
     let outputs = try await TensorServer.start(at: configuration.outputs, security: configuration.server(access)) {
       post.yield(.output($0))
@@ -49,13 +73,37 @@ public actor Coordinator {
     let server = ServerConfiguration(
       endpoints: configuration.endpoints, security: configuration.controlServer, tickMilliseconds: tickMilliseconds)
     let control = try await MessageServer.start(server) { event, _ in post.yield(.control(event)) }
-    let coordinator = Coordinator(configuration, events, post, control, outputs, access)
+    let coordinator = Coordinator(configuration, memory, events, post, control, outputs, access)
+    if let journal = configuration.journal { post.yield(.core(.began(filesUpTo: journal.filesUpTo))) }
     Task { await coordinator.serve() }
     return coordinator
   }
 
+  /// What the journal tells, and who writes it on.
+  private struct Memory {
+    var ledger = Ledger()
+    var writer: JournalWriter?
+    var sequence: UInt64 = 0
+  }
+
+  private static func remember(
+    _ configuration: inout CoordinatorConfiguration, _ post: AsyncStream<Incoming>.Continuation
+  ) throws -> Memory {
+    guard let settings = configuration.journal else { return Memory() }
+    let (journal, ledger) = try Ledger.read(settings.storage(), segmentBytes: settings.segmentBytes, configuration.note)
+    configuration.epoch = max(ledger.epoch + 1, configuration.epoch)
+    let sequence = journal.written
+    let failed = settings.failed
+    let writer = JournalWriter(journal) { event in
+      // At once, on the thread that writes: nothing else may be done before the process ends.
+      if case .failed(let error) = event { failed(error) }
+      post.yield(.journal(event))
+    }
+    return Memory(ledger: ledger, writer: writer, sequence: sequence)
+  }
+
   private init(
-    _ configuration: CoordinatorConfiguration, _ events: AsyncStream<Incoming>,
+    _ configuration: CoordinatorConfiguration, _ memory: Memory, _ events: AsyncStream<Incoming>,
     _ post: AsyncStream<Incoming>.Continuation, _ control: MessageServer, _ outputs: TensorServer,
     _ access: AccessControl
   ) {
@@ -65,13 +113,15 @@ public actor Coordinator {
     self.control = control
     self.outputs = outputs
     outputAccess = access
-    (clientMessages, clients) = AsyncStream.makeStream(of: ClientMessage.self)
+    (orders, give) = AsyncStream.makeStream(of: Order.self)
+    writer = memory.writer
+    (appended, durable) = (memory.sequence, memory.sequence)
     let key: PublicKey? = if case .curve(let keys, _) = configuration.security { keys.publicKey } else { nil }
     let identity = CoordinatorIdentity(
       epoch: configuration.epoch, build: configuration.build, numerics: configuration.numerics,
       outputs: .init(address: outputs.endpoint.description, key: key),
       waitsForWorkers: configuration.waitsForWorkers)
-    core = CoordinatorCore(identity, planning: configuration.planning)
+    core = CoordinatorCore(identity, planning: configuration.planning, ledger: memory.ledger)
   }
 
   /// Where it listens.
@@ -79,11 +129,12 @@ public actor Coordinator {
 
   public var status: ClusterStatus { core.status(now: Clock.microseconds) }
 
-  /// Closes its sockets; jobs that run fail.
+  /// Closes its sockets; jobs that run fail. Those of the ledger are not ended by it.
   public func stop() async {
-    for job in jobs.keys.sorted() { end(job, JobError(.cancelled, "The coordinator stops.")) }
     post.finish()
-    clients.finish()
+    for job in jobs.keys.sorted() { end(job, JobError(.cancelled, "The coordinator stops.")) }
+    give.finish()
+    writer?.finish()
     await disconnect()
     await control.stop()
     await outputs.stop()
@@ -93,6 +144,12 @@ public actor Coordinator {
   public nonisolated func send(_ message: Message, _ payload: Payload = .empty, to peer: Peer) {
     control.post { $0.send(message, payload, to: peer) }
   }
+
+  /// Tells what has happened to jobs of the ledger.
+  public nonisolated func tell(_ event: CoordinatorEvent) { post.yield(.core(event)) }
+
+  /// What the journal has done so far.
+  public var journalUsage: Journal.Usage { usage }
 
   /// Tells for certain that a worker is gone, as who started its process may know.
   public nonisolated func workerIsGone(_ name: String) { post.yield(.core(.gone(worker: name))) }
@@ -219,9 +276,12 @@ public actor Coordinator {
     case .control(let event): await take(event)
     case .output(.arrived(let arrival)): await take(arrival)
     case .output(.lost(let fence, let reason)):
+      let error = JobError(.tensor, "An output was lost: \(reason).")
+      await apply(.failed(job: fence.job, error))
       await apply(.cancelled(job: fence.job))
-      end(fence.job, JobError(.tensor, "An output was lost: \(reason)."))
+      end(fence.job, error)
     case .output(.failed(let reason)): configuration.note("The socket for outputs failed: \(reason).")
+    case .journal(let event): await take(event)
     }
   }
 
@@ -233,6 +293,7 @@ public actor Coordinator {
     case .quarantined(let name): configuration.note("\(name) is not heard for ten minutes.")
     case .tick:
       await dropRevoked()
+      await watchDisk()
       await apply(.tick)
     case .insecure: configuration.note("Messages are not protected: anybody on the network may read and forge them.")
     case .authenticatorStalled: configuration.note("Handshakes are not answered; nobody new gets in.")
@@ -244,7 +305,7 @@ public actor Coordinator {
 
   private func take(_ message: Message, _ payload: Payload, _ peer: Peer) async {
     guard peer.role == .worker else {
-      clients.yield(ClientMessage(message: message, payload: payload, peer: peer))
+      give.yield(.message(ClientMessage(message: message, payload: payload, peer: peer)))
       return
     }
     if case .hello(let hello) = message.body { return await apply(.hello(hello, from: peer)) }
@@ -259,7 +320,58 @@ public actor Coordinator {
   }
 
   private func apply(_ event: CoordinatorEvent) async {
-    for effect in core.handle(event, now: Clock.microseconds) { await perform(effect) }
+    var records: [JournalRecord] = []
+    for effect in core.handle(event, now: Clock.microseconds, date: Clock.date) {
+      switch effect {
+      case .record(let entry, let date):
+        guard writer != nil else { continue }
+        records.append(entry.record(date: date))
+        appended += 1
+      // A slow disk must not cost workers their lease; and a heartbeat tells of nothing that could be lost.
+      case .send(let message, _, _) where message.kind == .heartbeat: await perform(effect)
+      default: held.append((appended, effect))
+      }
+    }
+    writer?.append(records)
+    await release()
+  }
+
+  /// Does what waits for nothing any more.
+  private func release() async {
+    while let next = held.first, next.sequence <= durable {
+      held.removeFirst()
+      CrashPoint.reach("effect.before")
+      await perform(next.effect)
+      CrashPoint.reach("effect.after")
+    }
+  }
+
+  private func take(_ event: JournalWriter.Event) async {
+    switch event {
+    case .durable(let sequence, let usage):
+      (durable, self.usage) = (sequence, usage)
+      await release()
+    case .compactionDue:
+      if !isSnapshotDue { writer?.compact(core.ledger.snapshot) }
+    case .noRoom:
+      isSnapshotDue = true
+      configuration.note("The disk has no room for another segment of the journal.")
+    case .failed:
+      // Effects that wait for it never come.
+      post.finish()
+    }
+  }
+
+  /// Nothing is accepted while the disk is nearly full, or the journal has no room to grow.
+  private func watchDisk() async {
+    guard let settings = configuration.journal, Clock.microseconds - lastSpaceCheck > 1_000_000 else { return }
+    lastSpaceCheck = Clock.microseconds
+    isDiskLow = settings.folders.contains { settings.space($0)?.isLow(wasLow: isDiskLow) ?? false }
+    if !isDiskLow, isSnapshotDue {
+      isSnapshotDue = false
+      writer?.compact(core.ledger.snapshot)
+    }
+    await apply(.disk(isFull: isDiskLow || isSnapshotDue))
   }
 
   private func perform(_ effect: CoordinatorEffect) async {
@@ -287,6 +399,12 @@ public actor Coordinator {
       finishStep(key, step, signal, labels, payload)
     case .computed(let span): configuration.trace?(span)
     case .note(let text): configuration.note(text)
+    case .work(let job): give.yield(.work(job))
+    case .halt(let job): give.yield(.halt(job: job))
+    case .deliver(let job, let peer): give.yield(.deliver(job, to: peer))
+    case .discard(let job): give.yield(.discard(job))
+    // Written down before.
+    case .record: break
     }
   }
 

@@ -57,7 +57,7 @@ extension CoordinatorCore {
       }
       // Of jobs behind the first with a plan only those of other models can be impossible; they are looked at in their turn.
       guard next == nil else { break }
-      switch plan(for: job.facts) {
+      switch plan(for: job.facts, blamed: job.blamed) {
       case .success(let plan): next = (job, plan)
       case .failure(let failure):
         impossible.append((job.facts, failure.description))
@@ -73,18 +73,25 @@ extension CoordinatorCore {
   }
 
   /// The plan for a job of certain facts: there is room for the caches of all its samples.
-  private func plan(for facts: JobFacts) -> Result<StagePlan, StagePlanFailure> {
-    let able = workers.filter { !$0.isDraining && $0.holds(facts.model.digest, now: milliseconds) }
+  ///
+  /// - Parameter blamed: workers that were lost with the job; others are preferred, as they are to those that are lost often.
+  private func plan(for facts: JobFacts, blamed: [String] = []) -> Result<StagePlan, StagePlanFailure> {
+    let able = workers.filter {
+      !$0.isDraining && !isSetAside($0.name) && $0.holds(facts.model.digest, now: milliseconds)
+    }
     guard !able.isEmpty else {
       return .failure(
         StagePlanFailure(
           workers.isEmpty
-            ? "There is no worker." : "No worker has the model \(facts.modelName) (\(facts.model.digest.shortText))."))
+            ? "There is no worker."
+            : workers.allSatisfy { isSetAside($0.name) }
+            ? "All workers are set aside; clusca workers readmit NAME lets them work again." : "No worker has the model \(facts.modelName) (\(facts.model.digest.shortText))."))
     }
     let avoided = histories.filter { $0.isAvoided(now: milliseconds) }.map(\.name)
     let good = able.filter { !avoided.contains($0.name) }
-    if !avoided.isEmpty, !good.isEmpty, case .success(let plan) = plan(for: facts, good.map(capacity)) {
-      return .success(plan)
+    let best = good.filter { !blamed.contains($0.name) }
+    for some in [best, good] where !some.isEmpty && some.count < able.count {
+      if case .success(let plan) = plan(for: facts, some.map(capacity)) { return .success(plan) }
     }
     return plan(for: facts, able.map(capacity))
   }

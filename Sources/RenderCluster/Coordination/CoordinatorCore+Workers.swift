@@ -107,9 +107,10 @@ extension CoordinatorCore {
     guard let stage = pipeline?.stage(of: name) else { return }
     let suspects = jobs.indices.filter { jobs[$0].mayHaveKilled(stage) }
     note(troubleWith: name, suspects: suspects.map { jobs[$0].id })
-    for job in suspects { jobs[job].losses += 1 }
+    for job in suspects { blame(job, worker: name, reason) }
     breakPipeline()
     endKillers()
+    setAsideIfBad(name)
   }
 
   /// A pipeline is lost that a worker was in.
@@ -123,12 +124,36 @@ extension CoordinatorCore {
   /// Jobs that have cost too many pipelines.
   private mutating func endKillers() {
     for job in jobs where job.losses >= JobRecord.mostLosses {
-      for history in histories.indices { histories[history].acquit(of: job.id) }
-      let step = (job.samples.map(\.delivered).min() ?? 0) + 1
-      let text = "\(job.losses) times a worker was lost at its step \(step), in the end with no other job beside it."
-      end(job.id, JobEnding(.failed, reason: .internal, text: text))
+      for history in histories.indices where histories[history].acquit(of: job.id) { readmitIfGood(history) }
+      let workers = job.blamed.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+      let text =
+        "\(job.losses) times a worker was lost before its step \(job.mark + 1) was done (\(workers.joined(separator: ", "))), "
+        + "in the end with no other job beside it: it is quarantined."
+      end(job.id, JobEnding(.failed, reason: .quarantined, text: text))
     }
   }
+
+  /// A worker that was lost with different jobs gets no blocks any more, if there is another.
+  private mutating func setAsideIfBad(_ worker: String) {
+    let history = histories[history(of: worker)]
+    guard let jobs = history.differentJobs(now: milliseconds), !isSetAside(worker),
+      workers.contains(where: { !isSetAside($0.name) })
+    else { return }
+    let numbers = jobs.map(String.init).joined(separator: ", ")
+    let text = "It was lost \(jobs.count) times in ten minutes, with the jobs \(numbers)."
+    commit(.setAside(worker: worker, text: text))
+    emit(.note("The worker \(worker) is set aside: \(text) clusca workers readmit \(worker) lets it work again."))
+  }
+
+  /// After a job was found to be to blame.
+  private mutating func readmitIfGood(_ history: Int) {
+    let worker = histories[history].name
+    guard isSetAside(worker), histories[history].differentJobs(now: nil) == nil else { return }
+    commit(.readmitted(worker: worker))
+    emit(.note("The worker \(worker) may have blocks again: a job was to blame."))
+  }
+
+  func isSetAside(_ worker: String) -> Bool { ledger.setAside.contains { $0.worker == worker } }
 }
 
 extension Digest {

@@ -22,6 +22,10 @@ struct JobRecord: Sendable, Equatable {
   var obstacle: String?
   /// Pipelines that were lost, maybe by its doing, since it last got further than ever.
   var losses = 0
+  /// Workers that were lost with them: others are preferred.
+  var blamed: [String] = []
+  /// Orders that a sample of it has done: the furthest ever, in this run of the coordinator or one before.
+  var mark = 0
 
   init(id: UInt64, facts: JobFacts) {
     self.id = id
