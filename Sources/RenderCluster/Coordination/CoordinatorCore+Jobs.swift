@@ -5,6 +5,8 @@ extension CoordinatorCore {
   static let maximumJobsOfAClient = 10_000
   /// So many jobs of a model are prepared, their prompts encoded, while they wait for room in the stages.
   private static let preparedJobs = 16
+  /// Of a job; whoever came first is told no more.
+  private static let mostWatchers = 8
 
   mutating func begin(filesUpTo last: UInt64) {
     commit(.began(epoch: identity.epoch))
@@ -45,9 +47,7 @@ extension CoordinatorCore {
   private mutating func accept(_ id: UInt64, _ asker: Asker) {
     guard let job = ledger.job(id) else { return }
     send(.accepted(Acceptance(acknowledged: asker.sequence)), job: id, to: asker.peer)
-    if job.ending != nil { return emit(.deliver(job, to: asker.peer)) }
-    watchers[id] = asker.peer
-    tell(job)
+    attend(to: job, asker.peer)
   }
 
   /// Begins to render those whose turn is near.
@@ -92,10 +92,9 @@ extension CoordinatorCore {
 
   /// Who waits for a job is told how far it is.
   private mutating func tell(_ job: LedgerJob) {
-    guard let watcher = watchers[job.id] else { return }
     let activity = activities[job.id] ?? JobActivity()
     let event = JobEvent(activity.phase, progress: UInt64(activity.stepsDone), total: UInt32(clamping: job.steps))
-    send(.event(event), job: job.id, to: watcher)
+    for watcher in watchers[job.id] ?? [] { send(.event(event), job: job.id, to: watcher) }
   }
 
   mutating func finish(_ id: UInt64, _ outputs: [LedgerJob.Output]) {
@@ -123,8 +122,8 @@ extension CoordinatorCore {
     emit(.halt(job: id))
     let text = ending.text.isEmpty ? "." : ": \(ending.text)"
     emit(.note("Job \(id) of \(job.client): \(ending.outcome)\(text)"))
-    guard let watcher = watchers.removeValue(forKey: id), let ended = ledger.job(id) else { return }
-    emit(.deliver(ended, to: watcher))
+    guard let ended = ledger.job(id) else { return }
+    for watcher in watchers.removeValue(forKey: id) ?? [] { emit(.deliver(ended, to: watcher)) }
   }
 
   mutating func noteDisk(_ isFull: Bool) {
@@ -203,8 +202,15 @@ extension CoordinatorCore {
     guard let job = ledger.job(id) else { return refuse(.request, "There is no job \(id).", asker) }
     guard isAllowed(asker.peer, job) else { return refuse(.denied, "Job \(id) is not yours.", asker) }
     acknowledge(id, asker)
-    if job.ending != nil { return emit(.deliver(job, to: asker.peer)) }
-    watchers[id] = asker.peer
+    attend(to: job, asker.peer)
+  }
+
+  /// A peer is given what a job has made, or told when it has ended.
+  private mutating func attend(to job: LedgerJob, _ peer: Peer) {
+    if job.ending != nil { return emit(.deliver(job, to: peer)) }
+    watchers[job.id, default: []].removeAll { $0.isSame(as: peer) }
+    if watchers[job.id, default: []].count >= Self.mostWatchers { watchers[job.id]?.removeFirst() }
+    watchers[job.id, default: []].append(peer)
     tell(job)
   }
 

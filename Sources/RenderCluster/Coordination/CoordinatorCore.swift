@@ -43,7 +43,7 @@ public struct CoordinatorCore: Sendable {
   /// Of each of them, how far it is.
   var activities: [UInt64: JobActivity] = [:]
   /// Who wants to be told how jobs end.
-  var watchers: [UInt64: Peer] = [:]
+  var watchers: [UInt64: [Peer]] = [:]
   /// Something has happened that may let another job of the ledger begin.
   var needsWork = false
   var isDiskFull = false

@@ -1,3 +1,4 @@
+import RenderCluster
 import Rendering
 import StrictJSON
 
@@ -8,7 +9,7 @@ struct JobRequest: Sendable {
   static let keys: Set<String> = [
     "model", "prompt", "prompt_2", "negative_prompt", "class_label", "seed", "width", "height", "steps", "guidance",
     "cfg_scale", "cfg_channels", "scheduler", "max_sequence_length", "cache", "dtype", "noise_dtype", "noise_compat",
-    "vae_tiling", "frames",
+    "vae_tiling", "frames", "priority",
   ]
 
   let json: JSONObject
@@ -55,6 +56,19 @@ struct JobRequest: Sendable {
       throw CommandFailure(.usage, "The request has no prompt.")
     }
     return (settings, model)
+  }
+
+  /// Those with a higher one come first.
+  ///
+  /// - Throws: ``CommandFailure``.
+  func priority() throws -> Int {
+    guard let value = json["priority"] else { return 0 }
+    let range = LedgerJob.priorities
+    guard let priority = value.int, range.contains(priority) else {
+      throw CommandFailure(
+        .usage, "The priority is not a whole number from \(range.lowerBound) to \(range.upperBound).")
+    }
+    return priority
   }
 
   /// An empty one stands for none; spaces alone are a mistake.

@@ -13,8 +13,8 @@ struct Submit: AsyncParsableCommand {
     abstract: "Asks a coordinator for pictures.",
     discussion: """
       Takes the options of generate and gives the same pictures. What is not given is the coordinator's model's default. \
-      The command waits for the pictures and writes them; Ctrl-C ends their jobs. With --detach it prints the numbers of the \
-      jobs and ends; their pictures are in the coordinator's folder then.
+      The command waits for the pictures and writes them, also over a restart of the coordinator; Ctrl-C ends their jobs. \
+      With --detach it prints the numbers of the jobs and ends; clusca fetch gets their pictures.
       """)
 
   @OptionGroup(title: "Connection")
@@ -50,6 +50,15 @@ struct Submit: AsyncParsableCommand {
   @Flag(help: "Do not wait: print the numbers of the jobs.")
   var detach = false
 
+  @Option(help: ArgumentHelp("Jobs with a higher one come first, from -100 to 100; 0 unless given.", valueName: "n"))
+  var priority: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "A text of your choice: the same request with the same text is the same job, however often it is submitted.",
+      valueName: "text"))
+  var idempotencyKey: String?
+
   @Option(
     help: ArgumentHelp(
       "Write the digests of every step, of the pixels and of the files to this file, for clusca check.",
@@ -64,6 +73,13 @@ struct Submit: AsyncParsableCommand {
 
   func validate() throws {
     guard manifest == nil || !detach else { throw ValidationError("--manifest and --detach exclude one another") }
+    if let priority, !LedgerJob.priorities.contains(priority) {
+      throw ValidationError("--priority \(priority) is not a number from -100 to 100")
+    }
+    guard idempotencyKey?.isEmpty != true else { throw ValidationError("--idempotency-key is empty") }
+    guard idempotencyKey == nil || !pictureOptions.seed.contains(where: { $0 < 0 }) else {
+      throw ValidationError("--idempotency-key and a random --seed exclude one another: the request would be another each time")
+    }
   }
 
   func run() async throws {
@@ -76,7 +92,9 @@ struct Submit: AsyncParsableCommand {
       }
     }
     let client = try await CoordinatorClient.connect(connection)
-    let submission = SubmittedPictures(client, requests, self)
+    let submission = SubmittedPictures(
+      client, requests,
+      .init(force: force, json: json, quiet: quiet, detach: detach, manifest: manifest))
     do {
       try await submission.run()
     } catch {
@@ -95,11 +113,19 @@ struct Submit: AsyncParsableCommand {
         let request = JobRequest(json: json(entry, seed: seed, repeated))
         requests.append(
           SubmittedPictures.Request(
-            request: request, path: pattern.path(index: requests.count, seed: seed ?? 0),
-            key: (0..<Submission.keyBytes).map { _ in UInt8.random(in: 0...255) }))
+            wish: .picture(request, key: key(of: requests.count)),
+            path: pattern.path(index: requests.count, seed: seed ?? 0)))
       }
     }
     return requests
+  }
+
+  /// Random, so that a request whose answer was lost can be sent again; or from the text that was given, and the place of the
+  /// request among those of the command.
+  private func key(of place: Int) -> [UInt8] {
+    guard let idempotencyKey else { return (0..<Submission.keyBytes).map { _ in UInt8.random(in: 0...255) } }
+    let digest = SHA256.digest(of: Array("\(place) \(idempotencyKey)".utf8))
+    return Array(digest.bytes.prefix(Submission.keyBytes))
   }
 
   /// Nil where the coordinator chooses, which takes 0.
@@ -140,6 +166,7 @@ struct Submit: AsyncParsableCommand {
     set("noise_dtype", options.noiseDtype.map { .string($0.rawValue) })
     set("noise_compat", options.noiseCompat.map { .string($0 == .torch ? "torch" : "torch-legacy") })
     set("vae_tiling", options.vaeTiling.map { .string($0.rawValue) })
+    set("priority", priority.map { .integer($0) })
     if let cache = cacheOptions.json(json["cache"]?.object) { json["cache"] = .object(cache) }
     return json
   }

@@ -4,19 +4,32 @@ import RenderCluster
 import Rendering
 import StrictJSON
 
-/// The pictures of one `submit`, from the asking to the files.
+/// The pictures of one `submit` or `fetch`, from the asking to the files.
 actor SubmittedPictures {
   struct Request: Sendable {
-    let request: JobRequest
+    let wish: Wish
     let path: String
-    /// By which the coordinator knows the request if it comes again.
-    let key: [UInt8]
+  }
+
+  enum Wish: Sendable {
+    /// The key is that by which the coordinator knows the request if it comes again.
+    case picture(JobRequest, key: [UInt8])
+    /// What a job that was submitted before has made.
+    case job(UInt64)
+  }
+
+  struct Options: Sendable {
+    var force: Bool
+    var json: Bool
+    var quiet: Bool
+    var detach = false
+    /// Where the manifest of all pictures goes.
+    var manifest: String?
   }
 
   private struct Open {
     let request: Request
-    /// By the coordinator that there is now.
-    var job: UInt64
+    let job: UInt64
     var progress = 0
     var total = 0
     var report: JSONObject = [:]
@@ -26,57 +39,56 @@ actor SubmittedPictures {
 
   private let client: CoordinatorClient
   private let requests: [Request]
-  private let command: Submit
+  private let options: Options
   private var open: [Open] = []
   private var inbox = PictureInbox()
   private var failure: (any Error)?
   /// That of all pictures so far.
   private var manifest: JSONObject?
 
-  init(_ client: CoordinatorClient, _ requests: [Request], _ command: Submit) {
+  init(_ client: CoordinatorClient, _ requests: [Request], _ options: Options) {
     self.client = client
     self.requests = requests
-    self.command = command
+    self.options = options
   }
 
   /// - Throws: the first failure of a job, when all have ended.
   func run() async throws {
     for request in requests {
-      let job = try await submit(request)
-      if command.detach {
+      let job = try await ask(for: request)
+      if options.detach {
         try StandardOutput.write("\(job)")
       } else {
         open.append(Open(request: request, job: job))
       }
     }
-    guard !command.detach else { return }
+    guard !options.detach else { return }
     show()
     for await push in client.pushes {
       try Task.checkCancellation()
       switch push {
       case .message(let message, let payload): try await take(message, payload)
-      case .reconnected: try await submitAgain()
+      case .reconnected: try await askAgain()
       }
       if open.isEmpty { break }
     }
     StandardError.clearProgress()
     try Task.checkCancellation()
-    if let path = command.manifest, let manifest {
+    if let path = options.manifest, let manifest {
       try AtomicFile.write(
-        JSONValue.object(manifest).text(pretty: true) + "\n", to: path, ifExists: command.force ? .overwrite : .refuse,
+        JSONValue.object(manifest).text(pretty: true) + "\n", to: path, ifExists: options.force ? .overwrite : .refuse,
         createFolders: true)
     }
     if let failure { throw failure }
     guard open.isEmpty else { throw CommandFailure(.unavailable, "The connection to the coordinator was lost.") }
   }
 
-  /// To a coordinator that has started anew, these are new jobs.
-  private func submitAgain() async throws {
+  /// After a lost connection, or of a coordinator that was started again.
+  private func askAgain() async throws {
     for index in open.indices {
-      let job = try await submit(open[index].request)
       inbox.forget(job: open[index].job)
-      open[index].job = job
       open[index].isComing = false
+      _ = try await ask(for: open[index].request)
     }
   }
 
@@ -87,9 +99,13 @@ actor SubmittedPictures {
     await Task { for job in jobs { _ = try? await client.ask(.cancel, job: job) } }.value
   }
 
-  private func submit(_ request: Request) async throws -> UInt64 {
-    let payload = Payload(JSONValue.object(request.request.json).text())
-    return try await client.ask(.submit(.init(key: request.key)), payload).0.fence.job
+  private func ask(for request: Request) async throws -> UInt64 {
+    switch request.wish {
+    case .picture(let request, let key):
+      let payload = Payload(JSONValue.object(request.json).text())
+      return try await client.ask(.submit(.init(key: key)), payload).0.fence.job
+    case .job(let job): return try await client.ask(.fetch, job: job).0.fence.job
+    }
   }
 
   private func take(_ message: Message, _ payload: Payload) async throws {
@@ -130,14 +146,14 @@ actor SubmittedPictures {
   private func write(_ png: [UInt8], _ index: Int) throws {
     let entry = open.remove(at: index)
     let path = try FinishedPicture(png: png).write(
-      to: entry.request.path, ifExists: command.force ? .overwrite : .number)
+      to: entry.request.path, ifExists: options.force ? .overwrite : .number)
     StandardError.clearProgress()
     var report = entry.report
     note(report["manifest"]?.object, path)
     report["manifest"] = nil
     report["path"] = .string(path)
     report["job"] = .integer(Int(clamping: entry.job))
-    try StandardOutput.write(command.json ? JSONValue.object(report).text() : path)
+    try StandardOutput.write(options.json ? JSONValue.object(report).text() : path)
     show()
   }
 
@@ -151,7 +167,7 @@ actor SubmittedPictures {
   }
 
   private func show() {
-    guard !command.quiet, StandardError.isTerminal, !open.isEmpty else { return }
+    guard !options.quiet, StandardError.isTerminal, !open.isEmpty else { return }
     let (done, total) = open.reduce((0, 0)) { ($0.0 + $1.progress, $0.1 + $1.total) }
     let line = "\(open.count) of \(requests.count) pictures open, \(done)/\(total) steps"
     StandardError.show(progress: line, columns: line.count)
