@@ -113,7 +113,7 @@ public struct Journal {
   }
 
   private static func remove(_ names: [String], _ storage: any JournalStorage) throws(JournalError) {
-    for name in names { try checked(storage, name) { () throws(FileFailure) in try storage.remove(name) } }
+    for name in names { try checked(storage, name, .writing) { () throws(FileFailure) in try storage.remove(name) } }
   }
 
   /// Keeps what was torn in a file of its own, and has zeros in its place.
@@ -122,12 +122,12 @@ public struct Journal {
   ) throws(JournalError) -> String {
     let stem = name.dropLast(suffix.count)
     let free = (1...10_000).lazy.map { "\(stem)-\($0).bad" }.first { !names.contains($0) } ?? "\(stem).bad"
-    try checked(storage, free) { () throws(FileFailure) in
+    try checked(storage, free, .writing) { () throws(FileFailure) in
       try storage.create(free, byteCount: torn.count)
       try storage.write(Array(bytes[torn]), to: free, at: 0)
       try storage.synchronise(free)
     }
-    try checked(storage, name) { () throws(FileFailure) in
+    try checked(storage, name, .writing) { () throws(FileFailure) in
       try storage.write([UInt8](repeating: 0, count: torn.count), to: name, at: torn.lowerBound)
       try storage.synchronise(name)
     }
@@ -219,12 +219,13 @@ public struct Journal {
   }
 
   private static func checked<Value>(
-    _ storage: any JournalStorage, _ name: String, _ body: () throws(FileFailure) -> Value
+    _ storage: any JournalStorage, _ name: String, _ action: FileError.Action = .reading,
+    _ body: () throws(FileFailure) -> Value
   ) throws(JournalError) -> Value {
     do throws(FileFailure) {
       return try body()
     } catch {
-      throw .file(FileError(path: name.isEmpty ? storage.path : "\(storage.path)/\(name)", .reading, error))
+      throw .file(FileError(path: name.isEmpty ? storage.path : "\(storage.path)/\(name)", action, error))
     }
   }
 }

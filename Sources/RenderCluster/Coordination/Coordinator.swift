@@ -47,10 +47,7 @@ public actor Coordinator {
   private var samples: [SampleKey: RemoteSample] = [:]
   private var lastJob: UInt64 = 0
   private let writer: JournalWriter?
-  /// Effects that wait for records to be on the disk, with the sequence of the last of these.
-  private var held: [(sequence: UInt64, effect: CoordinatorEffect)] = []
-  private var appended: UInt64
-  private var durable: UInt64
+  private var held: HeldEffects
   private var usage = Journal.Usage()
   private var isSnapshotDue = false
   private var isDiskLow = false
@@ -115,7 +112,7 @@ public actor Coordinator {
     outputAccess = access
     (orders, give) = AsyncStream.makeStream(of: Order.self)
     writer = memory.writer
-    (appended, durable) = (memory.sequence, memory.sequence)
+    held = HeldEffects(hasJournal: memory.writer != nil, sequence: memory.sequence)
     let key: PublicKey? = if case .curve(let keys, _) = configuration.security { keys.publicKey } else { nil }
     let identity = CoordinatorIdentity(
       epoch: configuration.epoch, build: configuration.build, numerics: configuration.numerics,
@@ -320,28 +317,17 @@ public actor Coordinator {
   }
 
   private func apply(_ event: CoordinatorEvent) async {
-    var records: [JournalRecord] = []
-    for effect in core.handle(event, now: Clock.microseconds, date: Clock.date) {
-      switch effect {
-      case .record(let entry, let date):
-        guard writer != nil else { continue }
-        records.append(entry.record(date: date))
-        appended += 1
-      // A slow disk must not cost workers their lease; and a heartbeat tells of nothing that could be lost.
-      case .send(let message, _, _) where message.kind == .heartbeat: await perform(effect)
-      default: held.append((appended, effect))
-      }
-    }
+    let (records, atOnce) = held.take(core.handle(event, now: Clock.microseconds, date: Clock.date))
     writer?.append(records)
+    for effect in atOnce { await perform(effect) }
     await release()
   }
 
   /// Does what waits for nothing any more.
   private func release() async {
-    while let next = held.first, next.sequence <= durable {
-      held.removeFirst()
+    while let effect = held.next() {
       CrashPoint.reach("effect.before")
-      await perform(next.effect)
+      await perform(effect)
       CrashPoint.reach("effect.after")
     }
   }
@@ -349,7 +335,7 @@ public actor Coordinator {
   private func take(_ event: JournalWriter.Event) async {
     switch event {
     case .durable(let sequence, let usage):
-      (durable, self.usage) = (sequence, usage)
+      (held.durable, self.usage) = (sequence, usage)
       await release()
     case .compactionDue:
       if !isSnapshotDue { writer?.compact(core.ledger.snapshot) }

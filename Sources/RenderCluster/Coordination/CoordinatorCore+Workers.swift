@@ -9,6 +9,10 @@ extension CoordinatorCore {
       return
     }
     let history = history(of: peer.name)
+    if histories[history].disobedientIncarnation == peer.incarnation {
+      let text = "This coordinator (epoch \(identity.epoch)) was started before one that the worker has obeyed."
+      return emit(.send(Message(.refused(Refusal(.epoch, text)), fence: Fence(epoch: identity.epoch)), .empty, to: peer))
+    }
     guard !isReplaced(peer) else { return turnAway(peer) }
     if let index = index(of: peer.name) {
       if peer.incarnation == workers[index].peer.incarnation {
@@ -27,6 +31,12 @@ extension CoordinatorCore {
     workers.insert(record, at: place)
     welcome(place)
     emit(.note("The worker \(peer.name) is here: \(hello.threads) threads."))
+  }
+
+  /// A worker has obeyed a coordinator that was started later, and does not obey this one.
+  mutating func giveUp(_ worker: Int, obeying epoch: UInt64) {
+    histories[history(of: workers[worker].name)].disobedientIncarnation = workers[worker].peer.incarnation
+    lose(worker, "it obeys a coordinator that was started later (epoch \(epoch), here \(identity.epoch))")
   }
 
   /// Where what is remembered of a worker stands.

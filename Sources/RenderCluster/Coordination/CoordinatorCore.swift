@@ -187,6 +187,8 @@ public struct CoordinatorCore: Sendable {
       if (message.fence.epoch, message.fence.attempt) != (identity.epoch, workers[index].session) { welcome(index) }
     // Sessions are numbered anew in each epoch: a receipt of an older one may have the number of a message of this one.
     case .received(let receipt) where message.fence.epoch == identity.epoch: take(receipt, index)
+    case .refused(let refusal) where refusal.reason == .epoch && message.fence.epoch > identity.epoch:
+      return giveUp(index, obeying: message.fence.epoch)
     default: break
     }
     // Of another coordinator's time, or not in need of an order.

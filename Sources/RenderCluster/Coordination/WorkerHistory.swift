@@ -22,6 +22,8 @@ struct WorkerHistory: Sendable, Equatable {
   var incarnation: UInt64 = 0
   /// The newest process that has stopped computing: it is not let in again.
   var hungIncarnation: UInt64?
+  /// The newest process that obeys a coordinator which was started later.
+  var disobedientIncarnation: UInt64?
   private var troubles: [Trouble] = []
 
   init(name: String) { self.name = name }
