@@ -5,7 +5,9 @@ import Testing
 @testable import Journaling
 
 @Suite struct FolderStorageTests {
-  private static func folder() -> String { FileManager.default.temporaryDirectory.path + "/journal-\(UUID().uuidString)" }
+  private static func folder() -> String {
+    FileManager.default.temporaryDirectory.path + "/journal-\(UUID().uuidString)"
+  }
 
   private static func record(_ number: Int) -> JournalRecord {
     JournalRecord(type: 7, date: 1, payload: Array("record \(number)".utf8))

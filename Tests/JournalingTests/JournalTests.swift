@@ -126,7 +126,9 @@ import Testing
     let whole = try Self.journal(count)
     let bytes = whole.files[Self.name] ?? []
     var ends = [SegmentHeader.byteCount]
-    for number in 1...count { ends.append(ends[number - 1] + RecordFrame(sequence: 0, floor: 0, Self.record(number)).byteCount) }
+    for number in 1...count {
+      ends.append(ends[number - 1] + RecordFrame(sequence: 0, floor: 0, Self.record(number)).byteCount)
+    }
     var numbers = Numbers(seed: 1)
     for _ in 0..<1000 {
       let byte = numbers.next(below: ends[count - 1])
@@ -177,7 +179,8 @@ import Testing
     bytes.replaceSubrange(0..<44, with: checked)
     storage.files[Self.name] = bytes
     let error = #expect(throws: JournalError.self) { try Self.reopened(storage) }
-    #expect(error?.description == "/memory/\(Self.name) has the format 2, which is newer than this program (it reads 1)")
+    #expect(
+      error?.description == "/memory/\(Self.name) has the format 2, which is newer than this program (it reads 1)")
   }
 
   // MARK: - Disks

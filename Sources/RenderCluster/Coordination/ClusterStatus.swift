@@ -73,7 +73,8 @@ extension CoordinatorCore {
           operationsPerSecond: worker.speed.operationsPerSecond,
           blocks: stage.flatMap { pipeline?.plan.stages[Int($0)].blocks },
           state: worker.isDraining
-            ? "draining" : isSetAside(worker.name) ? "set aside" : stage == nil ? "idle" : isLoading ? "loading" : "ready",
+            ? "draining"
+            : isSetAside(worker.name) ? "set aside" : stage == nil ? "idle" : isLoading ? "loading" : "ready",
           silentMilliseconds: Int(now / 1000 - worker.heard))
       },
       jobs: jobs.map { job in

@@ -85,7 +85,8 @@ extension CoordinatorCore {
           workers.isEmpty
             ? "There is no worker."
             : workers.allSatisfy { isSetAside($0.name) }
-            ? "All workers are set aside; clusca workers readmit NAME lets them work again." : "No worker has the model \(facts.modelName) (\(facts.model.digest.shortText))."))
+              ? "All workers are set aside; clusca workers readmit NAME lets them work again."
+              : "No worker has the model \(facts.modelName) (\(facts.model.digest.shortText))."))
     }
     let avoided = histories.filter { $0.isAvoided(now: milliseconds) }.map(\.name)
     let good = able.filter { !avoided.contains($0.name) }

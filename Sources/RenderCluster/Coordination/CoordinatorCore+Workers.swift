@@ -11,7 +11,8 @@ extension CoordinatorCore {
     let history = history(of: peer.name)
     if histories[history].disobedientIncarnation == peer.incarnation {
       let text = "This coordinator (epoch \(identity.epoch)) was started before one that the worker has obeyed."
-      return emit(.send(Message(.refused(Refusal(.epoch, text)), fence: Fence(epoch: identity.epoch)), .empty, to: peer))
+      return emit(
+        .send(Message(.refused(Refusal(.epoch, text)), fence: Fence(epoch: identity.epoch)), .empty, to: peer))
     }
     guard !isReplaced(peer) else { return turnAway(peer) }
     if let index = index(of: peer.name) {

@@ -37,7 +37,8 @@ extension Ledger {
       jobs.isEmpty
       ? "what it said there is lost"
       : "behind it are records of the jobs \(jobs.map(String.init).joined(separator: ", "))"
-    return "The journal \(path) is damaged at byte \(offset), and \(affected); restore the folder from a copy, or move it "
+    return
+      "The journal \(path) is damaged at byte \(offset), and \(affected); restore the folder from a copy, or move it "
       + "away to begin anew"
   }
 }

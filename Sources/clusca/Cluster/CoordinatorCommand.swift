@@ -56,6 +56,10 @@ struct CoordinatorCommand: AsyncParsableCommand {
         + "~/.local/state/clusca/coordinator unless given.", valueName: "folder"), completion: .directory)
   var state: String?
 
+  /// For tests: a journal that is small begins another segment soon.
+  @Option(help: .hidden)
+  var segmentBytes = Journal.segmentBytes
+
   @Option(
     name: .shortAndLong,
     help: ArgumentHelp(
@@ -103,10 +107,12 @@ struct CoordinatorCommand: AsyncParsableCommand {
       endpoints: endpoints, outputs: try outputsAddress(endpoints[0]), security: security,
       epoch: Self.secondsSince1970, build: try Version.build(),
       numerics: Messaging.Digest(try NumericsClass.current()), note: note, trace: record)
-    configuration.journal = Self.journal(state, outputs)
+    configuration.journal = journal(state, outputs)
     let coordinator = try await Coordinator.start(configuration)
     for endpoint in coordinator.endpoints { note("Listening on \(endpoint).") }
-    note("Serving \(models.map(\.name).joined(separator: ", ")); jobs are remembered in \(state), pictures go to \(outputs.folder).")
+    note(
+      "Serving \(models.map(\.name).joined(separator: ", ")); jobs are remembered in \(state), pictures go to \(outputs.folder)."
+    )
     let desk = JobDesk(coordinator, models, outputs: outputs, note: note)
     let serving = Task { await desk.serve() }
     await withTaskCancellationHandler {
@@ -128,8 +134,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
     return UInt64(now.tv_sec)
   }
 
-  private static func journal(_ state: String, _ outputs: JobOutputs) -> CoordinatorConfiguration.JournalSettings {
-    CoordinatorConfiguration.JournalSettings(
+  private func journal(_ state: String, _ outputs: JobOutputs) -> CoordinatorConfiguration.JournalSettings {
+    var settings = CoordinatorConfiguration.JournalSettings(
       folders: [state, outputs.folder], filesUpTo: outputs.lastJob,
       storage: { () throws(JournalError) in try FolderStorage(state) },
       failed: { error in
@@ -138,6 +144,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
         StandardError.write("clusca: \(error); no job is lost: make room or mend the disk, and start it again.")
         _exit(ExitStatus.journal.rawValue)
       })
+    settings.segmentBytes = max(1024, segmentBytes)
+    return settings
   }
 
   private func addresses() throws -> [Endpoint] {

@@ -78,7 +78,8 @@ struct Submit: AsyncParsableCommand {
     }
     guard idempotencyKey?.isEmpty != true else { throw ValidationError("--idempotency-key is empty") }
     guard idempotencyKey == nil || !pictureOptions.seed.contains(where: { $0 < 0 }) else {
-      throw ValidationError("--idempotency-key and a random --seed exclude one another: the request would be another each time")
+      throw ValidationError(
+        "--idempotency-key and a random --seed exclude one another: the request would be another each time")
     }
   }
 

@@ -100,7 +100,10 @@ extension Simulation {
       push(.readmit(worker: String(worker)), after: random.milliseconds(1000...20_000))
     }
     if text.hasPrefix("Stages for") { assignments += 1 }
-    let reasons = ["is here", "is lost", "blocks again", "is set aside", "has room again", "being drained", "could not load", "do not get through"]
+    let reasons = [
+      "is here", "is lost", "blocks again", "is set aside", "has room again", "being drained", "could not load",
+      "do not get through",
+    ]
     if reasons.contains(where: { text.contains($0) }) { reasonsToAssign += 1 }
     if assignments > reasonsToAssign { violation("stages are assigned \(assignments) times") }
     if text.contains("do not get through"), now > lastCut + Self.stallMicroseconds {

@@ -212,7 +212,10 @@ extension Simulation {
 
   func rendered(_ index: Int) {
     let job = jobs[index]
-    guard bug != .doneBeforeRename else { return pictures[job.id] = job.final }
+    guard bug != .doneBeforeRename else {
+      pictures[job.id] = job.final
+      return
+    }
     guard job.state == .storing else { return }
     apply(.rendered(job: job.id, []))
   }

@@ -142,7 +142,10 @@ final class Simulation {
     reasonsToAssign = 2 + 2 * jobs.count
     cuts = Array(repeating: 0, count: (count + 1) * (count + 1))
     schedule()
-    guard remembers else { return core = makeCore() }
+    guard remembers else {
+      core = makeCore()
+      return
+    }
     for job in jobs { job.client = SimulatedClient(priority: random.number(-1...1)) }
     disk.hidesFailures = bug == .failedSyncIgnored
     startCoordinator()
