@@ -32,7 +32,9 @@ public struct Journal {
   public static let segmentBytes = 16 << 20
 
   private let storage: any JournalStorage
-  private let capacity: Int
+  private let segmentBytes: Int
+  /// What the segment has room for.
+  private var capacity: Int
   private var header: SegmentHeader
   /// Where the next record goes.
   private var end: Int
@@ -81,11 +83,12 @@ public struct Journal {
     try remove(rest, storage)
     var contents = Contents(snapshot: segment.snapshot, records: segment.records)
     if let torn = segment.torn { contents.torn = try setAside(torn, of: bytes, name(newest), names, storage) }
-    return (Journal(storage, segment, capacity: max(segmentBytes, bytes.count)), contents)
+    return (Journal(storage, segment, segmentBytes, capacity: bytes.count), contents)
   }
 
-  private init(_ storage: any JournalStorage, _ segment: Segment, capacity: Int) {
+  private init(_ storage: any JournalStorage, _ segment: Segment, _ segmentBytes: Int, capacity: Int) {
     self.storage = storage
+    self.segmentBytes = segmentBytes
     self.capacity = capacity
     header = segment.header
     end = segment.end
@@ -94,6 +97,7 @@ public struct Journal {
 
   private init(firstIn storage: any JournalStorage, _ segmentBytes: Int) throws(JournalError) {
     self.storage = storage
+    self.segmentBytes = segmentBytes
     capacity = segmentBytes
     header = SegmentHeader(number: 0, base: 0, snapshotCount: 0)
     (end, written, durable) = (0, 0, 0)
@@ -177,8 +181,10 @@ public struct Journal {
     var bytes = next.bytes
     for record in snapshot { bytes += RecordFrame(sequence: written, floor: written, record).bytes }
     let (name, temporary) = (Self.name(next.number), Self.name(next.number) + ".new")
+    // Far more than the snapshot, or the next one would be due at once.
+    let room = max(segmentBytes, 4 * bytes.count)
     do throws(FileFailure) {
-      try storage.create(temporary, byteCount: max(capacity, 2 * bytes.count))
+      try storage.create(temporary, byteCount: room)
       try storage.write(bytes, to: temporary, at: 0)
     } catch {
       try? storage.remove(temporary)
@@ -191,7 +197,7 @@ public struct Journal {
       try storage.rename(temporary, to: name)
       CrashPoint.reach("journal.snapshot.renamed")
     }
-    (header, end) = (next, bytes.count)
+    (header, end, capacity) = (next, bytes.count, room)
     if old > 0 { try? storage.remove(Self.name(old)) }
   }
 

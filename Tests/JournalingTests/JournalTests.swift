@@ -216,4 +216,12 @@ import Testing
     try journal.begin([Self.record(1)])
     #expect(storage.names() == ["journal-00000002.log"])
   }
+
+  @Test func aSnapshotThatIsLargeDoesNotMakeTheNextOneDue() throws {
+    let storage = MemoryStorage()
+    var (journal, _) = try Journal.open(storage, segmentBytes: 8192)
+    try journal.begin((1...400).map(Self.record))
+    #expect(!journal.isCompactionDue)
+    #expect(try !Journal.open(storage, segmentBytes: 8192).journal.isCompactionDue)
+  }
 }

@@ -14,8 +14,9 @@ actor JobDesk {
   private let hosts: [ModelHost]
   private let outputs: JobOutputs
   private let note: @Sendable (String) -> Void
-  /// By job.
-  private var tasks: [UInt64: Task<Void, Never>] = [:]
+  /// By job, with a number that tells a task from one before.
+  private var tasks: [UInt64: (number: Int, task: Task<Void, Never>)] = [:]
+  private var lastTask = 0
   private var deliveries = JobDeliveries()
 
   /// - Parameter models: the first is that of requests which name none.
@@ -35,13 +36,14 @@ actor JobDesk {
       switch order {
       case .message(let message): await take(message)
       case .work(let job): begin(job)
-      case .halt(let job): tasks.removeValue(forKey: job)?.cancel()
+      case .halt(let job): tasks[job]?.task.cancel()
       case .deliver(let job, let peer): deliver(job, to: peer)
       case .discard(let job): outputs.remove(job.id)
       }
     }
-    for task in tasks.values { task.cancel() }
-    for task in tasks.values { await task.value }
+    let open = tasks.values.map(\.task)
+    for task in open { task.cancel() }
+    for task in open { await task.value }
   }
 
   // MARK: - Clients
@@ -114,16 +116,28 @@ actor JobDesk {
   // MARK: - Rendering
 
   private func begin(_ job: LedgerJob) {
-    tasks[job.id] = Task {
-      do {
-        let outputs = try await make(job)
-        coordinator.tell(.rendered(job: job.id, outputs))
-      } catch is CancellationError {
-        // The coordinator knows, or stops.
-      } catch let error as JobError where error.reason == .cancelled {
-      } catch {
-        coordinator.tell(.failed(job: job.id, Self.refusal(of: error, unless: .internal)))
-      }
+    lastTask += 1
+    let number = lastTask
+    // Of a job that was requeued, the task before may not be at its end.
+    let previous = tasks[job.id]?.task
+    let task = Task {
+      await previous?.value
+      await render(job)
+      if tasks[job.id]?.number == number { tasks[job.id] = nil }
+    }
+    tasks[job.id] = (number, task)
+  }
+
+  private nonisolated func render(_ job: LedgerJob) async {
+    do {
+      try Task.checkCancellation()
+      coordinator.tell(.rendered(job: job.id, try await make(job)))
+    } catch is CancellationError {
+      // The coordinator knows, or stops.
+    } catch let error as JobError where error.reason == .cancelled {
+      // It stops.
+    } catch {
+      coordinator.tell(.failed(job: job.id, Self.refusal(of: error, unless: .internal)))
     }
   }
 

@@ -36,6 +36,7 @@ struct FaultRates {
   let waitsForWorkers: Bool
   let latency: Int64
   let crashBetweenEffects: Double
+  let crashWhileWriting: Double
   /// When each happens.
   let faults: [(time: Int64, fault: Fault)]
   /// Nothing goes wrong later.
@@ -50,6 +51,7 @@ struct FaultRates {
     waitsForWorkers = !random.chance(0.1)
     latency = random.milliseconds(1...30)
     crashBetweenEffects = random.chance(0.2) ? 0.003 : 0
+    crashWhileWriting = random.chance(0.2) ? 0.05 : 0
     end = random.milliseconds(5000...25000)
     let kinds = Fault.allCases.filter { _ in random.chance(0.4) }
     let count = kinds.isEmpty ? 0 : random.number(0...12)

@@ -70,7 +70,11 @@ extension Simulation {
 
   private func writeOn(_ journal: SimulatedJournal) {
     do {
-      if try journal.write() { push(.synchronised(life: life), after: random.milliseconds(1...50)) }
+      guard try journal.write() else { return }
+      push(.synchronised(life: life), after: random.milliseconds(1...50))
+      if now < rates.end, random.chance(rates.crashWhileWriting) {
+        push(.crash(life: life), after: random.milliseconds(0...50))
+      }
     } catch {
       log("the journal: \(error)")
       crashCoordinator()

@@ -234,6 +234,7 @@ final class Simulation {
     case .open(let job, let life): if life == self.life { open(job) }
     case .want(let job, let life): if life == self.life { want(job) }
     case .leave(let job, let life): if life == self.life { leave(job) }
+    case .crash(let life): if life == self.life { crashCoordinator() }
     case .restart: startCoordinator()
     case .synchronised(let life): if life == self.life { finishWriting() }
     case .ask(let job): ask(job)

@@ -25,6 +25,8 @@ enum SimulationEvent {
   case chunkAnswer(Message, line: Int, to: Int)
   /// Who looks after a worker's process tells that it has ended.
   case gone(Int)
+  /// The coordinator's process ends while its disk is busy.
+  case crash(life: UInt64)
   /// Somebody who looks after the coordinator's process starts it again.
   case restart
   /// What was written of the journal is forced to the disk.
