@@ -86,7 +86,8 @@ let package = Package(
     .testTarget(
       name: "RenderClusterTests",
       dependencies: [
-        "RenderCluster", "Messaging", "Rendering", "Transformers", "FeatureCaching", "Files", "Journaling", "StrictJSON",
+        "RenderCluster", "Messaging", "Rendering", "Transformers", "FeatureCaching", "Files", "Journaling",
+        "StrictJSON",
         "Tensors",
       ]),
     .testTarget(

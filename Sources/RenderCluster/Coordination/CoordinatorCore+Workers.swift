@@ -153,6 +153,10 @@ extension CoordinatorCore {
     let numbers = jobs.map(String.init).joined(separator: ", ")
     let text = "It was lost \(jobs.count) times in ten minutes, with the jobs \(numbers)."
     commit(.setAside(worker: worker, text: text))
+    noteSetAside(worker, text)
+  }
+
+  mutating func noteSetAside(_ worker: String, _ text: String) {
     emit(.note("The worker \(worker) is set aside: \(text) clusca workers readmit \(worker) lets it work again."))
   }
 

@@ -31,11 +31,19 @@ final class DurableCoordinator {
 
   func serves() async throws { try await process?.says("Serving") }
 
-  func startWorker() throws {
-    workers.append(
-      try RunningProgram(
-        "worker", "--coordinator", address, "--name", "w\(workers.count)", "-m", TinyModels.dev, "--threads", "1",
-        "--gflops", "10"))
+  func startWorker() throws { workers.append(try worker(workers.count)) }
+
+  /// Kills a worker and starts another under its name.
+  func replaceWorker(_ number: Int) throws {
+    workers[number].signal(SIGKILL)
+    _ = workers[number].end()
+    workers[number] = try worker(number)
+  }
+
+  private func worker(_ number: Int) throws -> RunningProgram {
+    try RunningProgram(
+      "worker", "--coordinator", address, "--name", "w\(number)", "-m", TinyModels.dev, "--threads", "1", "--gflops",
+      "10")
   }
 
   func kill() {

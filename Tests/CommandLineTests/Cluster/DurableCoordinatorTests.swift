@@ -66,7 +66,7 @@ import Testing
       try cluster.start(segmentBytes: 4096)
       try await cluster.serves()
       // Without a random number: it is where the client happens to be that differs.
-      try await Task.sleep(for: .milliseconds(60 + 37 * round % 200))
+      try await Task.sleep(for: .milliseconds(100 + 37 * round % 300))
       cluster.kill()
     }
     try cluster.start(segmentBytes: 4096)
@@ -77,7 +77,7 @@ import Testing
     #expect(Set(accepted).isSubset(of: known))
     // The last request may have been accepted without an answer.
     #expect(known.count <= accepted.count + 1)
-    #expect(accepted.count >= 20)
+    #expect(accepted.count >= 5)
   }
 
   @Test func everyAcceptedJobIsForcedToTheDisk() async throws {
@@ -163,6 +163,57 @@ import Testing
     #expect(outputs.sorted() == ["job-2.json", "job-2.png"])
     let table = try cluster.client("jobs").output
     #expect(table.hasPrefix("job  client") && table.contains("done"))
+  }
+
+  @Test func aPausedJobWithoutACacheGoesOnWithTheSameBits() async throws {
+    let cluster = try DurableCoordinator()
+    try cluster.start()
+    try cluster.startWorker()
+    let arguments = ["-p", "a cat", "--cache", "none", "--steps", "600"]
+    #expect(
+      try Program.run(
+        ["submit", "--coordinator", cluster.address] + TinyModels.small + arguments + ["--detach"]
+      ).output == "1\n")
+    for _ in 0..<3 {
+      try await Task.sleep(for: .milliseconds(100))
+      #expect(try cluster.client("jobs pause", "1").status == 0)
+      #expect(try cluster.client("jobs resume", "1").status == 0)
+    }
+    let fetched = try cluster.client("fetch", "1", "-o", "\(cluster.folder.path)/cat.png")
+    #expect(fetched.status == 0, "\(fetched.errors)")
+    #expect(
+      try cluster.pixels("cat.png") == DurableCoordinator.reference("-p", "a cat", "--cache", "none", "--steps", "600"))
+    #expect(try cluster.jobs("1").first?["attempts"]?.int ?? 0 > 1)
+  }
+
+  @Test func picturesAreTheSameWhateverIsKilled() async throws {
+    let cluster = try DurableCoordinator()
+    try cluster.start()
+    for _ in 0..<3 { try cluster.startWorker() }
+    let prompts = try cluster.folder.file("prompts.txt", (0..<8).map { "picture \($0)" }.joined(separator: "\n"))
+    var kills = 0
+    let outcome = try Program.run(
+      ["submit", "--coordinator", cluster.address] + TinyModels.small
+        + ["--steps", "250", "--prompts-file", prompts, "-o", "\(cluster.folder.path)/%d.png"]
+    ) { client in
+      while client.isRunning, kills < 40 {
+        usleep(350_000)
+        if kills % 4 == 3 {
+          cluster.kill()
+          try cluster.start()
+        } else {
+          try cluster.replaceWorker(kills % 3)
+        }
+        kills += 1
+      }
+    }
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    #expect(kills >= 4)
+    for index in 0..<8 {
+      #expect(
+        try cluster.pixels("\(index).png") == DurableCoordinator.reference("--steps", "250", "-p", "picture \(index)"))
+    }
+    #expect(try cluster.jobs("--state", "done").count == 8)
   }
 
   // MARK: - Folders
