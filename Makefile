@@ -11,10 +11,10 @@ export CLUSCA_PROMPT := $(value PROMPT)
 export CLUSCA_OUT := $(value OUT)
 
 .DEFAULT_GOAL := help
-.PHONY: help render test bench format messages packages
+.PHONY: help render test bench format messages packages train-flux train-dit evaluate-flux evaluate-dit
 
 help: ## shows this list
-	@awk -F ':[^#]*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo '  make render PROMPT="a red apple" [OUT=clusca.png] [ARGS="--seed 7 --steps 25"]'
 	@echo '  ARGS takes any options of clusca generate; see .build/release/clusca generate --help'
@@ -42,6 +42,19 @@ bench: packages ## measures caching and kernels, in a few minutes
 	swift run -c release clusca bench --prompts Tests/Benchmarks/prompts.txt --limit 4 --size 128x128 --cfg-scale 1 \
 	  --policies "clusca:interval=3;clusca:interval=5;taylorseer:interval=5,max_order=2" --out .build/bench
 	swift run -c release Benchmarks kernels --quick
+
+# Sources/Training/README.md says how their environment is set up.
+train-flux: ## trains the default FLUX in the background, or goes on
+	Sources/Training/background.sh start Training.train_flux $(ARGS)
+
+train-dit: ## trains the default DiT in the background, or goes on
+	Sources/Training/background.sh start Training.train_dit $(ARGS)
+
+evaluate-flux: ## says how often pictures of the training's FLUX show what is asked for
+	PYTHONPATH=Sources .training/venv/bin/python -m Training.evaluation --family flux $(ARGS)
+
+evaluate-dit: ## says how often pictures of the training's DiT show what is asked for
+	PYTHONPATH=Sources .training/venv/bin/python -m Training.evaluation --family dit $(ARGS)
 
 packages: ## installs the Debian packages that are missing when it may, else names them
 	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f '$${Status}\n' $$p 2>/dev/null | grep -q '^install ok' || echo $$p; done); \

@@ -126,7 +126,15 @@ def _loss(model: AutoencoderKL, crops: torch.Tensor, encoder_learns: bool, halve
 
 
 def train(data: Data, work_dir: Path, samples: int, log: Log) -> None:
-    """Trains encoder and decoder on `samples` crops and writes the folder `autoencoder`."""
+    """Trains encoder and decoder on `samples` crops and writes the folder `autoencoder`.
+
+    Once there are latents, or a restored model, the encoder stays as it is whatever the budget: transformers learned
+    what it makes.
+    """
+    state = load_checkpoint(work_dir / "autoencoder.pt")
+    restored = state is not None and "optimizer" not in state
+    if (work_dir / "autoencoder").exists() and (restored or any(work_dir.glob("latents-*"))):
+        return
     _train(data, work_dir, "autoencoder", samples, log, encoder_learns=True)
 
 

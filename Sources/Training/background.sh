@@ -1,8 +1,8 @@
 #!/bin/bash
-# Runs a training in the background at the lowest priority:
-#   background.sh start [module] [options]   start or go on (module: Training.train_flux)
+# Runs a training in the background at the lowest priority, or at the niceness $TRAINING_NICE (0 to 19):
+#   background.sh start [module] [options]   start or go on (module: Training.train_flux; also Training.train_dit)
 #   background.sh pause | resume             stop it for a while, as when something is timed; go on
-#   background.sh stop                       end it; the next start goes on from the last checkpoint
+#   background.sh stop                       end it with a checkpoint; the next start goes on from there
 #   background.sh status                     whether it runs, and the last lines of its log
 # The work directory is $TRAINING_DIR, or .training in the root of the repository.
 set -euo pipefail
@@ -19,12 +19,13 @@ start)
   module=${2:-Training.train_flux}
   mkdir -p "$work_dir"
   # nice alone has no effect across sessions where the kernel groups processes by session (autogroup).
-  # Threads that wait must not spin: other work shares these cores.
-  TRAINING_DIR=$work_dir PYTHONPATH=$sources PYTHONWARNINGS=ignore OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=1000 \
+  # Threads that wait must not spin: other work shares these cores. What is compiled is kept with the checkpoints.
+  TRAINING_NICE=${TRAINING_NICE:-19} TRAINING_DIR=$work_dir TORCHINDUCTOR_CACHE_DIR=$work_dir/compiled \
+    PYTHONPATH=$sources PYTHONWARNINGS=ignore OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=1000 \
     setsid bash -c '
       echo $$ > "$TRAINING_DIR/train.pid"
-      [[ -w /proc/self/autogroup ]] && echo 19 > /proc/self/autogroup
-      exec nice -n 19 "$TRAINING_DIR/venv/bin/python" -m "$@" --work-dir "$TRAINING_DIR"
+      [[ -w /proc/self/autogroup ]] && echo "$TRAINING_NICE" > /proc/self/autogroup
+      exec nice -n "$TRAINING_NICE" "$TRAINING_DIR/venv/bin/python" -m "$@" --work-dir "$TRAINING_DIR"
     ' bash "$module" "${@:3}" >> "$work_dir/train.out" 2>&1 < /dev/null &
   sleep 1
   echo "started (process group $(group)); log: $work_dir/log.jsonl"
@@ -33,7 +34,12 @@ pause) kill -STOP -- "-$(group)" && echo paused ;;
 resume) kill -CONT -- "-$(group)" && echo "goes on" ;;
 stop)
   kill -CONT -- "-$(group)"
-  kill -TERM -- "-$(group)" && echo stopped
+  kill -TERM -- "-$(group)"
+  for _ in $(seq 60); do
+    runs || { echo stopped; exit 0; }
+    sleep 0.5
+  done
+  echo "it still ends, with a checkpoint of its last step"
   ;;
 status)
   if runs; then ps -o pid=,stat=,etime=,time=,args= -g "$(group)" | cut -c1-120; else echo "it does not run"; fi

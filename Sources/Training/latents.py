@@ -28,11 +28,14 @@ class Latents:
         self.white = [number for number, scene in enumerate(self.scenes["single"]) if scene.background == "white"]
         self.tensors = {kind: _encode(data, work_dir, kind, scenes, size, log) for kind, scenes in self.scenes.items()}
 
-    def draw(self, rng: random.Random, compositions: float, mirrored: float) -> tuple[Scene, torch.Tensor]:
-        """A scene and its latents; the shares say how often it is a composition or a mirrored single object."""
+    def draw(
+        self, rng: random.Random, compositions: float, mirrored: float, white: float = 0.3
+    ) -> tuple[Scene, torch.Tensor]:
+        """A scene and its latents; the shares say how often it is a composition or a mirrored single object, and how many
+        of the other objects stand on white beyond those that do so by chance."""
         chance = rng.random()
         kind = "composition" if chance < compositions else "mirrored" if chance < compositions + mirrored else "single"
-        if kind == "single" and rng.random() < 0.3:
+        if kind == "single" and rng.random() < white:
             number = rng.choice(self.white)
         else:
             number = rng.randrange(len(self.scenes[kind]))

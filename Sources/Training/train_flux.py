@@ -15,7 +15,7 @@ from . import autoencoder, text_encoders
 from .data import Data
 from .export import export
 from .files import Log
-from .transformer import Stage, Trainer
+from .flux import FluxStage, FluxTrainer
 
 NOISE_64, NOISE_128 = (0.6, 1.2), (1.0, 1.2)  # more picture elements need more noise to hide the same forms
 
@@ -46,20 +46,20 @@ def main() -> None:
 
     # Large forms are learned at 64 pixels, where a sample costs a quarter. A short stretch at 128 pixels gives a
     # first model early; the long one gives the model that is released.
-    trainer = Trainer(work_dir)
+    trainer = FluxTrainer(work_dir, data, log)
 
     def flux(name: str, size: int, samples: int, **options) -> None:
-        stage = Stage(name, size, samples, noise=NOISE_64 if size == 64 else NOISE_128, **options)
-        trainer.train(stage, data, work_dir, log)
+        noise = NOISE_64 if size == 64 else NOISE_128
+        trainer.train(FluxStage(name=name, size=size, samples=samples, noise=noise, **options), log)
 
     flux("first-64", 64, arguments.first_64_samples, compositions_after=1.0, compiled=False)
     flux("first-128", 128, arguments.first_128_samples, compositions_after=1.0, compiled=False)
     if not (work_dir / "export" / "flux").exists():
-        export(work_dir, work_dir / "export" / "flux")
+        export("flux", work_dir, work_dir / "export" / "flux")
     flux("flux-64", 64, arguments.flux_64_samples, compositions_after=0.7, batch=64)
     autoencoder.refine_decoder(data, work_dir, arguments.decoder_samples, log)
     flux("flux-128", 128, arguments.flux_128_samples, compositions_after=0.0, decay_from=0.5)
-    export(work_dir, work_dir / "export" / "flux")
+    export("flux", work_dir, work_dir / "export" / "flux")
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ import Testing
 
   @Test func optionsThatAreNotBuiltAreRefused() throws {
     for (key, value) in [
-      ("prediction_type", "v_prediction"), ("beta_schedule", "squaredcos_cap_v2"), ("thresholding", true),
+      ("prediction_type", "sample"), ("beta_schedule", "squaredcos_cap_v2"), ("thresholding", true),
       ("timestep_spacing", "uneven"), ("trained_betas", [0.1]), ("rescale_betas_zero_snr", true),
     ] as [(String, JSONValue)] {
       let configuration = try Self.configuration((key, value))

@@ -19,6 +19,7 @@ public struct DDIM: DiscreteScheduler, Hashable {
   public struct Schedule: DenoisingSchedule, Hashable {
     /// Falling; the model takes them as they are.
     public let timesteps: [Int]
+    fileprivate let prediction: Prediction
     /// ᾱ at each step.
     fileprivate let signals: [Float]
     /// ᾱ behind each step.
@@ -33,13 +34,13 @@ public struct DDIM: DiscreteScheduler, Hashable {
 
     /// The latents after a step, and the picture as the model sees it at this step.
     ///
-    /// - Parameter predicted: the noise that the model sees in the latents, of the same shape.
+    /// - Parameter predicted: what the model gave, of the shape of the latents.
     public func advance(_ latents: inout Tensor, predicted: Tensor, step: Int) -> Tensor {
       let (now, next) = (signals[step], nextSignals[step])
-      let denoised = latents.combined(predicted) { x, noise in
-        (x - (1 - now).squareRoot() * noise) / now.squareRoot()
-      }
-      latents = denoised.combined(predicted) { picture, noise in
+      let (signal, rest) = (now.squareRoot(), (1 - now).squareRoot())
+      let denoised = prediction.picture(latents, predicted, signal: signal, noise: rest)
+      let noise = prediction.noise(latents, predicted, signal: signal, noise: rest)
+      latents = denoised.combined(noise) { picture, noise in
         next.squareRoot() * picture + (1 - next).squareRoot() * noise
       }
       return denoised
@@ -50,7 +51,7 @@ public struct DDIM: DiscreteScheduler, Hashable {
     let noise = training.noise
     let timesteps = training.run(steps: steps)
     return Schedule(
-      timesteps: timesteps, signals: timesteps.map { noise.remainingSignal[$0] },
+      timesteps: timesteps, prediction: noise.prediction, signals: timesteps.map { noise.remainingSignal[$0] },
       nextSignals: timesteps.map { timestep in
         let next = timestep - noise.timesteps / steps
         return next >= 0 ? noise.remainingSignal[next] : finalSignal

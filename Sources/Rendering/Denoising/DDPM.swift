@@ -34,6 +34,7 @@ public struct DDPM: DiscreteScheduler, Hashable {
   public struct Schedule: DenoisingSchedule, Hashable {
     /// Falling; the model takes them as they are.
     public let timesteps: [Int]
+    fileprivate let prediction: Prediction
     fileprivate let coefficients: [Coefficients]
 
     public var steps: Int { timesteps.count }
@@ -49,7 +50,7 @@ public struct DDPM: DiscreteScheduler, Hashable {
     let timesteps = training.run(steps: steps)
     let signals = timesteps.map { training.noise.remainingSignal[$0] }
     return Schedule(
-      timesteps: timesteps,
+      timesteps: timesteps, prediction: training.noise.prediction,
       coefficients: timesteps.indices.map { step in
         Coefficients(
           signal: signals[step], next: step + 1 < signals.count ? signals[step + 1] : 1,
@@ -98,7 +99,8 @@ public struct DDPM: DiscreteScheduler, Hashable {
     mutating func advance(_ latents: inout Tensor, predicted: Tensor) -> Tensor {
       precondition(step < schedule.steps, "the run has \(schedule.steps) steps")
       let factors = schedule.coefficients[step]
-      let denoised = latents.combined(predicted) { x, noise in (x - factors.noise * noise) / factors.signal }
+      let denoised = schedule.prediction.picture(
+        latents, predicted, signal: factors.signal, noise: factors.noise)
       latents = denoised.combined(latents) { picture, x in factors.picture * picture + factors.latents * x }
       if let deviation = factors.deviation {
         latents = latents.combined(noise.next()) { x, noise in x + deviation * noise }

@@ -28,13 +28,13 @@ public struct DPMSolverRun: DenoisingRun {
 
   /// Makes the next step.
   ///
-  /// - Parameter predicted: the noise that the model sees in the latents, of the same shape.
+  /// - Parameter predicted: what the model gave, of the shape of the latents.
   /// - Returns: the picture as the model sees it at this step.
   @discardableResult
   public mutating func advance(_ latents: inout Tensor, predicted: Tensor) -> Tensor {
     precondition(step < schedule.steps, "the run has \(schedule.steps) steps")
     let (now, next) = (Level(schedule.sigmas[step]), Level(schedule.sigmas[step + 1]))
-    let denoised = latents.combined(predicted) { x, noise in (x - now.sigma * noise) / now.alpha }
+    let denoised = solver.noise.prediction.picture(latents, predicted, signal: now.alpha, noise: now.sigma)
     let distance = next.lambda - now.lambda
     let (kept, moved) = (next.sigma / now.sigma, next.alpha * (expf(-distance) - 1))
     var result = latents.combined(denoised) { x, picture in kept * x - moved * picture }

@@ -5,6 +5,8 @@ import Tensors
 public struct TrainingNoise: Sendable, Hashable {
   /// ᾱ of every timestep, from nearly 1 to nearly 0 (`alphas_cumprod`).
   public let remainingSignal: [Float]
+  /// What the model learned to predict.
+  public let prediction: Prediction
 
   public var timesteps: Int { remainingSignal.count }
 
@@ -18,7 +20,7 @@ public struct TrainingNoise: Sendable, Hashable {
   public init(_ configuration: PartConfiguration) throws {
     try configuration.require("rescale_betas_zero_snr", false)
     try configuration.require("thresholding", false)
-    try configuration.require("prediction_type", "epsilon")
+    prediction = try Prediction(configuration)
     guard !configuration.contains("trained_betas") else {
       throw configuration.error("trained_betas", "is set, which is not supported")
     }
