@@ -2,7 +2,6 @@ import Messaging
 
 /// The life of jobs in the ledger, from their acceptance to their end.
 extension CoordinatorCore {
-  static let maximumJobsOfAClient = 10_000
   /// So many jobs of a model are prepared, their prompts encoded, while they wait for room in the stages.
   private static let preparedJobs = 16
   /// Of a job; whoever came first is told no more.
@@ -34,8 +33,9 @@ extension CoordinatorCore {
     guard !isDiskFull else {
       return refuse(.busy, "The coordinator's disk is full; it accepts jobs again when there is room.", asker)
     }
-    guard ledger.open.count(where: { ledger.job($0)?.client == client }) < Self.maximumJobsOfAClient else {
-      return refuse(.quota, "This client has \(Self.maximumJobsOfAClient) jobs already.", asker)
+    let most = Limits().jobsOfAClient
+    guard ledger.open.count(where: { ledger.job($0)?.client == client }) < most else {
+      return refuse(.quota, "This client has \(most) jobs already.", asker)
     }
     let job = LedgerJob(
       id: ledger.lastJob + 1, client: client, key: submission.key, request: submission.request, model: facts.model,

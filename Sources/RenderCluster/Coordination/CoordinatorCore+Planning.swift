@@ -7,9 +7,6 @@ extension CoordinatorCore {
   private static let worthwhileGain = 0.85
   /// Workers often join one after another: a pipeline that serves is not changed for each of them.
   private static let settlingMilliseconds: Int64 = 2_000
-  /// Of a link between workers, until one has been measured: 1 Gbit/s.
-  private static let assumedBytesPerSecond = 110e6
-
   /// Whether there should be another pipeline. As long as jobs are in the present one it stays; if there is a better one for
   /// those that wait, no more are let in.
   mutating func reviewPipeline() {
@@ -18,7 +15,7 @@ extension CoordinatorCore {
     if let pipeline, isEmpty, isToChange(pipeline) { releasePipeline() }
     guard let (job, plan) = nextPlan() else { return }
     guard let pipeline else { return assign(plan, job.facts) }
-    let serves = pipeline.model == job.facts.model && isRoom(for: [job], in: pipeline)
+    let serves = pipeline.model == job.facts.model && isRoom(for: [job], in: pipeline) && suits(job, pipeline)
     guard serves else {
       if isEmpty { assign(plan, job.facts) }
       return
@@ -33,13 +30,18 @@ extension CoordinatorCore {
 
   /// At the speeds that the workers have shown since the pipeline was planned.
   private func isWorthwhile(_ plan: StagePlan, in pipeline: Pipeline, _ facts: JobFacts) -> Bool {
-    let times = pipeline.plan.stages.map { stage in
+    slowestStage(of: plan, facts) <= slowestStage(of: pipeline.plan, facts) * Self.worthwhileGain
+  }
+
+  /// Seconds of a step, on the average of a run.
+  private func slowestStage(of plan: StagePlan, _ facts: JobFacts) -> Double {
+    let times = plan.stages.map { stage in
       guard let worker = index(of: stage.worker) else { return Double.infinity }
       let blocks = facts.blocks[stage.blocks]
       return capacity(workers[worker]).seconds(
-        operations: blocks.reduce(0) { $0 + $1.operations }, handingOver: blocks.last?.stateBytes ?? 0)
+        operations: blocks.reduce(0) { $0 + $1.meanOperations }, handingOver: blocks.last?.stateBytes ?? 0)
     }
-    return plan.interval <= (times.max() ?? 0) * Self.worthwhileGain
+    return times.max() ?? 0
   }
 
   /// The first job that workers can be found for, and how. Of the others it is noted why not: they do not hold up those
@@ -57,7 +59,7 @@ extension CoordinatorCore {
       }
       // Of jobs behind the first with a plan only those of other models can be impossible; they are looked at in their turn.
       guard next == nil else { break }
-      switch plan(for: job.facts, blamed: job.blamed) {
+      switch plan(for: job.facts, blamed: job.blamed, without: job.suspectWorker) {
       case .success(let plan): next = (job, plan)
       case .failure(let failure):
         impossible.append((job.facts, failure.description))
@@ -74,10 +76,15 @@ extension CoordinatorCore {
 
   /// The plan for a job of certain facts: there is room for the caches of all its samples.
   ///
-  /// - Parameter blamed: workers that were lost with the job; others are preferred, as they are to those that are lost often.
-  private func plan(for facts: JobFacts, blamed: [String] = []) -> Result<StagePlan, StagePlanFailure> {
+  /// - Parameters:
+  ///   - blamed: workers that were lost with the job; others are preferred, as they are to those that are lost often.
+  ///   - worker: is done without, if the others can.
+  func plan(
+    for facts: JobFacts, blamed: [String] = [], without worker: String? = nil
+  ) -> Result<StagePlan, StagePlanFailure> {
     let able = workers.filter {
-      !$0.isDraining && !isSetAside($0.name) && $0.holds(facts.model.digest, now: milliseconds)
+      !$0.isDraining && !isSetAside($0.name) && $0.hello.roles.contains(.stages)
+        && $0.holds(facts.model.digest, now: milliseconds)
     }
     guard !able.isEmpty else {
       return .failure(
@@ -86,9 +93,10 @@ extension CoordinatorCore {
             ? "There is no worker."
             : workers.allSatisfy { isSetAside($0.name) }
               ? "All workers are set aside; clusca workers readmit NAME lets them work again."
-              : "No worker has the model \(facts.modelName) (\(facts.model.digest.shortText))."))
+              : "No worker has the model \(facts.modelName) (\(facts.model.digest.shortText)); they have \(modelsHeld)."
+        ))
     }
-    let avoided = histories.filter { $0.isAvoided(now: milliseconds) }.map(\.name)
+    let avoided = histories.filter { $0.isAvoided(now: milliseconds) }.map(\.name) + [worker].compactMap { $0 }
     let good = able.filter { !avoided.contains($0.name) }
     let best = good.filter { !blamed.contains($0.name) }
     for some in [best, good] where !some.isEmpty && some.count < able.count {
@@ -110,10 +118,19 @@ extension CoordinatorCore {
     return result
   }
 
+  /// The digests of the models that the workers have, in their order.
+  private var modelsHeld: String {
+    var digests: [String] = []
+    for digest in workers.flatMap(\.hello.models).map(\.shortText) where !digests.contains(digest) {
+      digests.append(digest)
+    }
+    return digests.isEmpty ? "none" : digests.joined(separator: ", ")
+  }
+
   private func capacity(_ worker: WorkerRecord) -> WorkerCapacity {
     WorkerCapacity(
       name: worker.name, operationsPerSecond: worker.speed.operationsPerSecond,
-      memoryBytes: Int(clamping: worker.hello.memoryBytes), bytesPerSecond: Self.assumedBytesPerSecond)
+      memoryBytes: Int(clamping: worker.hello.memoryBytes), bytesPerSecond: worker.bytesPerSecond)
   }
 
   private mutating func note(obstacle text: String) {

@@ -40,7 +40,7 @@ extension CoordinatorCore {
     if !isInUse || isObstructed { needsReview = true }
   }
 
-  private func place(of key: SampleKey) -> (job: Int, sample: Int)? {
+  func place(of key: SampleKey) -> (job: Int, sample: Int)? {
     guard let job = index(of: key.job), let sample = jobs[job].samples.firstIndex(where: { $0.key == key }) else {
       return nil
     }
@@ -89,11 +89,11 @@ extension CoordinatorCore {
 
   mutating func close(_ key: SampleKey) {
     guard let (job, sample) = place(of: key) else { return }
-    closeStages(of: jobs[job].samples.remove(at: sample))
+    leavePipeline(jobs[job].samples.remove(at: sample))
   }
 
-  /// The stages let go of what they have of a sample.
-  private mutating func closeStages(of record: SampleRecord) {
+  /// The stages let go of a sample.
+  private mutating func leavePipeline(_ record: SampleRecord) {
     guard record.state != .outside, let pipeline else { return }
     let key = record.key
     emit(.forget(key, attempt: record.attempt))
@@ -109,7 +109,7 @@ extension CoordinatorCore {
     for job in jobs.indices where jobs[job].isAdmitted && isPaused(jobs[job]) {
       guard jobs[job].samples.allSatisfy({ $0.inFlight == nil }) else { continue }
       for sample in jobs[job].samples.indices where jobs[job].samples[sample].state != .outside {
-        closeStages(of: jobs[job].samples[sample])
+        leavePipeline(jobs[job].samples[sample])
         jobs[job].samples[sample].leave(keepsNothing: jobs[job].facts.keepsNothing)
       }
       jobs[job].isAdmitted = false
@@ -119,6 +119,17 @@ extension CoordinatorCore {
   }
 
   func isPaused(_ job: JobRecord) -> Bool { ledger.job(job.id)?.isPaused ?? false }
+
+  /// A job leaves the pipeline and enters it, or another one, anew: its steps are done again from the first.
+  mutating func restart(_ job: Int) {
+    for sample in jobs[job].samples.indices {
+      leavePipeline(jobs[job].samples[sample])
+      jobs[job].samples[sample].leave(keepsNothing: jobs[job].facts.keepsNothing)
+    }
+    jobs[job].isAdmitted = false
+    needsAdmission = true
+    needsReview = true
+  }
 
   // MARK: - Steps
 
@@ -191,24 +202,10 @@ extension CoordinatorCore {
     guard inFlight.step >= record.delivered else { return }
     jobs[job].samples[sample].delivered = inFlight.step + 1
     advance(job, inFlight.step + 1)
+    clearNumericFailure(job, record.key, inFlight.step)
     emit(
       .stepDone(
         record.key, step: UInt32(inFlight.step), signal: inFlight.signal, inFlight.labels,
         labels: Payload(inFlight.labelBytes)))
-  }
-
-  /// A worker could not load its blocks, or not compute a step.
-  mutating func take(_ failure: StageFailure, _ fence: Fence, _ worker: Int) {
-    guard let pipeline, pipeline.stage(of: workers[worker].name) == fence.stage else { return }
-    if fence.job == 0 {
-      if fence.attempt == pipeline.attempt { failed(toLoad: failure, worker) }
-      return
-    }
-    guard let (job, sample) = place(of: fence.sample), jobs[job].samples[sample].attempt == fence.attempt else {
-      return
-    }
-    // One sample of a job is of no use without the others.
-    let text = "The worker \(workers[worker].name) says: \(failure.text)"
-    end(jobs[job].id, JobEnding(.failed, reason: failure.reason, text: text))
   }
 }

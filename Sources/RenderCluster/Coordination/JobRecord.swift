@@ -26,6 +26,13 @@ struct JobRecord: Sendable, Equatable {
   var blamed: [String] = []
   /// Orders that a sample of it has done: the furthest ever, in this run of the coordinator or one before.
   var mark = 0
+  /// A step whose numbers were none.
+  var numericFailure: NumericFailure?
+  /// Tensors of it that did not arrive whole.
+  var lostTensors = 0
+
+  /// The worker whose numbers were none, until others have done the step.
+  var suspectWorker: String? { numericFailure.flatMap { $0.isCleared ? nil : $0.worker } }
 
   init(id: UInt64, facts: JobFacts) {
     self.id = id

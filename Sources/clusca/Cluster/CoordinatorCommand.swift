@@ -79,6 +79,9 @@ struct CoordinatorCommand: AsyncParsableCommand {
   @Flag(name: .shortAndLong, help: "Say nothing but errors.")
   var quiet = false
 
+  @Flag(help: "Print what is bounded in what comes from the network, and by how much, and end.")
+  var limits = false
+
   func validate() throws {
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads \(threads) is not a number from 1 to 1024")
@@ -90,6 +93,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    guard !limits else { return try StandardOutput.write(Limits().description) }
+    OpenFiles.makeRoom(connections: 4 * PeerDirectory.maximumPeers)
     if let threads { ThreadPool.shared.setThreads(threads) }
     let endpoints = try addresses()
     let isQuiet = quiet
@@ -113,7 +118,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
     note(
       "Serving \(models.map(\.name).joined(separator: ", ")); jobs are remembered in \(state), pictures go to \(outputs.folder)."
     )
-    let desk = JobDesk(coordinator, models, outputs: outputs, note: note)
+    let desk = try JobDesk(
+      coordinator, models, outputs: outputs, transport: insecurePlaintext ? "plaintext" : nil, note: note)
     let serving = Task { await desk.serve() }
     await withTaskCancellationHandler {
       await serving.value
@@ -123,6 +129,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
     if let trace, let chromeTrace {
       try AtomicFile.write(Array(chromeTrace.json.text().utf8), to: trace, ifExists: .overwrite, createFolders: true)
     }
+    if let failure = await coordinator.failure { throw failure }
     try Task.checkCancellation()
   }
 

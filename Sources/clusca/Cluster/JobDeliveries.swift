@@ -19,11 +19,11 @@ struct JobDeliveries {
   /// What was on its way to the same client from the same job is dropped.
   mutating func add(_ bytes: [UInt8], _ fence: Fence, to peer: Peer) {
     deliveries.removeAll { $0.fence.job == fence.job && $0.peer.isSame(as: peer) }
-    guard let plan = TensorPlan(.output, .uint8, shape: [bytes.count]) else { return }
+    guard let plan = TensorPlan(fileBytes: bytes.count) else { return }
     lastTransfer += 1
     deliveries.append(
       Delivery(
-        peer: peer, sender: TensorSender(transfer: lastTransfer, plan, Payload(bytes)), fence: fence,
+        peer: peer, sender: TensorSender(transfer: lastTransfer, plan, Payload(file: bytes, for: plan)), fence: fence,
         heard: MonotonicClock.milliseconds))
   }
 

@@ -13,21 +13,28 @@ actor JobDesk {
   private let models: [ServedModel]
   private let hosts: [ModelHost]
   private let outputs: JobOutputs
+  /// Pictures say so if nothing protected what they were made over.
+  private let transport: String?
   private let note: @Sendable (String) -> Void
   /// By job, with a number that tells a task from one before.
   private var tasks: [UInt64: (number: Int, task: Task<Void, Never>)] = [:]
   private var lastTask = 0
   private var deliveries = JobDeliveries()
 
-  /// - Parameter models: the first is that of requests which name none.
+  /// - Parameters:
+  ///   - models: the first is that of requests which name none.
+  ///   - transport: what pictures say about it.
+  /// - Throws: what is wrong with the system, which has no more threads.
   init(
-    _ coordinator: Coordinator, _ models: [ServedModel], outputs: JobOutputs, note: @escaping @Sendable (String) -> Void
-  ) {
+    _ coordinator: Coordinator, _ models: [ServedModel], outputs: JobOutputs, transport: String? = nil,
+    note: @escaping @Sendable (String) -> Void
+  ) throws {
     self.coordinator = coordinator
     self.models = models
     self.outputs = outputs
+    self.transport = transport
     self.note = note
-    hosts = models.map { _ in ModelHost() }
+    hosts = try models.map { try ModelHost($0) }
   }
 
   /// Serves until the coordinator stops or the task is cancelled.
@@ -72,7 +79,11 @@ actor JobDesk {
   private func status() async -> JSONObject {
     let usage = await coordinator.journalUsage
     return [
-      "models": .array(models.map { .string($0.name) }), "outputs": .string(outputs.folder),
+      "models": .array(models.map { .string($0.name) }),
+      "video_frames": .object(
+        models.reduce(into: [:]) { frames, served in
+          if served.model.framesPerLatent != nil { frames[served.name] = .integer(served.model.defaults.frames) }
+        }), "outputs": .string(outputs.folder),
       "journal": [
         "records": .integer(Int(clamping: usage.records)),
         "synchronisations": .integer(Int(clamping: usage.synchronisations)), "bytes": .integer(usage.bytes),
@@ -148,13 +159,15 @@ actor JobDesk {
       note("Job \(job.id) waits: the model \(job.model) is not served any more.")
       throw CancellationError()
     }
-    let (settings, model) = try request.resolved(models)
+    var (settings, model) = try request.resolved(models)
+    settings.transport = transport
     let start = ContinuousClock.now
     coordinator.tell(.progressed(job: job.id, .conditioning, 0))
-    let session = try await hosts[place].session(settings, model.model)
     let cluster = ClusterStages(
       coordinator: coordinator, digest: model.digest, modelName: model.name, picturesAtOnce: 1, job: job.id)
-    let maker = PictureMaker(model: model.model, count: 1, isQuiet: true, cluster: cluster)
+    let host = hosts[place]
+    let session = try await host.session(settings, model.model, cluster, job: job.id)
+    let maker = PictureMaker(model: model.model, count: 1, isQuiet: true, cluster: cluster, host: host)
     var latents: [SHA256.Digest] = []
     coordinator.tell(.progressed(job: job.id, .denoising, 0))
     let made = try await maker.make(settings, number: 1, session) { step, _ in
@@ -162,13 +175,14 @@ actor JobDesk {
       let isLast = step.index + 1 == settings.steps
       coordinator.tell(.progressed(job: job.id, isLast ? .decoding : .denoising, step.index + 1))
     }
-    let png = try PNG.encode(Picture(pixels: made.pixels), texts: settings.metadata.texts())
+    let png = try settings.sheet(of: made.pixels)
     let name = outputs.pictureName(job.id)
     var manifest = try RenderManifest(of: model.model, parts: [], isQuiet: true)
     manifest.pictures = [
       RenderManifest.Picture(
         file: name, settings: settings.json, hasMetadata: true, latents: latents,
-        pixels: SHA256.digest(of: made.pixels), png: SHA256.digest(of: png))
+        pixels: SHA256.digest(of: made.pixels),
+        png: try settings.pngDigest(of: made.pixels, hasMetadata: true))
     ]
     let report = PictureRunReport(
       path: name, settings: settings, summary: made.summary, denoising: made.denoising,

@@ -1,4 +1,5 @@
 import Files
+import Media
 import Messaging
 import RenderCluster
 import Rendering
@@ -8,7 +9,7 @@ import StrictJSON
 actor SubmittedPictures {
   struct Request: Sendable {
     let wish: Wish
-    let path: String
+    let destination: Destination
   }
 
   enum Wish: Sendable {
@@ -18,13 +19,10 @@ actor SubmittedPictures {
     case job(UInt64)
   }
 
-  struct Options: Sendable {
-    var force: Bool
-    var json: Bool
-    var quiet: Bool
-    var detach = false
-    /// Where the manifest of all pictures goes.
-    var manifest: String?
+  enum Destination: Sendable {
+    case known(PictureDestination)
+    /// As the number of frames will have it; of a pattern, or of the names that pictures and videos have if none is given.
+    case ofJob(UInt64, OutputPattern?)
   }
 
   private struct Open {
@@ -39,30 +37,32 @@ actor SubmittedPictures {
 
   private let client: CoordinatorClient
   private let requests: [Request]
-  private let options: Options
+  private let options: OutputOptions
+  private let isDetached: Bool
   private var open: [Open] = []
   private var inbox = PictureInbox()
   private var failure: (any Error)?
   /// That of all pictures so far.
   private var manifest: JSONObject?
 
-  init(_ client: CoordinatorClient, _ requests: [Request], _ options: Options) {
+  init(_ client: CoordinatorClient, _ requests: [Request], _ options: OutputOptions, isDetached: Bool) {
     self.client = client
     self.requests = requests
     self.options = options
+    self.isDetached = isDetached
   }
 
   /// - Throws: the first failure of a job, when all have ended.
   func run() async throws {
     for request in requests {
       let job = try await ask(for: request)
-      if options.detach {
+      if isDetached {
         try StandardOutput.write("\(job)")
       } else {
         open.append(Open(request: request, job: job))
       }
     }
-    guard !options.detach else { return }
+    guard !isDetached else { return }
     show()
     for await push in client.pushes {
       try Task.checkCancellation()
@@ -145,25 +145,42 @@ actor SubmittedPictures {
 
   private func write(_ png: [UInt8], _ index: Int) throws {
     let entry = open.remove(at: index)
-    let path = try FinishedPicture(png: png).write(
-      to: entry.request.path, ifExists: options.force ? .overwrite : .number)
+    let settings = entry.report["settings"] ?? .null
+    let picture = try ReceivedPicture(png: png, settings: settings)
+    let paths = try picture.write(to: destination(of: entry.request, settings), options)
     StandardError.clearProgress()
     var report = entry.report
-    note(report["manifest"]?.object, path)
+    try note(report["manifest"]?.object, paths[0], picture)
     report["manifest"] = nil
-    report["path"] = .string(path)
+    report["path"] = .string(paths[0])
+    if paths.count > 1 { report["paths"] = .array(paths.map { .string($0) }) }
     report["job"] = .integer(Int(clamping: entry.job))
-    try StandardOutput.write(options.json ? JSONValue.object(report).text() : path)
+    try StandardOutput.write(options.json ? JSONValue.object(report).text() : paths.joined(separator: "\n"))
     show()
   }
 
-  /// Adds a picture's part to the manifest, under the name that the picture has here.
-  private func note(_ part: JSONObject?, _ path: String) {
-    guard let part, var picture = part["pictures"]?.array?.first?.object else { return }
-    picture["file"] = .string(path.split(separator: "/").last.map(String.init) ?? path)
+  private func destination(of request: Request, _ settings: JSONValue) throws -> PictureDestination {
+    switch request.destination {
+    case .known(let destination): return destination
+    case .ofJob(let job, let pattern):
+      let frames = max(1, settings["frames"]?.int ?? 1)
+      return try PictureDestination(
+        pattern ?? OutputPattern(frames > 1 ? "job-%d.mp4" : "job-%d.png"), frames: frames, index: Int(clamping: job),
+        seed: settings["seed"]?.int.flatMap { UInt64(exactly: $0) } ?? 0)
+    }
+  }
+
+  /// Adds a picture's part to the manifest, as the picture is here.
+  private func note(_ part: JSONObject?, _ path: String, _ picture: ReceivedPicture) throws {
+    guard options.manifest != nil, let part, var entry = part["pictures"]?.array?.first?.object else { return }
+    entry["file"] = .string(path.split(separator: "/").last.map(String.init) ?? path)
+    if options.noMetadata {
+      entry["metadata"] = false
+      entry["png_sha256"] = .string(try picture.digestWithoutMetadata().description)
+    }
     let pictures = manifest?["pictures"]?.array ?? []
     manifest = manifest ?? part
-    manifest?["pictures"] = .array(pictures + [.object(picture)])
+    manifest?["pictures"] = .array(pictures + [.object(entry)])
   }
 
   private func show() {
@@ -177,12 +194,15 @@ actor SubmittedPictures {
 /// Takes pictures that come in chunks.
 private struct PictureInbox: ~Copyable {
   private var inbox = TensorInbox()
+  /// Of the files; what arrives may be filled up.
+  private var sizes: [UInt64: Int] = [:]
 
   /// Begins to take a job's picture; false if there cannot be one of that size.
   mutating func expect(job: UInt64, bytes: Int) -> Bool {
-    guard let plan = TensorPlan(.output, .uint8, shape: [bytes]) else { return false }
+    guard let plan = TensorPlan(fileBytes: bytes) else { return false }
     do {
       try inbox.expect(.init(plan, fence: Fence(job: job), sender: nil))
+      sizes[job] = bytes
       return true
     } catch {
       return error == .expectedAlready
@@ -195,7 +215,7 @@ private struct PictureInbox: ~Copyable {
   mutating func take(_ chunk: TensorChunk, _ payload: Payload, job: UInt64) -> (MessageBody?, [UInt8]?) {
     switch inbox.handle(chunk, payload, fence: Fence(job: job), from: nil) {
     case .acknowledge(let receipt): (.ack(receipt), nil)
-    case .complete(let arrival, let receipt): (.ack(receipt), arrival.payload.bytes)
+    case .complete(let arrival, let receipt): (.ack(receipt), Array(arrival.payload.bytes.prefix(sizes[job] ?? 0)))
     case .request(let request): (.resend(request), nil)
     case .giveUp, .refuse, .unexpected: (nil, nil)
     }

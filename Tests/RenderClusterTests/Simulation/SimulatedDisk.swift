@@ -31,6 +31,8 @@ final class SimulatedDisk: JournalStorage {
   var isFull = false
   /// The next file that is forced to the disk is not, and what it was forced for is lost.
   var failsNext = false
+  /// So it is with all files.
+  var failsAlways = false
   /// Failures are not told: a planted bug.
   var hidesFailures = false
 
@@ -54,7 +56,7 @@ final class SimulatedDisk: JournalStorage {
 
   func synchronise(_ name: String) throws(FileFailure) {
     guard let file = files[name] else { throw .noSuchFile }
-    guard !failsNext else {
+    guard !failsNext, !failsAlways else {
       failsNext = false
       files[name]?.pending = []
       if hidesFailures { return }
