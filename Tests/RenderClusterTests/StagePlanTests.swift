@@ -40,7 +40,7 @@ import Testing
     // Full steps are alike; at cached ones the first block takes as long as in full, and the others nothing.
     let blocks = (0..<6).map { block in
       BlockCost(
-        operations: 1000, meanOperations: block == 0 ? 1000 : 250, weightBytes: 1, cacheBytes: 1, stateBytes: 0)
+        operations: 1000, meanOperations: block == 0 ? 1000 : 200, weightBytes: 1, cacheBytes: 1, stateBytes: 0)
     }
     let workers = ["a", "b"].map {
       WorkerCapacity(name: $0, operationsPerSecond: 1000, memoryBytes: 1000, bytesPerSecond: 1e9)
