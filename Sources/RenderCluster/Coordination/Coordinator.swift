@@ -49,12 +49,7 @@ public actor Coordinator {
   private var jobs: [UInt64: RunningJob] = [:]
   private var samples: [SampleKey: RemoteSample] = [:]
   private var lastJob: UInt64 = 0
-  private let writer: JournalWriter?
-  private var held: HeldEffects
-  private var usage = Journal.Usage()
-  private var isSnapshotDue = false
-  private var isDiskLow = false
-  private var lastSpaceCheck: Int64 = 0
+  private var memory: CoordinatorMemory
   /// Why it has stopped by itself; nil if it has not.
   public private(set) var failure: (any Error)?
   private var report = TroubleReport()
@@ -68,7 +63,7 @@ public actor Coordinator {
   public static func start(_ configuration: CoordinatorConfiguration) async throws -> Coordinator {
     var configuration = configuration
     let (events, post) = AsyncStream.makeStream(of: Incoming.self)
-    let memory = try remember(&configuration, post)
+    let (memory, ledger) = try CoordinatorMemory.open(&configuration) { post.yield(.journal($0)) }
     let access = AccessControl(AllowList())
     let outputs = try await TensorServer.start(at: configuration.outputs, security: configuration.server(access)) {
       post.yield(.output($0))
@@ -76,38 +71,16 @@ public actor Coordinator {
     let server = ServerConfiguration(
       endpoints: configuration.endpoints, security: configuration.controlServer, tickMilliseconds: tickMilliseconds)
     let control = try await MessageServer.start(server) { event, _ in post.yield(.control(event)) }
-    let coordinator = Coordinator(configuration, memory, events, post, control, outputs, access)
+    let coordinator = Coordinator(configuration, memory, ledger, events, post, control, outputs, access)
     if let journal = configuration.journal { post.yield(.core(.began(filesUpTo: journal.filesUpTo))) }
     Task { await coordinator.serve() }
     return coordinator
   }
 
-  /// What the journal tells, and who writes it on.
-  private struct Memory {
-    var ledger = Ledger()
-    var writer: JournalWriter?
-    var sequence: UInt64 = 0
-  }
-
-  private static func remember(
-    _ configuration: inout CoordinatorConfiguration, _ post: AsyncStream<Incoming>.Continuation
-  ) throws -> Memory {
-    guard let settings = configuration.journal else { return Memory() }
-    let (journal, ledger) = try Ledger.read(settings.storage(), segmentBytes: settings.segmentBytes, configuration.note)
-    configuration.epoch = max(ledger.epoch + 1, configuration.epoch)
-    let sequence = journal.written
-    let failed = settings.failed
-    let writer = JournalWriter(journal) { event in
-      // At once, on the thread that writes: nothing else may be done before the process ends.
-      if case .failed(let error) = event { failed(error) }
-      post.yield(.journal(event))
-    }
-    return Memory(ledger: ledger, writer: writer, sequence: sequence)
-  }
-
   private init(
-    _ configuration: CoordinatorConfiguration, _ memory: Memory, _ events: AsyncStream<Incoming>,
-    _ post: AsyncStream<Incoming>.Continuation, _ control: MessageServer, _ outputs: TensorServer,
+    _ configuration: CoordinatorConfiguration, _ memory: CoordinatorMemory, _ ledger: Ledger,
+    _ events: AsyncStream<Incoming>, _ post: AsyncStream<Incoming>.Continuation, _ control: MessageServer,
+    _ outputs: TensorServer,
     _ access: AccessControl
   ) {
     self.configuration = configuration
@@ -117,14 +90,13 @@ public actor Coordinator {
     self.outputs = outputs
     outputAccess = access
     (orders, give) = AsyncStream.makeStream(of: Order.self)
-    writer = memory.writer
-    held = HeldEffects(hasJournal: memory.writer != nil, sequence: memory.sequence)
+    self.memory = memory
     let key: PublicKey? = if case .curve(let keys, _) = configuration.security { keys.publicKey } else { nil }
     let identity = CoordinatorIdentity(
       epoch: configuration.epoch, build: configuration.build, numerics: configuration.numerics,
       outputs: .init(address: outputs.endpoint.description, key: key),
       waitsForWorkers: configuration.waitsForWorkers)
-    core = CoordinatorCore(identity, planning: configuration.planning, ledger: memory.ledger)
+    core = CoordinatorCore(identity, planning: configuration.planning, ledger: ledger)
   }
 
   nonisolated func post(_ event: CoordinatorEvent) { incoming.yield(.core(event)) }
@@ -147,7 +119,7 @@ public actor Coordinator {
     for job in jobs.keys.sorted() { end(job, JobError(.cancelled, "The coordinator stops.")) }
     await failTasks()
     give.finish()
-    writer?.finish()
+    memory.finish()
     await disconnect()
     await control.stop()
     await outputs.stop()
@@ -162,7 +134,7 @@ public actor Coordinator {
   public nonisolated func tell(_ event: CoordinatorEvent) { post(event) }
 
   /// What the journal has done so far.
-  public var journalUsage: Journal.Usage { usage }
+  public var journalUsage: Journal.Usage { memory.usage }
 
   /// Tells for certain that a worker is gone, as who started its process may know.
   public nonisolated func workerIsGone(_ name: String) { post(.gone(worker: name)) }
@@ -349,15 +321,13 @@ public actor Coordinator {
   }
 
   private func apply(_ event: CoordinatorEvent) async {
-    let (records, atOnce) = held.take(core.handle(event, now: Clock.microseconds, date: Clock.date))
-    writer?.append(records)
-    for effect in atOnce { await perform(effect) }
+    for effect in memory.take(core.handle(event, now: Clock.microseconds, date: Clock.date)) { await perform(effect) }
     await release()
   }
 
   /// Does what waits for nothing any more.
   private func release() async {
-    while let effect = held.next() {
+    while let effect = memory.next() {
       CrashPoint.reach("effect.before")
       await perform(effect)
       CrashPoint.reach("effect.after")
@@ -365,31 +335,13 @@ public actor Coordinator {
   }
 
   private func take(_ event: JournalWriter.Event) async {
-    switch event {
-    case .durable(let sequence, let usage):
-      (held.durable, self.usage) = (sequence, usage)
-      await release()
-    case .compactionDue:
-      if !isSnapshotDue { writer?.compact(core.ledger.snapshot) }
-    case .noRoom:
-      isSnapshotDue = true
-      configuration.note("The disk has no room for another segment of the journal.")
-    case .failed:
-      // Effects that wait for it never come.
-      incoming.finish()
-    }
+    if let text = memory.take(event, core.ledger) { configuration.note(text) }
+    if case .failed = event { return incoming.finish() }
+    await release()
   }
 
-  /// Nothing is accepted while the disk is nearly full, or the journal has no room to grow.
   private func watchDisk() async {
-    guard let settings = configuration.journal, Clock.microseconds - lastSpaceCheck > 1_000_000 else { return }
-    lastSpaceCheck = Clock.microseconds
-    isDiskLow = settings.folders.contains { settings.space($0)?.isLow(wasLow: isDiskLow) ?? false }
-    if !isDiskLow, isSnapshotDue {
-      isSnapshotDue = false
-      writer?.compact(core.ledger.snapshot)
-    }
-    await apply(.disk(isFull: isDiskLow || isSnapshotDue))
+    if let isFull = memory.isDiskFull(now: Clock.microseconds, core.ledger) { await apply(.disk(isFull: isFull)) }
   }
 
   private func perform(_ effect: CoordinatorEffect) async {

@@ -52,8 +52,9 @@ struct JobRecord: Sendable, Equatable {
     isAdmitted
       && samples.contains { sample in
         if let step = sample.inFlight { return step.stages.contains(stage) }
-        // Before its first step, the stage may be opening it.
-        return sample.state != .outside && sample.position == 0
+        // Before the step that it begins with, the stage may be opening it.
+        if case .opening = sample.state { return true }
+        return sample.state == .open && sample.position == 0
       }
   }
 }
