@@ -31,18 +31,20 @@ import Testing
     }
   }
 
+  private func start(_ folder: Folder, _ world: World) async throws -> Coordinator {
+    let path = folder.path
+    return try await start(folder, world) { () throws(JournalError) in try FolderStorage("\(path)/state") }
+  }
+
   private func start(
-    _ folder: Folder, _ world: World,
-    storage: (@Sendable () throws(JournalError) -> any JournalStorage)? = nil
+    _ folder: Folder, _ world: World, storage: @escaping @Sendable () throws(JournalError) -> any JournalStorage
   ) async throws -> Coordinator {
     let path = folder.path
     var configuration = CoordinatorConfiguration(
       endpoints: [try Endpoint("ipc://\(path)/c")], outputs: try Endpoint("ipc://\(path)/o"), security: .plaintext,
       epoch: 5, build: TinyCluster.build, numerics: TinyCluster.numerics, note: { world.notes.add($0) })
     configuration.journal = .init(
-      folders: ["/somewhere"],
-      storage: storage ?? { () throws(JournalError) in try FolderStorage("\(path)/state") },
-      failed: { world.failures.add($0) })
+      folders: ["/somewhere"], storage: storage, failed: { world.failures.add($0) })
     configuration.journal?.space = { folder in
       #expect(folder == "/somewhere")
       return DiskSpace(available: world.isFull.withLock { $0 ? 4 : 6 }, total: 100)
