@@ -24,7 +24,8 @@ import Testing
   private final class World: Sendable {
     let notes = ListBox<String>()
     let failures = ListBox<JournalError>()
-    let isFull = Mutex(false)
+    /// Of 100 bytes.
+    let available = Mutex<UInt64>(50)
 
     func says(_ text: String) async throws {
       while !notes.values.contains(where: { $0.contains(text) }) { try await Task.sleep(for: .milliseconds(5)) }
@@ -47,7 +48,7 @@ import Testing
       folders: ["/somewhere"], storage: storage, failed: { world.failures.add($0) })
     configuration.journal?.space = { folder in
       #expect(folder == "/somewhere")
-      return DiskSpace(available: world.isFull.withLock { $0 ? 4 : 6 }, total: 100)
+      return DiskSpace(available: world.available.withLock { $0 }, total: 100)
     }
     return try await Coordinator.start(configuration)
   }
@@ -69,12 +70,14 @@ import Testing
   @Test func aDiskThatFillsIsNoticedAndSoIsItsRoom() async throws {
     let (folder, world) = (try Folder(), World())
     let coordinator = try await start(folder, world)
-    world.isFull.withLock { $0 = true }
+    world.available.withLock { $0 = 4 }
     try await world.says("The disk is full")
-    world.isFull.withLock { $0 = false }
-    // A little more room than before is not enough to begin again: see `DiskSpace`.
+    // A little more room than before is not enough to begin again.
+    world.available.withLock { $0 = 5 }
     try await Task.sleep(for: .milliseconds(1500))
     #expect(!world.notes.values.contains { $0.contains("room again") })
+    world.available.withLock { $0 = 7 }
+    try await world.says("room again")
     await coordinator.stop()
   }
 
@@ -82,6 +85,8 @@ import Testing
     let (folder, world) = (try Folder(), World())
     let coordinator = try await start(folder, world) { () throws(JournalError) in
       let disk = SimulatedDisk()
+      // From the first record on.
+      _ = try Journal.open(disk, segmentBytes: 4096)
       disk.failsAlways = true
       return disk
     }
