@@ -11,8 +11,9 @@ struct PrecisionDistance: AsyncParsableCommand {
     commandName: "precision",
     abstract: "Measures how far pictures in a fast precision lie from those in an exact one, and the time of both.",
     discussion: """
-      Each prompt is rendered in both precisions, float32 and bfloat16 unless told otherwise, without a cache and with ClusCa at N=5, at the model's own guidance. PSNR \
-      and SSIM are of the 8-bit pixels; the distance of the latents is the norm of the difference divided by the norm.
+      Each prompt is rendered in both precisions, float32 and bfloat16 unless told otherwise, without a cache and with \
+      ClusCa at N=5, at the model's own guidance. PSNR and SSIM are of the 8-bit pixels; the distance of the latents is \
+      the norm of the difference divided by the norm.
       """)
 
   @OptionGroup var inputs: PictureInputs
@@ -44,7 +45,8 @@ struct PrecisionDistance: AsyncParsableCommand {
     }
     Report.table([PrecisionResult.tableHeader] + results.map(\.tableRow))
     Report.json([
-      "benchmark": "precision", "baseline": .string(beside.rawValue), "dtype": .string(dtype.rawValue), "model": .string(inputs.model ?? "default"),
+      "benchmark": "precision", "baseline": .string(beside.rawValue), "dtype": .string(dtype.rawValue),
+      "model": .string(inputs.model ?? "default"),
       "family": .string(model.family), "prompts": .integer(texts.count), "steps": .integer(inputs.steps),
       "cfg_scale": .number(model.defaults.cfgScale), "width": .integer(requests[0].width),
       "height": .integer(requests[0].height), "machine": .object(Report.machine),
