@@ -48,8 +48,12 @@ extension RenderModel {
     guard cachedSteps > 0, policy.makeOutputForecast() == nil else { return costs }
     let cached = try cachedOperations(
       grid: grid, textTokens: textTokens, policy: policy, steps: steps, precision: precision)
+    var featureBytes = [Int](repeating: 0, count: costs.count)
+    for branch in cost(grid, textTokens: textTokens).branches {
+      featureBytes[branch.branch.block] += policy.byteCount(branch)
+    }
     for block in costs.indices {
-      let ofCachedStep = cached[block] + costs[block].cacheBytes * Self.operationsPerByte
+      let ofCachedStep = cached[block] + featureBytes[block] * Self.operationsPerByte
       costs[block].meanOperations =
         ((steps - cachedSteps) * costs[block].operations + cachedSteps * ofCachedStep) / steps
     }

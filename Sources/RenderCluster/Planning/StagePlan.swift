@@ -9,7 +9,7 @@ public struct BlockCost: Sendable, Hashable {
   public var meanOperations: Int
   /// What a stage holds more for having the block.
   public var weightBytes: Int
-  /// The features that are kept of one sample.
+  /// What is kept of one sample from step to step: features, and what modulates the block.
   public var cacheBytes: Int
   /// The hidden states that one sample hands over behind the block.
   public var stateBytes: Int
