@@ -1,8 +1,9 @@
 """The DiT: architecture, and training by velocity prediction on precomputed latents.
 
 The network is diffusers' DiTTransformer2DModel at a width of 192; its classes are the subjects. At timestep t it sees
-x_t = √ᾱ latents + √(1 - ᾱ) noise and learns the velocity √ᾱ noise - √(1 - ᾱ) latents (arXiv 2202.00512): at the noisy
-end, where a picture is decided, that is the picture itself, while the noise, which Meta's DiT learns, says least there.
+x_t = √ᾱ latents + √(1 - ᾱ) noise and learns the velocity √ᾱ noise - √(1 - ᾱ) latents (arXiv 2202.00512). At the
+noisy end, where a picture is decided, that is the picture itself; the noise, which Meta's DiT learns, is nearly what
+the model is given there, and says little.
 One label in ten is that of no class, for classifier-free guidance.
 
 Two things are as they are since diffusers' DiTPipeline is as it is. It takes label 1000 for no class, so the tables have
