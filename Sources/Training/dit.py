@@ -99,7 +99,7 @@ class DiTTrainer(Trainer):
         return DiTModel()
 
     def objective(self, stage: DiTStage, network: nn.Module) -> Callable[[int], torch.Tensor]:
-        latents = Latents(self.data, self.work_dir, stage.size, stage.variety_after < 1, self.log)
+        latents = Latents(self.data, self.work_dir, stage.size, self.log, mirrored=stage.variety_after < 1)
         self._set_positions(stage.size)
         return lambda seen: self._loss(network, stage, latents, seen)
 

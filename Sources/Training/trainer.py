@@ -92,8 +92,7 @@ class Trainer(abc.ABC):
         loss_of = self.objective(stage, torch.compile(transformer, dynamic=False) if stage.compiled else transformer)
         due, report = Timer(CHECKPOINT_SECONDS), Timer(60)
         running = since = None
-        stopped: list[int] = []
-        signal.signal(signal.SIGTERM, lambda number, _: stopped.append(number))
+        stopped = Termination()
         while seen < stage.samples:
             self._set_rate(stage, seen)
             value = self._step(loss_of, seen)
@@ -106,10 +105,11 @@ class Trainer(abc.ABC):
                 samples, seconds = seen - since[0], time.process_time() - since[1]
                 log(stage.name, samples=seen, loss=running, samples_per_cpu_second=samples / max(seconds, 1e-9))
                 since = (seen, time.process_time())
-            if due() or stopped:
+            if due() or stopped.asked:
                 self.save()
-            if stopped:
+            if stopped.asked:
                 raise SystemExit(128 + signal.SIGTERM)
+        stopped.obey()
         self.save()
         log(stage.name, samples=seen, loss=running, done=True)
 
@@ -136,6 +136,21 @@ class Trainer(abc.ABC):
         decay = min(AVERAGE_DECAY, samples / (samples + 640))
         pairs = [(self.average[name], value) for name, value in self.model.state_dict().items() if value.is_floating_point()]
         torch._foreach_lerp_([mean for mean, _ in pairs], [value for _, value in pairs], 1 - decay)
+
+
+class Termination:
+    """Remembers a SIGTERM in the place of ending at once, so that the process can end with a checkpoint."""
+
+    def __init__(self):
+        self.asked = False
+        self.before = signal.signal(signal.SIGTERM, self._ask)
+
+    def _ask(self, number: int, _) -> None:
+        self.asked = True
+
+    def obey(self) -> None:
+        """From now on the process ends at once again."""
+        signal.signal(signal.SIGTERM, self.before)
 
 
 def seeded(stage: str, seen: int) -> random.Random:

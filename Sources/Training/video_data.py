@@ -92,12 +92,6 @@ def paint(data: Data, clip: Clip) -> np.ndarray:
     return np.stack([_frame(picture, clip.background, clip.pose(frame)) for frame in range(FRAMES)])
 
 
-def paint_frame(data: Data, clip: Clip, frame: int) -> np.ndarray:
-    """One frame of a clip, [SIDE, SIDE, 3], uint8."""
-    picture = Image.fromarray(data.pictures[clip.emoji], "RGBA").convert("RGBa")
-    return _frame(picture, clip.background, clip.pose(frame))
-
-
 def _frame(picture: Image.Image, background: str, pose: Pose) -> np.ndarray:
     """A frame, drawn at twice its size and halved."""
     # From a pixel of the canvas back to one of the picture: around the emoji's centre, turned back and enlarged.
