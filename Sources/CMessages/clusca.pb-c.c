@@ -52,7 +52,7 @@ void   clusca__header__free_unpacked
   assert(message->base.descriptor == &clusca__header__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor clusca__header__field_descriptors[63] =
+static const ProtobufCFieldDescriptor clusca__header__field_descriptors[65] =
 {
   {
     "epoch",
@@ -810,6 +810,30 @@ static const ProtobufCFieldDescriptor clusca__header__field_descriptors[63] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "roles",
+    64,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Clusca__Header, roles),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bytes_per_second",
+    65,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Clusca__Header, bytes_per_second),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned clusca__header__field_indices_by_name[] = {
   20,   /* field[20] = acknowledged */
@@ -817,6 +841,7 @@ static const unsigned clusca__header__field_indices_by_name[] = {
   3,   /* field[3] = attempt */
   22,   /* field[22] = block */
   8,   /* field[8] = build */
+  64,   /* field[64] = bytes_per_second */
   24,   /* field[24] = cache_bytes */
   54,   /* field[54] = checksum */
   61,   /* field[61] = clock_microseconds */
@@ -855,6 +880,7 @@ static const unsigned clusca__header__field_indices_by_name[] = {
   56,   /* field[56] = request */
   23,   /* field[23] = resident_bytes */
   9,   /* field[9] = role */
+  63,   /* field[63] = roles */
   2,   /* field[2] = row */
   36,   /* field[36] = rows */
   38,   /* field[38] = seed */
@@ -879,7 +905,7 @@ static const unsigned clusca__header__field_indices_by_name[] = {
 static const ProtobufCIntRange clusca__header__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 63 }
+  { 0, 65 }
 };
 const ProtobufCMessageDescriptor clusca__header__descriptor =
 {
@@ -889,14 +915,14 @@ const ProtobufCMessageDescriptor clusca__header__descriptor =
   "Clusca__Header",
   "clusca",
   sizeof(Clusca__Header),
-  63,
+  65,
   clusca__header__field_descriptors,
   clusca__header__field_indices_by_name,
   1,  clusca__header__number_ranges,
   (ProtobufCMessageInit) clusca__header__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue clusca__kind__enum_values_by_number[25] =
+static const ProtobufCEnumValue clusca__kind__enum_values_by_number[27] =
 {
   { "KIND_NONE", "CLUSCA__KIND__KIND_NONE", 0 },
   { "KIND_HELLO", "CLUSCA__KIND__KIND_HELLO", 1 },
@@ -913,6 +939,8 @@ static const ProtobufCEnumValue clusca__kind__enum_values_by_number[25] =
   { "KIND_CLOSE_SAMPLE", "CLUSCA__KIND__KIND_CLOSE_SAMPLE", 21 },
   { "KIND_STEP_BEGIN", "CLUSCA__KIND__KIND_STEP_BEGIN", 22 },
   { "KIND_STEP_DONE", "CLUSCA__KIND__KIND_STEP_DONE", 23 },
+  { "KIND_TASK", "CLUSCA__KIND__KIND_TASK", 24 },
+  { "KIND_TASK_DONE", "CLUSCA__KIND__KIND_TASK_DONE", 25 },
   { "KIND_CHUNK", "CLUSCA__KIND__KIND_CHUNK", 30 },
   { "KIND_ACK", "CLUSCA__KIND__KIND_ACK", 31 },
   { "KIND_RESEND", "CLUSCA__KIND__KIND_RESEND", 32 },
@@ -925,20 +953,20 @@ static const ProtobufCEnumValue clusca__kind__enum_values_by_number[25] =
   { "KIND_DONE", "CLUSCA__KIND__KIND_DONE", 45 },
 };
 static const ProtobufCIntRange clusca__kind__value_ranges[] = {
-{0, 0},{10, 7},{20, 11},{30, 15},{40, 19},{0, 25}
+{0, 0},{10, 7},{20, 11},{30, 17},{40, 21},{0, 27}
 };
-static const ProtobufCEnumValueIndex clusca__kind__enum_values_by_name[25] =
+static const ProtobufCEnumValueIndex clusca__kind__enum_values_by_name[27] =
 {
-  { "KIND_ACCEPTED", 20 },
-  { "KIND_ACK", 16 },
+  { "KIND_ACCEPTED", 22 },
+  { "KIND_ACK", 18 },
   { "KIND_ASSIGN", 7 },
-  { "KIND_CANCEL", 22 },
-  { "KIND_CHUNK", 15 },
+  { "KIND_CANCEL", 24 },
+  { "KIND_CHUNK", 17 },
   { "KIND_CLOSE_SAMPLE", 12 },
-  { "KIND_CREDIT", 18 },
+  { "KIND_CREDIT", 20 },
   { "KIND_CURRENT", 6 },
-  { "KIND_DONE", 24 },
-  { "KIND_EVENT", 23 },
+  { "KIND_DONE", 26 },
+  { "KIND_EVENT", 25 },
   { "KIND_FAILED", 10 },
   { "KIND_HEARTBEAT", 4 },
   { "KIND_HELLO", 1 },
@@ -948,11 +976,13 @@ static const ProtobufCEnumValueIndex clusca__kind__enum_values_by_name[25] =
   { "KIND_RECEIVED", 5 },
   { "KIND_REFUSED", 3 },
   { "KIND_RELEASE", 8 },
-  { "KIND_RESEND", 17 },
-  { "KIND_STATUS", 21 },
+  { "KIND_RESEND", 19 },
+  { "KIND_STATUS", 23 },
   { "KIND_STEP_BEGIN", 13 },
   { "KIND_STEP_DONE", 14 },
-  { "KIND_SUBMIT", 19 },
+  { "KIND_SUBMIT", 21 },
+  { "KIND_TASK", 15 },
+  { "KIND_TASK_DONE", 16 },
   { "KIND_WELCOME", 2 },
 };
 const ProtobufCEnumDescriptor clusca__kind__descriptor =
@@ -962,9 +992,9 @@ const ProtobufCEnumDescriptor clusca__kind__descriptor =
   "Kind",
   "Clusca__Kind",
   "clusca",
-  25,
+  27,
   clusca__kind__enum_values_by_number,
-  25,
+  27,
   clusca__kind__enum_values_by_name,
   5,
   clusca__kind__value_ranges,
@@ -1130,7 +1160,7 @@ const ProtobufCEnumDescriptor clusca__step__descriptor =
   clusca__step__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue clusca__stream__enum_values_by_number[9] =
+static const ProtobufCEnumValue clusca__stream__enum_values_by_number[10] =
 {
   { "STREAM_NONE", "CLUSCA__STREAM__STREAM_NONE", 0 },
   { "STREAM_IMAGE", "CLUSCA__STREAM__STREAM_IMAGE", 1 },
@@ -1141,11 +1171,12 @@ static const ProtobufCEnumValue clusca__stream__enum_values_by_number[9] =
   { "STREAM_OUTPUT", "CLUSCA__STREAM__STREAM_OUTPUT", 6 },
   { "STREAM_STATE", "CLUSCA__STREAM__STREAM_STATE", 7 },
   { "STREAM_PROMPT", "CLUSCA__STREAM__STREAM_PROMPT", 8 },
+  { "STREAM_PROBE", "CLUSCA__STREAM__STREAM_PROBE", 9 },
 };
 static const ProtobufCIntRange clusca__stream__value_ranges[] = {
-{0, 0},{0, 9}
+{0, 0},{0, 10}
 };
-static const ProtobufCEnumValueIndex clusca__stream__enum_values_by_name[9] =
+static const ProtobufCEnumValueIndex clusca__stream__enum_values_by_name[10] =
 {
   { "STREAM_IMAGE", 1 },
   { "STREAM_JOINT", 3 },
@@ -1153,6 +1184,7 @@ static const ProtobufCEnumValueIndex clusca__stream__enum_values_by_name[9] =
   { "STREAM_NONE", 0 },
   { "STREAM_OUTPUT", 6 },
   { "STREAM_POOLED", 4 },
+  { "STREAM_PROBE", 9 },
   { "STREAM_PROMPT", 8 },
   { "STREAM_STATE", 7 },
   { "STREAM_TEXT", 2 },
@@ -1164,9 +1196,9 @@ const ProtobufCEnumDescriptor clusca__stream__descriptor =
   "Stream",
   "Clusca__Stream",
   "clusca",
-  9,
+  10,
   clusca__stream__enum_values_by_number,
-  9,
+  10,
   clusca__stream__enum_values_by_name,
   1,
   clusca__stream__value_ranges,

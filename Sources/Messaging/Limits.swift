@@ -10,6 +10,10 @@ public struct Limits: Sendable, Hashable {
   public var chunkBytes = 4 << 20
   /// Bytes of one frame; ZeroMQ cuts the connection of a peer that announces more.
   public var frameBytes = 4 << 20 + 64 << 10
+  /// Bytes of a prompt in a request, as UTF-8.
+  public var promptBytes = 8 << 10
+  /// Jobs of one client that have not ended.
+  public var jobsOfAClient = 10_000
   /// Bytes of a request, as JSON.
   public var requestBytes = 64 << 10
   /// Bytes of a sample's policy settings, as JSON.
@@ -28,8 +32,13 @@ public struct Limits: Sendable, Hashable {
   public var quarantineSeconds = 600
   /// Handshakes with an unlisted key a minute and address; those behind them are put off.
   public var unlistedHandshakes = 20
-  /// Connections to one address at once, whether or not they have passed the handshake, waiting to be accepted.
+  /// Connections to one server on which no message has come yet; of more, the oldest are cut.
+  public var silentConnections = 64
+  /// Connections that wait to be accepted.
   public var backlog = 64
+  /// Bytes that may come on one connection without a whole message: what ZeroMQ may hold of one peer. (Of a TCP connection;
+  /// whoever is let into an ipc folder is the same user.)
+  public var undeliveredBytes = 16 << 20
 
   public init() {}
 }
@@ -43,12 +52,12 @@ extension Limits: CustomStringConvertible {
     chunk             \(chunkBytes) bytes, \(windowBytes) bytes without acknowledgement
     tensor            rank \(TensorPlan.maximumRank), dimensions 1...\(TensorPlan.maximumDimension), \
     \(tensorBytes) bytes, \(inboxBytes) bytes at once
-    request           \(requestBytes) bytes
+    request           \(requestBytes) bytes, of which a prompt \(promptBytes); \(jobsOfAClient) jobs a client
     policy            \(policyBytes) bytes
     report, preview   \(reportBytes) bytes
     malformed         \(strikes) in \(strikeSeconds) s, then \(quarantineSeconds) s of silence
     unlisted keys     \(unlistedHandshakes) a minute and address
-    backlog           \(backlog) connections
+    connections       \(silentConnections) that say nothing, \(backlog) that wait, \(undeliveredBytes) bytes without a message
     """
   }
 }

@@ -9,10 +9,12 @@ final class TestServer: Sendable {
   var endpoint: Endpoint { server.endpoints[0] }
 
   init(
-    _ security: ServerSecurity, at endpoint: String = "tcp://127.0.0.1:0", limits: Limits = Limits()
+    _ security: ServerSecurity, at endpoint: String = "tcp://127.0.0.1:0", limits: Limits = Limits(),
+    _ change: (inout ServerConfiguration) -> Void = { _ in }
   ) async throws {
     let log = EventLog<ServerEvent>()
-    let configuration = ServerConfiguration(endpoints: [try Endpoint(endpoint)], security: security, limits: limits)
+    var configuration = ServerConfiguration(endpoints: [try Endpoint(endpoint)], security: security, limits: limits)
+    change(&configuration)
     server = try await MessageServer.start(configuration) { event, port in
       if case .message(let message, _, let peer) = event {
         switch message.body {
@@ -112,7 +114,7 @@ final class RawPeer: Sendable {
       let socket = try Socket(.dealer, in: context, settings: .control)
       if case .curve(let keys, let server) = security { try CurveSecurity.connect(socket, keys: keys, server: server) }
       let monitor = try SocketMonitor(socket, named: "raw", in: context)
-      thread.add(monitor.events) { if let event = try monitor.next() { events.add(event) } }
+      thread.add(monitor.events) { if let (event, _) = try monitor.next() { events.add(event) } }
       thread.add(socket) {
         if let message = try socket.receive(maximumParts: 9) { log.add(message.parts.map(\.payload.bytes)) }
       }

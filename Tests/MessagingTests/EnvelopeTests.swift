@@ -29,7 +29,9 @@ import Testing
   @Test func aPayloadOfAnotherLengthIsMalformed() throws {
     for (body, payload) in Samples.bodies {
       let header = codec.encode(Message(body))
-      let wrong = [.openSample, .submit, .event, .done, .status].contains(body.kind) ? 2 << 20 : payload + 1
+      let wrong =
+        [.openSample, .submit, .event, .done, .status, .task, .taskDone].contains(body.kind)
+        ? 2 << 20 : payload + 1
       #expect(throws: MalformedMessage.self) { try codec.decode(header, payloadBytes: wrong) }
     }
   }
@@ -52,9 +54,10 @@ import Testing
 
   @Test func whatIsNoFieldOfTheKindIsMalformed() {
     #expect(error(RawHeader(4).number(22, 1)) == nil)
-    // Of another kind, unknown, beyond 63, twice, in another layout, with a number that is too large.
+    // Of another kind, unknown, beyond 127, twice, in another layout, with a number that is too large.
     for header in [
       RawHeader(4).number(59, 1), RawHeader(4).number(63, 1), RawHeader(4).number(100, 1),
+      RawHeader(4).number(128, 1), RawHeader(4).number(1000, 1),
       RawHeader(4).number(0, 1), RawHeader(4).blob(22, [1]), RawHeader(4).number(23, 1 << 32),
       RawHeader(4).raw([0xB0, 0x01] + Array(repeating: 0xFF, count: 9) + [0x02]), RawHeader(4).raw([0xB3, 0x01]),
       RawHeader(4).raw([0xB4, 0x01]), RawHeader(4).raw([0xB6, 0x01]),

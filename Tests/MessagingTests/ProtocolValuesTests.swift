@@ -2,31 +2,8 @@ import Testing
 
 @testable import Messaging
 
-/// Fences, sequences, states, strikes and the directory of peers: values that are told the time.
+/// Sequences, strikes, connections and the directory of peers: values that are told the time.
 @Suite struct ProtocolValuesTests {
-  @Test func fencesTellTheCurrentFromTheLate() {
-    let held = Fence(epoch: 5, job: 7, row: 1, attempt: 3, stage: 2, step: 10)
-    func judge(_ change: (inout Fence) -> Void) -> Fence.Verdict {
-      var other = held
-      change(&other)
-      return held.judge(other)
-    }
-    #expect(judge { $0.sequence = 99 } == .current)
-    #expect(judge { $0.step = 11 } == .ahead)
-    #expect(judge { $0.step = 12 } == .stale)
-    #expect(judge { $0.step = 9 } == .stale)
-    #expect(judge { $0.attempt = 2 } == .stale)
-    #expect(judge { $0.attempt = 4 } == .unknown)
-    #expect(judge { $0.epoch = 4 } == .stale)
-    #expect(judge { $0.epoch = 6 } == .unknown)
-    #expect(judge { $0.job = 8 } == .stale)
-    #expect(judge { $0.row = 0 } == .stale)
-    #expect(judge { $0.stage = 1 } == .stale)
-    // An old coordinator's high attempt is no reason to believe it.
-    #expect(judge { ($0.epoch, $0.attempt) = (4, 100) } == .stale)
-    #expect(Fence(step: .max).judge(Fence(step: 0)) == .stale)
-  }
-
   @Test func numberedMessagesComeOnceAndInTheirOrder() {
     var inbox = OrderedInbox()
     var order: [UInt64] = []
@@ -53,26 +30,6 @@ import Testing
     #expect(outbox.overdue(now: 9000).map(\.payload) == [Payload([1])])
     outbox.drop { $0.fence.job == 3 }
     #expect(outbox.isEmpty)
-  }
-
-  @Test func statesExpectWhatTheTableSays() {
-    func expected(_ state: PeerState, _ role: Role) -> Set<MessageKind> {
-      Set(MessageKind.allCases.filter { state.expects($0, from: role) })
-    }
-    let always: Set<MessageKind> = [.heartbeat, .received, .refused, .current, .hello]
-    #expect(expected(.greeting, .worker) == [.hello])
-    #expect(expected(.admitted, .worker) == always)
-    #expect(expected(.assigned, .worker) == always.union([.ready, .failed]))
-    #expect(
-      expected(.ready, .worker) == always.union([.ready, .failed, .stepDone, .chunk, .ack, .resend, .credit]))
-    #expect(expected(.admitted, .client) == always.union([.submit, .status, .cancel]))
-    #expect(expected(.greeting, .client) == [.hello])
-    #expect(expected(.admitted, .observer) == [.hello, .heartbeat, .status])
-    for state in PeerState.allCases {
-      for kind: MessageKind in [.welcome, .assign, .release, .openSample, .closeSample, .stepBegin, .accepted, .done] {
-        for role in Role.allCases where role != .coordinator { #expect(!state.expects(kind, from: role)) }
-      }
-    }
   }
 
   @Test func threeMalformedMessagesInTenMinutesSilenceAPeerForTen() {
@@ -134,5 +91,40 @@ import Testing
     #expect(greet(peer("d", 4, role: .client), 60_001) == .admitted)
     #expect(find(1, 60_001) == nil)
     #expect(find(2, 60_001) != nil)
+  }
+
+  @Test func whoConnectsAndSaysNothingGivesWayToOthers() {
+    var connections = Connections(maximumSilent: 2, maximumBytes: 1000)
+    let anna = Connections.Sender(id: "a", name: "anna")
+    #expect(connections.began(5, now: 0) == nil)
+    connections.spoke(5, anna)
+    #expect(connections.began(6, now: 0) == nil)
+    #expect(connections.began(7, now: 0) == nil)
+    #expect(connections.began(8, now: 0) == Connections.Cut(descriptor: 6, sender: nil))
+    connections.ended(7)
+    #expect(connections.began(9, now: 0) == nil)
+    // A number that is used again is another connection.
+    #expect(connections.began(5, now: 0) == Connections.Cut(descriptor: 8, sender: nil))
+    #expect(connections.count == 2)
+  }
+
+  @Test func bytesWithoutAMessageAreCounted() {
+    var connections = Connections(maximumSilent: 9, maximumBytes: 100_000)
+    let anna = Connections.Sender(id: "a", name: "anna")
+    _ = connections.began(5, now: 0)
+    _ = connections.began(6, now: 0)
+    connections.spoke(5, anna)
+    func overdrawn(_ now: Int64, _ received: [Int32: UInt64]) -> [Connections.Cut] {
+      connections.overdrawn(now: now) { received[$0] }
+    }
+    #expect(overdrawn(100, [5: 90_000_000, 6: 90_000]) == [])
+    #expect(overdrawn(200, [5: 90_090_000, 6: 100_000]) == [])
+    // Signs of life go on for days.
+    #expect(overdrawn(86_400_000, [5: 92_000_000, 6: 3_000_000]) == [])
+    connections.spoke(5, anna)
+    #expect(overdrawn(86_400_100, [5: 93_000_000]) == [])
+    let cuts = overdrawn(86_400_200, [5: 93_200_000, 6: 900_000_000])
+    #expect(cuts == [Connections.Cut(descriptor: 5, sender: anna), Connections.Cut(descriptor: 6, sender: nil)])
+    #expect(connections.count == 0)
   }
 }

@@ -17,7 +17,7 @@ enum Samples {
         Hello(
           build: "0.2.0 abcdef", role: .worker, name: "w-1.rack_2", incarnation: 1 << 60, numerics: digest, threads: 64,
           memoryBytes: 1 << 38, models: Array(repeating: digest, count: 32), address: "tcp://10.0.0.7:5000",
-          operationsPerSecond: 1 << 42)), 0
+          operationsPerSecond: 1 << 42, roles: [.stages, .decode], bytesPerSecond: 1 << 36)), 0
     ),
     (.welcome(Welcome(build: "0.2.0", leaseMilliseconds: 15_000)), 0),
     (.refused(Refusal(.malformed, "Field 63 is unknown — Ω", offset: 17, acknowledged: 4)), 0),
@@ -58,6 +58,19 @@ enum Samples {
         StepReport(microseconds: 123_456, clockMicroseconds: 1 << 51, labels: [.init(.joint, tokens: 1, clusters: 1)])),
       2
     ),
+    (
+      .task(
+        TaskOrder(
+          .encode(textTokens: 512), model: digest, precision: .bfloat16,
+          destination: .init(address: "tcp://10.0.0.1:5001", key: key))), 70
+    ),
+    (
+      .task(
+        TaskOrder(
+          .decode(frames: 33, rows: 45, columns: 80), model: digest, precision: .float32,
+          destination: .init(address: "ipc:///run/outputs", key: nil))), 20
+    ),
+    (.taskDone(TaskReport(microseconds: 77)), 40),
     (.chunk(TensorChunk(transfer: 8, plan: plan, offset: 0, checksum: 0xDEAD_BEEF_0BAD_F00D)), 60),
     (.ack(ChunkReceipt(transfer: 8, offset: 4 << 20, window: 16 << 20)), 0),
     (.resend(ChunkRequest(transfer: 8, offset: 4 << 20)), 0),

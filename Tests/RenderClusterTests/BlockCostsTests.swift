@@ -54,6 +54,20 @@ import Transformers
     #expect(costs.allSatisfy { $0.operations > 0 && $0.weightBytes > 0 && $0.cacheBytes > 0 })
   }
 
+  @Test func theMeanOfARunLiesBetweenItsFullAndItsCachedSteps() throws {
+    let model = try Self.model("flux-dev-tiny")
+    let grid = model.grid(width: 64, height: 64, frames: 1)
+    func costs(_ cache: CacheSettings) throws -> [BlockCost] {
+      try model.blockCosts(grid: grid, textTokens: 16, policy: cache.policy, steps: 20, precision: .float32)
+    }
+    let uncached = try costs(CacheSettings.flux.using(.none))
+    #expect(uncached.allSatisfy { $0.meanOperations == $0.operations })
+    let cached = try costs(CacheSettings.flux.using(.fora))
+    // 3 full steps at the beginning, then one in 5.
+    #expect(zip(cached, uncached).allSatisfy { $0.operations == $1.operations })
+    #expect(cached.allSatisfy { $0.meanOperations > $0.operations / 4 && $0.meanOperations < $0.operations * 3 / 4 })
+  }
+
   @Test func whatIsHandedOverIsHiddenStatesAndAtTheEndTheOutput() throws {
     let model = try Self.model("flux-dev-tiny")
     let grid = TokenGrid(rows: 4, columns: 6)

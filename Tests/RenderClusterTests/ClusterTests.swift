@@ -11,7 +11,7 @@ import Testing
   func anyNumberOfWorkersGivesTheSameLatents(_ family: TinyModel.Family) async throws {
     let model = try TinyModel(family)
     let blocks = try model.blockCount
-    for cuts in [[], [1], [blocks / 2], [1, blocks - 1]] {
+    for cuts in [[], [1], [blocks / 2], [1, blocks - 1]] + Self.cutsIntoFour(blocks) {
       let cluster = try await TinyCluster(model, cuts: cuts)
       for worker in 0...cuts.count { try cluster.start("w\(worker)") }
       try await cluster.workersAreHere(cuts.count + 1)
@@ -24,6 +24,33 @@ import Testing
         }
       }
       await cluster.stop()
+    }
+  }
+
+  /// The first blocks of the second, third and fourth stage, in every way.
+  static func cutsIntoFour(_ blocks: Int) -> [[Int]] {
+    (1..<blocks).flatMap { first in
+      (first + 1..<max(blocks, first + 1)).flatMap { second in
+        (second + 1..<max(blocks, second + 1)).map { [first, second, $0] }
+      }
+    }
+  }
+
+  @Test(arguments: [TinyModel.Family.flux, .dit, .hunyuanVideo])
+  func everyCutIntoFourStagesInOneProcessGivesTheSameLatents(_ family: TinyModel.Family) async throws {
+    let model = try TinyModel(family)
+    let cuts = Self.cutsIntoFour(try model.blockCount)
+    #expect(!cuts.isEmpty)
+    for cache in TinyModel.caches(family) {
+      for isGuided in [false, true] {
+        let task = TinyModel.Task(cache: cache, isGuided: isGuided)
+        let whole = try await model.latents(task)
+        for cut in cuts {
+          #expect(
+            try await model.latents(task, cuts: cut) == whole,
+            "\(cache.method), stages begin at \(cut), guided: \(isGuided)")
+        }
+      }
     }
   }
 

@@ -80,8 +80,8 @@ import Testing
     core.join("w0")
     core.submit(1, TestedCore.facts(rows: 2))
     let attempt = core.sample(SampleKey(job: 1, row: 0))?.attempt ?? 0
-    core.post(.failed(StageFailure(.numeric, "no numbers")), Fence(job: 1, attempt: attempt), from: "w0")
-    #expect(core.endings[1]?.map(\.reason) == [.numeric])
+    core.post(.failed(StageFailure(.request, "no such grid")), Fence(job: 1, attempt: attempt), from: "w0")
+    #expect(core.endings[1]?.map(\.reason) == [.request])
     let count = core.effects.count
     core.happens(.closed(SampleKey(job: 1, row: 0)))
     core.happens(.finished(job: 1))

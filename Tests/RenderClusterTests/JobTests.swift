@@ -42,15 +42,37 @@ import Testing
     await cluster.stop()
   }
 
-  @Test func numbersThatAreNoneEndTheJobWithTheWorkerThatFoundThem() async throws {
+  @Test func numbersThatAreNoneTwiceEndTheJobWithStepAndBlock() async throws {
     let model = try TinyModel(.flux)
-    let cluster = try await TinyCluster(model)
-    try cluster.start("w0")
+    let cluster = try await TinyCluster(model, cuts: [])
+    for name in ["w0", "w1"] { try cluster.start(name) }
+    try await cluster.workersAreHere(2)
     var task = TinyModel.Task(cache: TinyModel.caches(.flux)[0])
     task.latentScale = .infinity
     let error = await #expect(throws: JobError.self) { try await cluster.latents(task) }
     #expect(error?.reason == .numeric)
-    #expect(error?.description.contains("w0") == true)
+    #expect(
+      error?.description.hasPrefix("Twice the same: at step 1, block 0, the worker w1 says: block 0 gave") == true)
+    #expect(error?.description.contains("So said the worker w0 at block 0") == true)
+    await cluster.stop()
+  }
+
+  @Test func aWorkerWhoseNumbersAreNoneIsDoneWithout() async throws {
+    let model = try TinyModel(.flux)
+    let cluster = try await TinyCluster(model, cuts: [2])
+    // Blocks with a number that is none among their weights.
+    try cluster.start("w0") { configuration in
+      let digest = configuration.models[0].digest
+      configuration.models = [
+        WorkerModel(digest: digest, name: "tiny") { precision, blocks in try model.damagedTransformer(blocks) }
+      ]
+    }
+    for name in ["w1", "w2"] { try cluster.start(name) }
+    try await cluster.workersAreHere(3)
+    let task = TinyModel.Task(cache: TinyModel.caches(.flux)[3], isGuided: true)
+    #expect(try await cluster.latents(task) == model.latents(task))
+    #expect(cluster.told.contains { $0.contains("is done once more: at step 1, block 1, the worker w0 says") })
+    #expect(cluster.told.contains { $0.contains("good without the worker w0, which may be broken") })
     await cluster.stop()
   }
 

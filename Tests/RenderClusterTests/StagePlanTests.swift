@@ -36,6 +36,21 @@ import Testing
     #expect(abs(plan.interval - 3.000001) < 1e-9 && abs(plan.latency - 12.000004) < 1e-9)
   }
 
+  @Test func cachedStepsCountLikeFullOnes() throws {
+    // Full steps are alike; at cached ones the first block takes as long as in full, and the others nothing.
+    let blocks = (0..<6).map { block in
+      BlockCost(
+        operations: 1000, meanOperations: block == 0 ? 1000 : 200, weightBytes: 1, cacheBytes: 1, stateBytes: 0)
+    }
+    let workers = ["a", "b"].map {
+      WorkerCapacity(name: $0, operationsPerSecond: 1000, memoryBytes: 1000, bytesPerSecond: 1e9)
+    }
+    let plan = try StagePlanner.plan(blocks: blocks, workers: workers, samplesInFlight: 2, activationBytes: 0)
+    #expect(plan.stages.map(\.blocks) == [0..<1, 1..<6])
+    // What is said of full steps stays what they take.
+    #expect(plan.stages.map(\.seconds) == [1, 5])
+  }
+
   @Test func aWorkerTwiceAsFastGetsTwiceTheBlocks() throws {
     let plan = try plan(Self.blocks(9), [Self.worker("a"), Self.worker("b", speed: 2e6)])
     #expect(plan.stages.first { $0.worker == "b" }?.blocks.count == 6)

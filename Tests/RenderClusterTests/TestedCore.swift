@@ -28,12 +28,13 @@ struct TestedCore {
 
   /// Of blocks that weigh 100 bytes each and keep 10 of a sample.
   static func facts(
-    rows: Int = 1, blocks: Int = 4, model: Digest = model, operations: Int = 10_000
+    rows: Int = 1, blocks: Int = 4, model: Digest = model, operations: Int = 10_000, stateBytes: Int = 8
   ) -> JobFacts {
     JobFacts(
       model: ModelKey(digest: model, precision: .float32), modelName: "model", rows: rows, steps: 8,
       blocks: Array(
-        repeating: BlockCost(operations: operations, weightBytes: 100, cacheBytes: 10, stateBytes: 8), count: blocks),
+        repeating: BlockCost(operations: operations, weightBytes: 100, cacheBytes: 10, stateBytes: stateBytes),
+        count: blocks),
       activationBytes: 0)
   }
 

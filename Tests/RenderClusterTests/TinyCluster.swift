@@ -82,6 +82,7 @@ final class TinyCluster: Sendable {
   /// Starts a worker.
   func start(_ name: String, _ change: (inout WorkerConfiguration) -> Void = { _ in }) throws {
     var configuration = try configuration(name)
+    configuration.bytesPerSecond = 1e9
     change(&configuration)
     let worker = Worker(configuration)
     let task = Task { try await worker.run() }
@@ -196,6 +197,29 @@ struct TinyModel: Sendable {
     try model.loadTransformer(.float32, blocks: blocks)
   }
 
+  /// Some blocks of a FLUX whose second one has weights that are no numbers.
+  func damagedTransformer(_ blocks: BlockRange) throws -> any DiffusionTransformer {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "damaged-\(UInt32.random(in: 0...UInt32.max))")
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try FileManager.default.copyItem(at: URL(filePath: model.path), to: folder)
+    let path = folder.appending(path: "transformer").path(percentEncoded: false)
+    let store = try TensorStore(folder: path)
+    let tensors = try store.names.map { name in
+      let tensor = try store.tensor(name)
+      guard name == "transformer_blocks.1.ff.net.2.weight" else { return tensor }
+      let values = [Float](repeating: .nan, count: tensor.shape.reduce(1, *))
+      return try StoredTensor(name: name, shape: tensor.shape, values: values)
+    }
+    let file = "\(path)/diffusion_pytorch_model.safetensors"
+    try SafetensorsWriter.write(tensors, to: file + ".new")
+    for name in try FileManager.default.contentsOfDirectory(atPath: path) where name.contains(".safetensors") {
+      if !name.hasSuffix(".new") { try FileManager.default.removeItem(atPath: "\(path)/\(name)") }
+    }
+    try FileManager.default.moveItem(atPath: file + ".new", toPath: file)
+    let damaged = try RenderModels.open(.folder(folder.path(percentEncoded: false)))
+    return try damaged.loadTransformer(.float32, blocks: blocks)
+  }
+
   var blockCount: Int { get throws { try transformer(nil).blockCount } }
 
   private var grid: TokenGrid {
@@ -250,17 +274,20 @@ struct TinyModel: Sendable {
   /// The kinds of the steps.
   func kinds(_ task: Task) async throws -> [StepKind] {
     var kinds: [StepKind] = []
-    for try await step in Denoiser(try denoising(task), over: LocalTransport([Stage(try transformer(nil))])) {
+    for try await step in Denoiser(try denoising(task), over: LocalTransport([try Stage(transformer(nil))])) {
       kinds.append(step.kind)
     }
     return kinds
   }
 
-  /// The latents after each step, computed in one piece in this process.
-  func latents(_ task: Task) async throws -> [Tensor] {
-    let transport = LocalTransport([Stage(try transformer(nil))])
+  /// The latents after each step, computed in this process.
+  ///
+  /// - Parameter cuts: the first block of each stage but the first.
+  func latents(_ task: Task, cuts: [Int] = []) async throws -> [Tensor] {
+    let bounds = [0] + cuts + [try blockCount]
+    let stages = try zip(bounds, bounds.dropFirst()).map { try Stage(transformer($0..<$1)) }
     var latents: [Tensor] = []
-    for try await step in Denoiser(try denoising(task), over: transport) { latents.append(step.latents) }
+    for try await step in Denoiser(try denoising(task), over: LocalTransport(stages)) { latents.append(step.latents) }
     return latents
   }
 

@@ -79,7 +79,7 @@ import Transformers
     ]
     for (model, task) in runs {
       #expect(task.latents.columns == model.latentChannels)
-      for try await step in Denoiser(task, over: LocalTransport([Stage(model)])) {
+      for try await step in Denoiser(task, over: LocalTransport([try Stage(model)])) {
         #expect(step.output.columns == model.outputChannels)
       }
     }

@@ -27,7 +27,7 @@ struct TinyDiT {
     let bounds = [0] + cuts + [configuration.blockCount]
     return LocalTransport(
       try zip(bounds, bounds.dropFirst()).map { lower, upper in
-        Stage(try DiTTransformer(configuration, parameters, blocks: lower..<upper))
+        try Stage(DiTTransformer(configuration, parameters, blocks: lower..<upper))
       })
   }
 

@@ -26,7 +26,7 @@ struct TinyFlux {
     let bounds = [0] + cuts + [configuration.blockCount]
     return LocalTransport(
       try zip(bounds, bounds.dropFirst()).map { lower, upper in
-        Stage(try transformer(lower..<upper))
+        try Stage(transformer(lower..<upper))
       })
   }
 

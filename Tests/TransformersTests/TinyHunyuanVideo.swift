@@ -22,7 +22,7 @@ struct TinyHunyuanVideo {
     let bounds = [0] + cuts + [configuration.blockCount]
     return LocalTransport(
       try zip(bounds, bounds.dropFirst()).map { lower, upper in
-        Stage(try HunyuanVideoTransformer(configuration, parameters, blocks: lower..<upper))
+        try Stage(HunyuanVideoTransformer(configuration, parameters, blocks: lower..<upper))
       })
   }
 

@@ -26,7 +26,7 @@ typedef struct Clusca__Header Clusca__Header;
 typedef enum _Clusca__Kind {
   CLUSCA__KIND__KIND_NONE = 0,
   /*
-   * [protocol build role name incarnation numerics threads memory_bytes models address operations_per_second]
+   * [protocol build role name incarnation numerics threads memory_bytes models address operations_per_second roles bytes_per_second]
    */
   CLUSCA__KIND__KIND_HELLO = 1,
   /*
@@ -81,6 +81,14 @@ typedef enum _Clusca__Kind {
    * [microseconds clock_microseconds signal label_*] + labels
    */
   CLUSCA__KIND__KIND_STEP_DONE = 23,
+  /*
+   * [phase model precision next_address next_key text_tokens frames rows columns] + JSON
+   */
+  CLUSCA__KIND__KIND_TASK = 24,
+  /*
+   * [microseconds] + JSON
+   */
+  CLUSCA__KIND__KIND_TASK_DONE = 25,
   /*
    * [transfer stream dtype dims offset total_bytes checksum] + bytes
    */
@@ -260,7 +268,11 @@ typedef enum _Clusca__Stream {
   /*
    * the encoded prompt, behind openSample
    */
-  CLUSCA__STREAM__STREAM_PROMPT = 8
+  CLUSCA__STREAM__STREAM_PROMPT = 8,
+  /*
+   * nothing: the time that it takes is that of the link
+   */
+  CLUSCA__STREAM__STREAM_PROBE = 9
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(CLUSCA__STREAM)
 } Clusca__Stream;
 typedef enum _Clusca__ElementType {
@@ -292,7 +304,7 @@ typedef enum _Clusca__Outcome {
 /* --- messages --- */
 
 /*
- * All fields of all kinds; `Kind` says which belong to which. Numbers stay below 64.
+ * All fields of all kinds; `Kind` says which belong to which. Numbers stay below 128.
  */
 struct  Clusca__Header
 {
@@ -485,10 +497,21 @@ struct  Clusca__Header
    * of a step, for the kinds of others; below 0 for none
    */
   float signal;
+  /*
+   * What a worker is, beside what stands under admission.
+   */
+  /*
+   * 1 computes blocks, 2 encodes prompts, 4 decodes latents; their sum
+   */
+  uint32_t roles;
+  /*
+   * of its link, as its owner says; 0: to be measured
+   */
+  uint64_t bytes_per_second;
 };
 #define CLUSCA__HEADER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&clusca__header__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, CLUSCA__ROLE__ROLE_NONE, (char *)protobuf_c_empty_string, 0, {0,NULL}, 0, 0, 0,NULL, (char *)protobuf_c_empty_string, 0, CLUSCA__REASON__REASON_NONE, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0,NULL}, CLUSCA__PRECISION__PRECISION_NONE, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, CLUSCA__STEP__STEP_NONE, 0, 0, 0,NULL, 0,NULL, 0,NULL, 0, 0, CLUSCA__STREAM__STREAM_NONE, CLUSCA__ELEMENT_TYPE__ELEMENT_TYPE_NONE, 0,NULL, 0, 0, 0, 0, {0,NULL}, CLUSCA__PHASE__PHASE_NONE, 0, CLUSCA__OUTCOME__OUTCOME_NONE, 0, 0, 0 }
+    , 0, 0, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, CLUSCA__ROLE__ROLE_NONE, (char *)protobuf_c_empty_string, 0, {0,NULL}, 0, 0, 0,NULL, (char *)protobuf_c_empty_string, 0, CLUSCA__REASON__REASON_NONE, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0,NULL}, CLUSCA__PRECISION__PRECISION_NONE, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, CLUSCA__STEP__STEP_NONE, 0, 0, 0,NULL, 0,NULL, 0,NULL, 0, 0, CLUSCA__STREAM__STREAM_NONE, CLUSCA__ELEMENT_TYPE__ELEMENT_TYPE_NONE, 0,NULL, 0, 0, 0, 0, {0,NULL}, CLUSCA__PHASE__PHASE_NONE, 0, CLUSCA__OUTCOME__OUTCOME_NONE, 0, 0, 0, 0, 0 }
 
 
 /* Clusca__Header methods */

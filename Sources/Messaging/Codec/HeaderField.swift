@@ -11,6 +11,7 @@ enum HeaderField: Int, CaseIterable {
   case transfer, stream, dtype, dims, offset, totalBytes, checksum, window
   case request, phase, total, outcome
   case operationsPerSecond, clockMicroseconds, signal
+  case roles, bytesPerSecond
 
   /// How a field is laid out.
   enum Layout {
@@ -30,7 +31,8 @@ enum HeaderField: Int, CaseIterable {
   var layout: Layout {
     switch self {
     case .epoch, .job, .sequence, .memoryBytes, .acknowledged, .progress, .residentBytes, .cacheBytes, .heard,
-      .microseconds, .transfer, .offset, .totalBytes, .window, .operationsPerSecond, .clockMicroseconds:
+      .microseconds, .transfer, .offset, .totalBytes, .window, .operationsPerSecond, .clockMicroseconds,
+      .bytesPerSecond:
       .varint64
     case .guidance, .timestep, .signal: .fixed32
     case .incarnation, .seed, .checksum: .fixed64
@@ -43,19 +45,21 @@ enum HeaderField: Int, CaseIterable {
   }
 }
 
-/// Some fields of a header. Their numbers lie below 64.
+/// Some fields of a header. Their numbers lie below ``limit``.
 struct FieldSet: Sendable, Hashable, ExpressibleByArrayLiteral {
-  private var bits: UInt64 = 0
+  static let limit = UInt128.bitWidth
+
+  private var bits: UInt128 = 0
 
   static let fence: FieldSet = [.epoch, .job, .row, .attempt, .stage, .step, .sequence]
 
   init(arrayLiteral fields: HeaderField...) {
-    for field in fields { bits |= 1 << UInt64(field.rawValue) }
+    for field in fields { bits |= 1 << UInt128(field.rawValue) }
   }
 
-  func contains(_ field: HeaderField) -> Bool { bits >> UInt64(field.rawValue) & 1 == 1 }
+  func contains(_ field: HeaderField) -> Bool { bits >> UInt128(field.rawValue) & 1 == 1 }
 
-  mutating func insert(_ field: HeaderField) { bits |= 1 << UInt64(field.rawValue) }
+  mutating func insert(_ field: HeaderField) { bits |= 1 << UInt128(field.rawValue) }
 
   func union(_ other: FieldSet) -> FieldSet {
     var union = self

@@ -10,7 +10,7 @@ struct HeaderScan {
   private var position: Int
   private var seen: FieldSet = []
   /// Where each field begins, by its number; 0 for one that is not there.
-  private(set) var offsets = [UInt16](repeating: 0, count: 64)
+  private(set) var offsets = [UInt16](repeating: 0, count: FieldSet.limit)
 
   /// - Parameters:
   ///   - bytes: the header with the bytes in front.
@@ -27,7 +27,7 @@ struct HeaderScan {
         throw MalformedMessage("More than \(limits.headerFields) fields", at: offset)
       }
       let tag = try varint(maximum: UInt64(UInt32.max))
-      guard tag >> 3 < 64, let field = HeaderField(rawValue: Int(tag >> 3)) else {
+      guard tag >> 3 < FieldSet.limit, let field = HeaderField(rawValue: Int(tag >> 3)) else {
         throw MalformedMessage("Field \(tag >> 3) is unknown", at: offset)
       }
       guard allowed.contains(field) else { throw MalformedMessage("\(field) does not belong to \(kind)", at: offset) }

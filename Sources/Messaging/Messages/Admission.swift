@@ -24,10 +24,15 @@ public struct Hello: Sendable, Hashable {
   public var address: String
   /// Floating-point operations a second with all of its threads, as measured.
   public var operationsPerSecond: UInt64
+  /// What it may be asked for; of a worker alone.
+  public var roles: WorkerRoles
+  /// Of its link, where its owner says so; 0 where it is to be measured.
+  public var bytesPerSecond: UInt64
 
   public init(
     build: String, role: Role, name: String, incarnation: UInt64, numerics: Digest? = nil, threads: UInt32 = 0,
-    memoryBytes: UInt64 = 0, models: [Digest] = [], address: String = "", operationsPerSecond: UInt64 = 0
+    memoryBytes: UInt64 = 0, models: [Digest] = [], address: String = "", operationsPerSecond: UInt64 = 0,
+    roles: WorkerRoles = .stages, bytesPerSecond: UInt64 = 0
   ) {
     protocolVersion = Self.protocolVersion
     self.build = build
@@ -40,6 +45,8 @@ public struct Hello: Sendable, Hashable {
     self.models = models
     self.address = address
     self.operationsPerSecond = operationsPerSecond
+    self.roles = roles
+    self.bytesPerSecond = bytesPerSecond
   }
 }
 
@@ -47,7 +54,7 @@ extension Hello: MessageFields {
   static let kind = MessageKind.hello
   static let fields: FieldSet = [
     .protocol, .build, .role, .name, .incarnation, .numerics, .threads, .memoryBytes, .models, .address,
-    .operationsPerSecond,
+    .operationsPerSecond, .roles, .bytesPerSecond,
   ]
 
   init(reading header: HeaderReader) throws(MalformedMessage) {
@@ -63,6 +70,9 @@ extension Hello: MessageFields {
     models = try header.digests(\.models, count: header[\.n_models], .models, maximum: Self.maximumModels)
     address = try header.text(\.address, .address, maximumBytes: MessageText.addressBytes)
     operationsPerSecond = header[\.operations_per_second]
+    roles = WorkerRoles(rawValue: header[\.roles])
+    guard WorkerRoles.all.isSuperset(of: roles) else { throw header.malformed(.roles, "is unknown: \(roles.rawValue)") }
+    bytesPerSecond = header[\.bytes_per_second]
   }
 
   func write(to header: HeaderWriter) {
@@ -77,6 +87,8 @@ extension Hello: MessageFields {
     (header.message.models, header.message.n_models) = header.list(models.prefix(Self.maximumModels).map(\.bytes))
     header.message.address = header.text(address, maximumBytes: MessageText.addressBytes)
     header.message.operations_per_second = operationsPerSecond
+    header.message.roles = roles.rawValue
+    header.message.bytes_per_second = bytesPerSecond
   }
 }
 

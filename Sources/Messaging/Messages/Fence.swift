@@ -24,28 +24,4 @@ public struct Fence: Sendable, Hashable {
     self.step = step
     self.sequence = sequence
   }
-
-  /// How a message's fence stands to the one that the receiver holds.
-  public enum Verdict: Sendable, Hashable {
-    /// The receiver's step: act.
-    case current
-    /// One step ahead: keep it until the step is done.
-    case ahead
-    /// Of the past, or too far ahead: drop it and answer with the receiver's own fence.
-    case stale
-    /// Of a later epoch or attempt than the receiver knows: it is the receiver that has missed something.
-    case unknown
-  }
-
-  /// Judges the fence of a message by this one, which the receiver holds. Sequences play no part; see ``OrderedInbox``.
-  public func judge(_ other: Fence) -> Verdict {
-    guard other.job == job, other.row == row, other.stage == stage else { return .stale }
-    guard other.epoch == epoch else { return other.epoch < epoch ? .stale : .unknown }
-    guard other.attempt == attempt else { return other.attempt < attempt ? .stale : .unknown }
-    switch other.step {
-    case step: return .current
-    case step &+ 1 where step < .max: return .ahead
-    default: return .stale
-    }
-  }
 }

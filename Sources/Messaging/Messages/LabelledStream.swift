@@ -10,6 +10,7 @@ public enum WireStream: UInt32, Sendable, Hashable, CaseIterable {
   case output = 6
   case state = 7
   case prompt = 8
+  case probe = 9
 }
 
 /// The clusters of a stream's tokens. The labels themselves stand in the payload, those of all streams one after another,

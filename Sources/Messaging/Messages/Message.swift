@@ -28,6 +28,8 @@ public enum MessageBody: Sendable, Hashable {
   case closeSample
   case stepBegin(StepOrder)
   case stepDone(StepReport)
+  case task(TaskOrder)
+  case taskDone(TaskReport)
   case chunk(TensorChunk)
   case ack(ChunkReceipt)
   case resend(ChunkRequest)
@@ -65,6 +67,8 @@ public enum MessageBody: Sendable, Hashable {
     case .openSample(let body): body
     case .stepBegin(let body): body
     case .stepDone(let body): body
+    case .task(let body): body
+    case .taskDone(let body): body
     case .chunk(let body): body
     case .ack(let body): body
     case .resend(let body): body

@@ -13,6 +13,8 @@ extension MessageKind {
     case .openSample: SampleOpening.fields
     case .stepBegin: StepOrder.fields
     case .stepDone: StepReport.fields
+    case .task: TaskOrder.fields
+    case .taskDone: TaskReport.fields
     case .chunk: TensorChunk.fields
     case .ack: ChunkReceipt.fields
     case .resend: ChunkRequest.fields
@@ -43,6 +45,8 @@ extension MessageBody {
     case .closeSample: self = .closeSample
     case .stepBegin: self = .stepBegin(try StepOrder(reading: header))
     case .stepDone: self = .stepDone(try StepReport(reading: header))
+    case .task: self = .task(try TaskOrder(reading: header))
+    case .taskDone: self = .taskDone(try TaskReport(reading: header))
     case .chunk: self = .chunk(try TensorChunk(reading: header))
     case .ack: self = .ack(try ChunkReceipt(reading: header))
     case .resend: self = .resend(try ChunkRequest(reading: header))

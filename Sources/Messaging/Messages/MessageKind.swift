@@ -14,6 +14,8 @@ public enum MessageKind: UInt8, Sendable, Hashable, CaseIterable {
   case closeSample = 21
   case stepBegin = 22
   case stepDone = 23
+  case task = 24
+  case taskDone = 25
   case chunk = 30
   case ack = 31
   case resend = 32

@@ -30,13 +30,14 @@ public enum Role: UInt32, Sendable, Hashable, CaseIterable {
     switch kind {
     case .hello, .heartbeat: true
     case .refused, .current, .received: self != .observer
-    case .ready, .failed, .stepDone: self == .worker
+    case .ready, .failed, .stepDone, .taskDone: self == .worker
     case .chunk: self == .worker || self == .coordinator
     // A client takes its pictures in chunks.
     case .ack, .resend, .credit: self != .observer
     case .status: self == .client || self == .admin || self == .observer || self == .coordinator
     case .submit, .cancel: self == .client || self == .admin
-    case .welcome, .assign, .openSample, .closeSample, .stepBegin, .accepted, .event, .done:
+    case .welcome, .assign, .openSample, .closeSample, .stepBegin, .task, .accepted, .event,
+      .done:
       self == .coordinator
     // A worker asks to be let go.
     case .release: self == .coordinator || self == .worker

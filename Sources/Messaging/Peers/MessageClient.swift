@@ -26,6 +26,8 @@ public enum ClientEvent: Sendable {
   case malformed(MalformedMessage)
   /// The time of a clock that only goes forward.
   case tick(milliseconds: Int64)
+  /// Another minute of unprotected messages, the first at the beginning.
+  case insecure
   case failed(String)
 }
 
@@ -88,7 +90,7 @@ public final class MessageClient: Sendable {
     confined.set(port)
     let address = configuration.endpoint.description
     thread.add(monitor.events) {
-      guard let event = try monitor.next() else { return }
+      guard let (event, _) = try monitor.next() else { return }
       if event == .refused { connectAgain(socket, address, thread) }
       port.take(event)
     }
@@ -96,6 +98,10 @@ public final class MessageClient: Sendable {
     thread.whenFailed = { port.emit(.failed("\($0)")) }
     if let interval = configuration.tickMilliseconds {
       thread.every(milliseconds: interval) { port.emit(.tick(milliseconds: MonotonicClock.milliseconds)) }
+    }
+    if case .insecurePlaintext = configuration.security {
+      thread.after(milliseconds: 0) { port.emit(.insecure) }
+      thread.every(milliseconds: 60_000) { port.emit(.insecure) }
     }
     try socket.connect(address)
   }

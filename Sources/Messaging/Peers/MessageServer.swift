@@ -10,8 +10,12 @@ public final class MessageServer: Sendable {
   /// Where it listens, with the ports that the system chose.
   public let endpoints: [Endpoint]
   private let loop: MessageLoop
-  private let zap: ZAPHandler?
+  /// The thread that answers handshakes.
+  let zap: ZAPHandler?
   private let port: LoopConfined<ServerPort>
+
+  /// A fast peer sends some tens of megabytes in this time.
+  private static let watchMilliseconds = 100
 
   private init(endpoints: [Endpoint], loop: MessageLoop, zap: ZAPHandler?, port: LoopConfined<ServerPort>) {
     self.endpoints = endpoints
@@ -39,7 +43,7 @@ public final class MessageServer: Sendable {
         try open(configuration, in: context, thread, port, handler)
       }
       let server = MessageServer(endpoints: endpoints, loop: loop, zap: zap, port: port)
-      if case .curve(let keys, _) = configuration.security { try await server.attack(keys.publicKey) }
+      try await server.attack(configuration)
       server.keepWatch(configuration)
       return server
     } catch {
@@ -65,23 +69,30 @@ public final class MessageServer: Sendable {
     let port = ServerPort(socket, limits: configuration.limits, access: access, deliver: handler)
     confined.set(port)
     let monitor = try SocketMonitor(socket, named: "server", in: context)
-    thread.add(monitor.events) { if let event = try monitor.next() { port.emit(.connection(event)) } }
+    // All that there are: a connection is known before its first message is.
+    thread.add(monitor.events) {
+      while let (event, descriptor) = try monitor.next() { port.take(event, descriptor) }
+    }
+    thread.every(milliseconds: watchMilliseconds) { port.watchConnections() }
     thread.add(socket) { try port.receive() }
     thread.whenFailed = { port.emit(.failed("\($0)")) }
     if let interval = configuration.tickMilliseconds {
       thread.every(milliseconds: interval) { port.emit(.tick(milliseconds: MonotonicClock.milliseconds)) }
     }
     if case .insecurePlaintext = configuration.security {
+      thread.after(milliseconds: 0) { port.emit(.insecure) }
       thread.every(milliseconds: 60_000) { port.emit(.insecure) }
     }
-    return try configuration.endpoints.map { endpoint in
+    port.endpoints = try configuration.endpoints.map { endpoint in
       try Endpoint(try socket.bind(endpoint.description), allowAllInterfaces: true)
     }
+    return port.endpoints
   }
 
-  private func attack(_ key: PublicKey) async throws {
+  private func attack(_ configuration: ServerConfiguration) async throws {
+    guard case .curve(let keys, _) = configuration.security else { return }
     for endpoint in endpoints {
-      if let attacker = try await SelfAttack.run(on: endpoint, server: key).first {
+      if let attacker = try await configuration.attack(endpoint, keys.publicKey).first {
         throw SecurityError.open(endpoint, attacker)
       }
     }
@@ -89,22 +100,22 @@ public final class MessageServer: Sendable {
 
   /// Repeats the attack, and watches the thread that answers handshakes.
   private func keepWatch(_ configuration: ServerConfiguration) {
-    guard case .curve(let keys, _) = configuration.security, let zap else { return }
-    let watch = AuthenticatorWatch()
+    guard let zap else { return }
+    let watch = AuthenticatorWatch(patienceMilliseconds: Int64(configuration.authenticatorMilliseconds))
     loop.post { [weak self, port] thread in
-      thread.every(milliseconds: 1_000) {
-        if watch.isStalled() { port.value?.emit(.authenticatorStalled) }
+      thread.every(milliseconds: min(1_000, configuration.authenticatorMilliseconds / 2)) {
+        if watch.hasStalled() { port.value?.emit(.authenticatorStalled) }
         zap.loop.post { _ in watch.answered() }
       }
       thread.every(milliseconds: configuration.attackMilliseconds) {
-        Task { await self?.attackAgain(keys.publicKey) }
+        Task { await self?.attackAgain(configuration) }
       }
     }
   }
 
-  private func attackAgain(_ key: PublicKey) async {
+  private func attackAgain(_ configuration: ServerConfiguration) async {
     do {
-      try await attack(key)
+      try await attack(configuration)
     } catch let error as SecurityError {
       loop.post { [port] _ in port.value?.emit(.opened(error)) }
       await stop()
@@ -136,10 +147,24 @@ public final class MessageServer: Sendable {
 
 /// Whether the thread that answers handshakes still does; otherwise even good peers wait for ever, without an event.
 private final class AuthenticatorWatch: Sendable {
-  private static let patienceMilliseconds: Int64 = 5_000
-  private let lastAnswer = Mutex(MonotonicClock.milliseconds)
+  private struct State {
+    var lastAnswer = MonotonicClock.milliseconds
+    var wasTold = false
+  }
 
-  func answered() { lastAnswer.withLock { $0 = MonotonicClock.milliseconds } }
+  private let patienceMilliseconds: Int64
+  private let state = Mutex(State())
 
-  func isStalled() -> Bool { MonotonicClock.milliseconds - lastAnswer.withLock { $0 } > Self.patienceMilliseconds }
+  init(patienceMilliseconds: Int64) { self.patienceMilliseconds = patienceMilliseconds }
+
+  func answered() { state.withLock { $0 = State() } }
+
+  /// Once each time.
+  func hasStalled() -> Bool {
+    state.withLock { state in
+      let isSilent = MonotonicClock.milliseconds - state.lastAnswer > patienceMilliseconds
+      defer { state.wasTold = isSilent }
+      return isSilent && !state.wasTold
+    }
+  }
 }

@@ -21,12 +21,14 @@ public struct PeerDirectory: Sendable {
   /// After this time without a word, a peer gives way when there are too many.
   private static let silenceMilliseconds: Int64 = 60_000
 
+  public static let maximumPeers = 4096
+
   private let maximumPeers: Int
   private var records: [[UInt8]: Record] = [:]
   /// The connection of each worker.
   private var workers: [String: [UInt8]] = [:]
 
-  public init(maximumPeers: Int = 4096) { self.maximumPeers = maximumPeers }
+  public init(maximumPeers: Int = Self.maximumPeers) { self.maximumPeers = maximumPeers }
 
   public mutating func greet(_ peer: Peer, now: Int64) -> Greeting {
     var replaced: Peer?
@@ -48,6 +50,9 @@ public struct PeerDirectory: Sendable {
     records[connection]?.heard = now
     return records[connection]?.peer
   }
+
+  /// The name of who is at the other end of a connection.
+  func name(at connection: [UInt8]) -> String? { records[connection]?.peer.name }
 
   public mutating func forget(_ connection: [UInt8]) {
     guard let peer = records.removeValue(forKey: connection)?.peer else { return }

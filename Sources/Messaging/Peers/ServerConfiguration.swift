@@ -26,6 +26,12 @@ public struct ServerConfiguration: Sendable {
   public var tickMilliseconds: Int?
   /// How often the server attacks itself once it runs, in milliseconds. It always does before it begins.
   public var attackMilliseconds = 600_000
+  /// Tells who gets in.
+  var attack: @Sendable (Endpoint, PublicKey) async throws -> [SelfAttack.Attacker] = {
+    try await SelfAttack.run(on: $0, server: $1)
+  }
+  /// For how long the thread that answers handshakes may say nothing.
+  public var authenticatorMilliseconds = 5_000
 
   public init(
     endpoints: [Endpoint], security: ServerSecurity, settings: SocketSettings = .control, limits: Limits = Limits(),
@@ -52,9 +58,11 @@ public enum ServerEvent: Sendable {
   case connection(SocketEvent)
   /// The time of a clock that only goes forward.
   case tick(milliseconds: Int64)
-  /// Another minute of unprotected messages.
+  /// A connection was cut: too many have not said anything, or it sent bytes without end and no message.
+  case cut(name: String?)
+  /// Another minute of unprotected messages, the first at the beginning.
   case insecure
-  /// The thread that answers handshakes has not answered for seconds: nobody new gets in.
+  /// The thread that answers handshakes has not answered for seconds: nobody new gets in. Told once each time.
   case authenticatorStalled
   /// The attack on itself was answered; the server has closed its sockets.
   case opened(SecurityError)
@@ -75,4 +83,10 @@ public struct ServerCounters: Sendable, Hashable {
   public var unexpected = 0
   /// Handshakes that failed; strangers, and what does not speak ZeroMQ.
   public var refusedHandshakes = 0
+  /// Connections that were cut; see ``ServerEvent/cut(name:)``.
+  public var cutConnections = 0
+  /// Connections that ended, whoever ended them: ZeroMQ itself does so where a frame is too long.
+  public var endedConnections = 0
+
+  public init() {}
 }

@@ -11,6 +11,9 @@ public final class ServerPort {
   /// Connections that have been told that they may not; they are told once.
   private var told: Set<[UInt8]> = []
   private static let maximumTold = 4096
+  private var connections: Connections
+  /// Where the socket listens.
+  var endpoints: [Endpoint] = []
   public private(set) var counters = ServerCounters()
 
   init(
@@ -21,6 +24,8 @@ public final class ServerPort {
     self.deliver = deliver
     codec = EnvelopeCodec(limits: limits)
     strikes = Strikes(limits: limits)
+    connections = Connections(
+      maximumSilent: limits.silentConnections, maximumBytes: limits.undeliveredBytes)
   }
 
   /// Sends a message to a peer, if that is possible at once. What is full or unreachable is the caller's to send again.
@@ -38,10 +43,41 @@ public final class ServerPort {
     (try? socket.send([Payload(connection), Payload(codec.encode(message)), payload])) ?? .unreachable
   }
 
-  func emit(_ event: ServerEvent) {
-    if case .connection(.refused) = event { counters.refusedHandshakes += 1 }
-    deliver(event, self)
+  func emit(_ event: ServerEvent) { deliver(event, self) }
+
+  // MARK: - Connections
+
+  func take(_ event: SocketEvent, _ descriptor: Int32) {
+    switch event {
+    case .accepted:
+      if let oldest = connections.began(descriptor, now: MonotonicClock.milliseconds) { cut(oldest) }
+    case .disconnected:
+      counters.endedConnections += 1
+      connections.ended(descriptor)
+    case .refused: counters.refusedHandshakes += 1
+    case .connected, .ready: break
+    }
+    emit(.connection(event))
   }
+
+  /// Cuts those that take up memory and say nothing; their peers are not heard for some time.
+  func watchConnections() {
+    let cuts = connections.overdrawn(now: MonotonicClock.milliseconds, received: ConnectionDescriptor.received)
+    for overdrawn in cuts {
+      if let sender = overdrawn.sender, strikes.quarantine(sender.id, now: Self.seconds) {
+        emit(.quarantined(name: sender.name))
+      }
+      cut(overdrawn)
+    }
+  }
+
+  private func cut(_ connection: Connections.Cut) {
+    counters.cutConnections += 1
+    ConnectionDescriptor.cut(connection.descriptor, to: endpoints)
+    emit(.cut(name: connection.sender?.name))
+  }
+
+  // MARK: - Messages
 
   /// Takes one message off the socket.
   func receive() throws {
@@ -56,6 +92,13 @@ public final class ServerPort {
       sender = Sender(connection: connection, entry: entry)
     } else {
       sender = Sender(connection: connection, entry: nil)
+    }
+    // Behind a hello, so that the name is known.
+    defer {
+      let name = sender.entry?.name ?? peers.name(at: connection) ?? ""
+      if let descriptor = received.parts.last?.descriptor {
+        connections.spoke(descriptor, Connections.Sender(id: sender.id, name: name))
+      }
     }
     guard !strikes.isQuarantined(sender.id, now: Self.seconds) else {
       counters.quarantined += 1

@@ -43,7 +43,7 @@ public enum SelfAttack {
       if attacker == .randomKey { try CurveSecurity.connect(socket, keys: KeyPair(), server: server) }
       let monitor = try SocketMonitor(socket, named: "attack", in: context)
       thread.add(monitor.events) {
-        while let event = try monitor.next() {
+        while let (event, _) = try monitor.next() {
           switch event {
           case .ready: outcome.set(true)
           case .refused, .disconnected: outcome.set(false)

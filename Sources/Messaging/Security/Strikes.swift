@@ -28,6 +28,14 @@ public struct Strikes: Sendable {
     return isOut
   }
 
+  /// Does not hear a peer for the usual time, whatever it did before; true if it was heard until now.
+  public mutating func quarantine(_ peer: String, now: Int) -> Bool {
+    guard !isQuarantined(peer, now: now) else { return false }
+    if records[peer] == nil, records.count >= Self.maximumPeers { forgetOld(now: now) }
+    records[peer] = Record(quarantinedUntil: now + limits.quarantineSeconds)
+    return true
+  }
+
   public func isQuarantined(_ peer: String, now: Int) -> Bool {
     records[peer].map { now < $0.quarantinedUntil } ?? false
   }

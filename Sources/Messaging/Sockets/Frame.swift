@@ -21,4 +21,7 @@ final class Frame: @unchecked Sendable {
 
   /// What the ZAP handler called the peer; nil without a handler.
   var userID: String? { zmq_msg_gets(message, "User-Id").map { String(cString: $0) } }
+
+  /// The descriptor of the connection on which it came; -1 where there is none.
+  var descriptor: Int32 { zmq_msg_get(message, ZMQ_SRCFD) }
 }

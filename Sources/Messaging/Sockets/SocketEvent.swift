@@ -27,17 +27,21 @@ final class SocketMonitor {
     try events.connect(address)
   }
 
-  /// The next event, if there is one.
-  func next() throws(SocketError) -> SocketEvent? {
+  /// The next event, if there is one, and the descriptor of the connection; of events that say none it is -1.
+  func next() throws(SocketError) -> (event: SocketEvent, descriptor: Int32)? {
     while let received = try events.receive(maximumParts: 1) {
-      let number = received.parts.first?.payload.withBytes { $0.count >= 2 ? $0.loadUnaligned(as: UInt16.self) : 0 }
-      switch Int32(number ?? 0) {
-      case ZMQ_EVENT_ACCEPTED: return .accepted
-      case ZMQ_EVENT_CONNECTED: return .connected
-      case ZMQ_EVENT_HANDSHAKE_SUCCEEDED: return .ready
+      let (number, value) =
+        received.parts.first?.payload.withBytes { bytes in
+          bytes.count >= 6
+            ? (bytes.loadUnaligned(as: UInt16.self), bytes.loadUnaligned(fromByteOffset: 2, as: Int32.self)) : (0, -1)
+        } ?? (0, -1)
+      switch Int32(number) {
+      case ZMQ_EVENT_ACCEPTED: return (.accepted, value)
+      case ZMQ_EVENT_CONNECTED: return (.connected, value)
+      case ZMQ_EVENT_HANDSHAKE_SUCCEEDED: return (.ready, -1)
       case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL, ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL, ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
-        return .refused
-      case ZMQ_EVENT_DISCONNECTED: return .disconnected
+        return (.refused, -1)
+      case ZMQ_EVENT_DISCONNECTED: return (.disconnected, value)
       default: continue
       }
     }

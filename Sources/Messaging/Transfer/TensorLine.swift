@@ -5,6 +5,8 @@ import Synchronization
 public final class TensorLine: Sendable {
   /// What a line tells, on the thread of its socket.
   public enum Event: Sendable {
+    /// All of a tensor of this fence has arrived.
+    case delivered(Fence)
     /// The receiver does not take tensors of this fence, and says why; they are dropped.
     case refused(Fence, Refusal)
     /// The receiver did not let this process in, or its socket failed; the line goes on trying.
@@ -90,7 +92,8 @@ extension TensorLine.Queue {
     case .tick: pump(port)
     case .refused: report(.unreachable("\(hello.name) is not let in"))
     case .failed(let reason): report(.unreachable(reason))
-    case .disconnected, .malformed: break
+    // Whoever has the line says it once for all of them.
+    case .disconnected, .malformed, .insecure: break
     }
   }
 
@@ -111,11 +114,12 @@ extension TensorLine.Queue {
   }
 
   private func update(_ transfer: UInt64, _ change: (inout TensorSender) -> Void) {
-    state.withLock { state in
-      guard let index = state.transfers.firstIndex(where: { $0.sender.transfer == transfer }) else { return }
+    let delivered: Fence? = state.withLock { state in
+      guard let index = state.transfers.firstIndex(where: { $0.sender.transfer == transfer }) else { return nil }
       change(&state.transfers[index].sender)
-      if state.transfers[index].sender.isDone { state.transfers.remove(at: index) }
+      return state.transfers[index].sender.isDone ? state.transfers.remove(at: index).fence : nil
     }
+    if let delivered { report(.delivered(delivered)) }
   }
 
   /// The receiver is further than these.

@@ -8,8 +8,12 @@ public final class TensorServer: Sendable {
     case arrived(TensorInbox.Arrival)
     /// A tensor cannot be had: it differs from its plan, or arrived damaged twice.
     case lost(Fence, String)
-    /// The socket failed, or a stranger would get in; nothing arrives any more.
+    /// The socket failed; nothing arrives any more.
     case failed(String)
+    /// A stranger would get in; nothing arrives any more.
+    case opened(SecurityError)
+    /// Something that people should know, as a sentence.
+    case note(String)
   }
 
   fileprivate final class State: Sendable {
@@ -74,7 +78,9 @@ extension TensorServer.State {
       guard case .chunk(let chunk) = message.body else { return }
       take(chunk, payload, message.fence, peer, port)
     case .failed(let reason): report(.failed(reason))
-    case .opened(let error): report(.failed("\(error)"))
+    case .opened(let error): report(.opened(error))
+    case .quarantined(let name): report(.note("\(name) is not heard for some time: it sends what makes no sense."))
+    case .authenticatorStalled: report(.note("Handshakes are not answered; no tensors come from anybody new."))
     default: break
     }
   }

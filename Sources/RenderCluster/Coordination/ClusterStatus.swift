@@ -11,6 +11,12 @@ public struct ClusterStatus: Sendable, Hashable {
     public var residentBytes: Int
     public var cacheBytes: Int
     public var operationsPerSecond: Double
+    /// Of its link, as far as that is known.
+    public var bytesPerSecond: Double
+    /// In words, with commas between them.
+    public var roles: String
+    /// Prompts and pictures that it has encoded and decoded.
+    public var tasksDone: Int
     /// Nil without a stage.
     public var blocks: BlockRange?
     /// "idle", "loading", "ready" or "draining".
@@ -43,6 +49,8 @@ public struct ClusterStatus: Sendable, Hashable {
             "blocks": worker.blocks.map { [.integer($0.lowerBound), .integer($0.upperBound)] } ?? .null,
             "memory_bytes": .integer(worker.memoryBytes), "resident_bytes": .integer(worker.residentBytes),
             "cache_bytes": .integer(worker.cacheBytes), "gflops": .number(worker.operationsPerSecond / 1e9),
+            "link_bytes_per_second": .number(worker.bytesPerSecond), "roles": .string(worker.roles),
+            "tasks_done": .integer(worker.tasksDone),
             "silent_ms": .integer(worker.silentMilliseconds),
           ]
         }),
@@ -70,7 +78,8 @@ extension CoordinatorCore {
         return ClusterStatus.Worker(
           name: worker.name, threads: Int(worker.hello.threads), memoryBytes: Int(clamping: worker.hello.memoryBytes),
           residentBytes: Int(clamping: worker.residentBytes), cacheBytes: Int(clamping: worker.cacheBytes),
-          operationsPerSecond: worker.speed.operationsPerSecond,
+          operationsPerSecond: worker.speed.operationsPerSecond, bytesPerSecond: worker.bytesPerSecond,
+          roles: worker.hello.roles.words, tasksDone: worker.tasksDone,
           blocks: stage.flatMap { pipeline?.plan.stages[Int($0)].blocks },
           state: worker.isDraining ? "draining" : stage == nil ? "idle" : isLoading ? "loading" : "ready",
           silentMilliseconds: Int(now / 1000 - worker.heard))

@@ -22,18 +22,24 @@ public actor Coordinator {
 
   private let configuration: CoordinatorConfiguration
   private let events: AsyncStream<Incoming>
-  private let post: AsyncStream<Incoming>.Continuation
+  private let incoming: AsyncStream<Incoming>.Continuation
   private let clients: AsyncStream<ClientMessage>.Continuation
   /// What clients send.
   public nonisolated let clientMessages: AsyncStream<ClientMessage>
   private let outputAccess: AccessControl
   private var core: CoordinatorCore
   private let control: MessageServer
-  private let outputs: TensorServer
+  let outputs: TensorServer
+  /// What is done beside the pipeline, by number.
+  var tasks: [UInt64: RunningTask] = [:]
+  var lastTask: UInt64 = 0
   private var lines: [TensorLine] = []
   private var jobs: [UInt64: RunningJob] = [:]
   private var samples: [SampleKey: RemoteSample] = [:]
   private var lastJob: UInt64 = 0
+  /// Why it has stopped by itself; nil if it has not.
+  public private(set) var failure: (any Error)?
+  private var report = TroubleReport()
 
   private static let tickMilliseconds = 250
 
@@ -61,7 +67,7 @@ public actor Coordinator {
   ) {
     self.configuration = configuration
     self.events = events
-    self.post = post
+    incoming = post
     self.control = control
     self.outputs = outputs
     outputAccess = access
@@ -74,6 +80,15 @@ public actor Coordinator {
     core = CoordinatorCore(identity, planning: configuration.planning)
   }
 
+  nonisolated func post(_ event: CoordinatorEvent) { incoming.yield(.core(event)) }
+
+  nonisolated func note(_ text: String) { configuration.note(text) }
+
+  nonisolated var epoch: UInt64 { configuration.epoch }
+
+  /// Where results go.
+  var outputsNeighbour: Assignment.Neighbour { core.identity.outputs }
+
   /// Where it listens.
   public nonisolated var endpoints: [Endpoint] { control.endpoints }
 
@@ -82,7 +97,8 @@ public actor Coordinator {
   /// Closes its sockets; jobs that run fail.
   public func stop() async {
     for job in jobs.keys.sorted() { end(job, JobError(.cancelled, "The coordinator stops.")) }
-    post.finish()
+    await failTasks()
+    incoming.finish()
     clients.finish()
     await disconnect()
     await control.stop()
@@ -95,7 +111,7 @@ public actor Coordinator {
   }
 
   /// Tells for certain that a worker is gone, as who started its process may know.
-  public nonisolated func workerIsGone(_ name: String) { post.yield(.core(.gone(worker: name))) }
+  public nonisolated func workerIsGone(_ name: String) { post(.gone(worker: name)) }
 
   // MARK: - Jobs
 
@@ -118,7 +134,7 @@ public actor Coordinator {
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
           guard !Task.isCancelled else { return continuation.resume(throwing: CancellationError()) }
           jobs[job] = RunningJob(start: continuation)
-          post.yield(.core(.submitted(job: job, facts)))
+          post(.submitted(job: job, facts))
           // A cancellation may have come before the job was known.
           if Task.isCancelled { cancel(job) }
         }
@@ -136,11 +152,11 @@ public actor Coordinator {
   public func leave(_ transport: RemoteTransport) {
     jobs[transport.job] = nil
     for key in samples.keys.filter({ $0.job == transport.job }).sorted() { close(key) }
-    post.yield(.core(.finished(job: transport.job)))
+    post(.finished(job: transport.job))
   }
 
   /// Ends a job, whether it waits or runs.
-  public nonisolated func cancel(_ job: UInt64) { post.yield(.core(.cancelled(job: job))) }
+  public nonisolated func cancel(_ job: UInt64) { post(.cancelled(job: job)) }
 
   private func end(_ job: UInt64, _ error: any Error) {
     guard var running = jobs[job] else { return }
@@ -157,7 +173,7 @@ public actor Coordinator {
   func open(_ key: SampleKey, _ setup: SampleSetup, _ opening: SampleOpening, _ settings: SampleSettings) throws {
     if let failure = jobs[key.job]?.failure { throw failure }
     samples[key] = RemoteSample(condition: setup.inputs.condition)
-    post.yield(.core(.opened(key, opening, settings: settings.payload)))
+    post(.opened(key, opening, settings: settings.payload))
   }
 
   /// What the stages give for a step.
@@ -187,7 +203,7 @@ public actor Coordinator {
         guard !Task.isCancelled else { return continuation.resume(throwing: CancellationError()) }
         samples[key]?.inputs.append(.init(latents: latents, isMeasurement: isMeasurement))
         samples[key]?.waiting = continuation
-        post.yield(.core(.wanted(key, StepRequest(order: order, labels: clusters.payload))))
+        post(.wanted(key, StepRequest(order: order, labels: clusters.payload)))
       }
     } onCancel: {
       Task { await fail(key, CancellationError()) }
@@ -197,7 +213,7 @@ public actor Coordinator {
   func close(_ key: SampleKey) {
     guard let sample = samples.removeValue(forKey: key) else { return }
     sample.waiting?.resume(throwing: CancellationError())
-    post.yield(.core(.closed(key)))
+    post(.closed(key))
   }
 
   private func fail(_ key: SampleKey, _ error: any Error) {
@@ -219,26 +235,40 @@ public actor Coordinator {
     case .control(let event): await take(event)
     case .output(.arrived(let arrival)): await take(arrival)
     case .output(.lost(let fence, let reason)):
-      await apply(.cancelled(job: fence.job))
-      end(fence.job, JobError(.tensor, "An output was lost: \(reason)."))
-    case .output(.failed(let reason)): configuration.note("The socket for outputs failed: \(reason).")
+      if await loseTaskOutput(fence) { return }
+      await apply(.lost(fence.sample, attempt: fence.attempt, "an output was lost: \(reason)"))
+    case .output(.failed(let reason)): await giveUp(JobError(.internal, "The socket for outputs failed: \(reason)."))
+    case .output(.opened(let error)): await giveUp(error)
+    case .output(.note(let text)): configuration.note(text)
     }
+  }
+
+  /// Nothing goes on without its sockets, and nothing may if they let strangers in.
+  private func giveUp(_ error: any Error) async {
+    configuration.note("The coordinator stops: \(error)")
+    failure = failure ?? error
+    await stop()
   }
 
   private func take(_ event: ServerEvent) async {
     switch event {
     case .message(let message, let payload, let peer): await take(message, payload, peer)
     case .replaced(let peer): configuration.note("\(peer.name) is here on another connection.")
-    case .malformed(let error, let name): configuration.note("A message of \(name) is malformed: \(error.reason).")
+    case .malformed(let error, let name): configuration.note("A message of \(name) is malformed: \(error).")
     case .quarantined(let name): configuration.note("\(name) is not heard for ten minutes.")
-    case .tick:
+    case .tick(let now):
+      if let counters = try? await control.withPort({ $0.counters }), let text = report.text(counters, now: now) {
+        configuration.note(text)
+      }
       await dropRevoked()
       await apply(.tick)
     case .insecure: configuration.note("Messages are not protected: anybody on the network may read and forge them.")
     case .authenticatorStalled: configuration.note("Handshakes are not answered; nobody new gets in.")
-    case .opened(let error): configuration.note("\(error).")
-    case .failed(let reason): configuration.note("The socket for workers and clients failed: \(reason).")
-    case .connection: break
+    case .opened(let error): await giveUp(error)
+    case .failed(let reason):
+      await giveUp(JobError(.internal, "The socket for workers and clients failed: \(reason)."))
+    // Told of once a minute.
+    case .connection, .cut: break
     }
   }
 
@@ -253,7 +283,11 @@ public actor Coordinator {
 
   private func take(_ arrival: TensorInbox.Arrival) async {
     let fence = arrival.fence
-    guard let output = Tensor(arrival), samples[fence.sample] != nil else { return }
+    if await takeTaskOutput(arrival) { return }
+    // A late one of another attempt must not take the place of the one that is waited for.
+    guard samples[fence.sample]?.awaited == RemoteSample.Place(attempt: fence.attempt, step: fence.step),
+      let output = Tensor(arrival)
+    else { return }
     samples[fence.sample]?.output = output
     await apply(.output(fence.sample, attempt: fence.attempt, step: fence.step))
   }
@@ -265,7 +299,7 @@ public actor Coordinator {
   private func perform(_ effect: CoordinatorEffect) async {
     switch effect {
     case .send(let message, let payload, let peer):
-      if case .assign(let assignment) = message.body { enlist(peer, assignment, message.fence.stage) }
+      if case .assign = message.body { updateOutputAccess() }
       send(message, payload, to: peer)
     case .start(let job):
       let start = jobs[job]?.start
@@ -286,6 +320,10 @@ public actor Coordinator {
     case .stepDone(let key, let step, let signal, let labels, let payload):
       finishStep(key, step, signal, labels, payload)
     case .computed(let span): configuration.trace?(span)
+    case .taskBegun(let id, let attempt, let worker): await begin(id, attempt, worker)
+    case .taskDone(let id, let payload): await taskReported(id, payload)
+    case .taskFailed(let id): await taskFailed(id)
+    case .measureLink(let worker, let session, let neighbour): measureLink(worker, session, neighbour)
     case .note(let text): configuration.note(text)
     }
   }
@@ -293,34 +331,49 @@ public actor Coordinator {
   private func connect(_ attempt: UInt32, _ stages: [Assignment.Neighbour]) async {
     await disconnect()
     outputs.raiseFloor(epoch: configuration.epoch, attempt: attempt)
-    let hello = Hello(
-      build: configuration.build, role: .coordinator, name: LineName.coordinator, incarnation: Clock.date)
     for (number, stage) in stages.enumerated() {
       do {
-        let note = configuration.note
-        lines.append(
-          try await TensorLine.open(
-            to: Endpoint(stage.address), security: configuration.client(stage.key), hello: hello
-          ) { event in
-            if case .unreachable(let reason) = event { note("Stage \(number) cannot be reached: \(reason).") }
-          })
+        lines.append(try await openLine(to: stage, "Stage \(number)"))
       } catch {
         configuration.note("Stage \(number) cannot be reached at \(stage.address): \(error).")
       }
     }
   }
 
-  /// The last stage may send outputs, from before it tries.
-  private func enlist(_ peer: Peer, _ assignment: Assignment, _ stage: UInt32) {
-    guard let key = peer.key, stage + 1 == assignment.stages else { return }
-    outputAccess.list = AllowList([.init(name: LineName.stage(stage), role: .worker, key: key)]) ?? AllowList()
+  /// - Parameter name: of whom it goes to, for people.
+  func openLine(
+    to neighbour: Assignment.Neighbour, _ name: String,
+    whenDelivered: @escaping @Sendable (Fence) -> Void = { _ in }
+  ) async throws -> TensorLine {
+    let (note, configuration) = (configuration.note, configuration)
+    let hello = Hello(
+      build: configuration.build, role: .coordinator, name: LineName.coordinator, incarnation: Clock.date)
+    return try await TensorLine.open(
+      to: Endpoint(neighbour.address), security: configuration.client(neighbour.key), hello: hello
+    ) { event in
+      switch event {
+      case .delivered(let fence): whenDelivered(fence)
+      case .unreachable(let reason): note("\(name) cannot be reached: \(reason).")
+      case .refused: break
+      }
+    }
+  }
+
+  /// The last stage may send outputs, from before it tries, and so may workers with tasks.
+  func updateOutputAccess() {
+    guard case .curve(_, let access) = configuration.security else { return }
+    let senders = core.workers.map(\.peer).filter { core.maySendOutputs($0.name) }
+    let entries = senders.compactMap { peer in
+      peer.key.flatMap { access.entry($0) == nil ? nil : AllowList.Entry(name: peer.name, role: .worker, key: $0) }
+    }
+    outputAccess.list = AllowList(entries) ?? AllowList()
   }
 
   /// A key that was taken off the list loses its blocks, and sends no outputs any more.
   private func dropRevoked() async {
     guard case .curve(_, let access) = configuration.security else { return }
     func isListed(_ key: PublicKey) -> Bool { access.entry(key) != nil }
-    if !outputAccess.list.entries.allSatisfy({ isListed($0.key) }) { outputAccess.list = AllowList() }
+    if !outputAccess.list.entries.allSatisfy({ isListed($0.key) }) { updateOutputAccess() }
     for peer in core.workers.map(\.peer) {
       if let key = peer.key, !isListed(key) { await apply(.revoked(worker: peer.name)) }
     }
@@ -353,6 +406,8 @@ public actor Coordinator {
   private func sendLatents(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32) {
     guard let sample = samples[key], sample.inputs.indices.contains(Int(step)), let first = lines.first else { return }
     let (latents, isMeasurement) = (sample.inputs[Int(step)].latents, sample.inputs[Int(step)].isMeasurement)
+    samples[key]?.awaited = RemoteSample.Place(attempt: attempt, step: step)
+    samples[key]?.output = nil
     guard let plan = TensorPlan(.latents, .float32, shape: latents.shape),
       // The model's output has the shape of its latents.
       let output = TensorPlan(.output, .float32, shape: latents.shape)
@@ -370,7 +425,7 @@ public actor Coordinator {
     _ key: SampleKey, _ step: UInt32, _ signal: Float?, _ labels: [LabelledStream], _ payload: Payload
   ) {
     guard let sample = samples[key], let waiting = sample.waiting, sample.inputs.indices.contains(Int(step)),
-      sample.output != nil || sample.inputs[Int(step)].isMeasurement
+      sample.awaited?.step == step, sample.output != nil || sample.inputs[Int(step)].isMeasurement
     else { return }
     samples[key]?.output = nil
     samples[key]?.waiting = nil
@@ -403,7 +458,14 @@ private struct RemoteSample {
 
   /// By order, so that another pipeline can do them again.
   var inputs: [Input] = []
-  /// Of the step in hand.
+  /// Which order of which attempt is in hand.
+  struct Place: Equatable {
+    let attempt: UInt32
+    let step: UInt32
+  }
+
+  var awaited: Place?
+  /// Of the order in hand.
   var output: Tensor?
   /// The denoiser that waits for the step in hand.
   var waiting: CheckedContinuation<Coordinator.Answer, any Error>?

@@ -52,7 +52,7 @@ extension CoordinatorCore {
 
   /// Whether a job's caches and samples have room beside those of others.
   private func fits(_ job: JobRecord, beside others: [JobRecord], in pipeline: Pipeline) -> Bool {
-    guard pipeline.model == job.facts.model else { return false }
+    guard pipeline.model == job.facts.model, suits(job, pipeline) else { return false }
     guard others.isEmpty || !job.isSuspect && !others.contains(where: \.isSuspect) else { return false }
     let samples = others.reduce(job.facts.rows) { $0 + $1.facts.rows }
     guard others.isEmpty || samples <= Self.samplesPerStage * pipeline.plan.stages.count else { return false }

@@ -7,9 +7,6 @@ extension CoordinatorCore {
   private static let worthwhileGain = 0.85
   /// Workers often join one after another: a pipeline that serves is not changed for each of them.
   private static let settlingMilliseconds: Int64 = 2_000
-  /// Of a link between workers, until one has been measured: 1 Gbit/s.
-  private static let assumedBytesPerSecond = 110e6
-
   /// Whether there should be another pipeline. As long as jobs are in the present one it stays; if there is a better one for
   /// those that wait, no more are let in.
   mutating func reviewPipeline() {
@@ -18,7 +15,7 @@ extension CoordinatorCore {
     if let pipeline, isEmpty, isToChange(pipeline) { releasePipeline() }
     guard let (job, plan) = nextPlan() else { return }
     guard let pipeline else { return assign(plan, job.facts) }
-    let serves = pipeline.model == job.facts.model && isRoom(for: [job], in: pipeline)
+    let serves = pipeline.model == job.facts.model && isRoom(for: [job], in: pipeline) && suits(job, pipeline)
     guard serves else {
       if isEmpty { assign(plan, job.facts) }
       return
@@ -33,13 +30,18 @@ extension CoordinatorCore {
 
   /// At the speeds that the workers have shown since the pipeline was planned.
   private func isWorthwhile(_ plan: StagePlan, in pipeline: Pipeline, _ facts: JobFacts) -> Bool {
-    let times = pipeline.plan.stages.map { stage in
+    slowestStage(of: plan, facts) <= slowestStage(of: pipeline.plan, facts) * Self.worthwhileGain
+  }
+
+  /// Seconds of a step, on the average of a run.
+  private func slowestStage(of plan: StagePlan, _ facts: JobFacts) -> Double {
+    let times = plan.stages.map { stage in
       guard let worker = index(of: stage.worker) else { return Double.infinity }
       let blocks = facts.blocks[stage.blocks]
       return capacity(workers[worker]).seconds(
-        operations: blocks.reduce(0) { $0 + $1.operations }, handingOver: blocks.last?.stateBytes ?? 0)
+        operations: blocks.reduce(0) { $0 + $1.meanOperations }, handingOver: blocks.last?.stateBytes ?? 0)
     }
-    return plan.interval <= (times.max() ?? 0) * Self.worthwhileGain
+    return times.max() ?? 0
   }
 
   /// The first job that workers can be found for, and how. Of the others it is noted why not: they do not hold up those
@@ -57,7 +59,7 @@ extension CoordinatorCore {
       }
       // Of jobs behind the first with a plan only those of other models can be impossible; they are looked at in their turn.
       guard next == nil else { break }
-      switch plan(for: job.facts) {
+      switch plan(for: job.facts, without: job.suspectWorker) {
       case .success(let plan): next = (job, plan)
       case .failure(let failure):
         impossible.append((job.facts, failure.description))
@@ -73,15 +75,20 @@ extension CoordinatorCore {
   }
 
   /// The plan for a job of certain facts: there is room for the caches of all its samples.
-  private func plan(for facts: JobFacts) -> Result<StagePlan, StagePlanFailure> {
-    let able = workers.filter { !$0.isDraining && $0.holds(facts.model.digest, now: milliseconds) }
+  ///
+  /// - Parameter worker: is done without, if the others can.
+  func plan(for facts: JobFacts, without worker: String? = nil) -> Result<StagePlan, StagePlanFailure> {
+    let able = workers.filter {
+      !$0.isDraining && $0.hello.roles.contains(.stages) && $0.holds(facts.model.digest, now: milliseconds)
+    }
     guard !able.isEmpty else {
       return .failure(
         StagePlanFailure(
           workers.isEmpty
-            ? "There is no worker." : "No worker has the model \(facts.modelName) (\(facts.model.digest.shortText))."))
+            ? "There is no worker."
+            : "No worker has the model \(facts.modelName) (\(facts.model.digest.shortText)); they have \(modelsHeld)."))
     }
-    let avoided = histories.filter { $0.isAvoided(now: milliseconds) }.map(\.name)
+    let avoided = histories.filter { $0.isAvoided(now: milliseconds) }.map(\.name) + [worker].compactMap { $0 }
     let good = able.filter { !avoided.contains($0.name) }
     if !avoided.isEmpty, !good.isEmpty, case .success(let plan) = plan(for: facts, good.map(capacity)) {
       return .success(plan)
@@ -102,10 +109,19 @@ extension CoordinatorCore {
     return result
   }
 
+  /// The digests of the models that the workers have, in their order.
+  private var modelsHeld: String {
+    var digests: [String] = []
+    for digest in workers.flatMap(\.hello.models).map(\.shortText) where !digests.contains(digest) {
+      digests.append(digest)
+    }
+    return digests.isEmpty ? "none" : digests.joined(separator: ", ")
+  }
+
   private func capacity(_ worker: WorkerRecord) -> WorkerCapacity {
     WorkerCapacity(
       name: worker.name, operationsPerSecond: worker.speed.operationsPerSecond,
-      memoryBytes: Int(clamping: worker.hello.memoryBytes), bytesPerSecond: Self.assumedBytesPerSecond)
+      memoryBytes: Int(clamping: worker.hello.memoryBytes), bytesPerSecond: worker.bytesPerSecond)
   }
 
   private mutating func note(obstacle text: String) {

@@ -27,7 +27,7 @@ extension CoordinatorCore {
     if !isInUse || isObstructed { needsReview = true }
   }
 
-  private func place(of key: SampleKey) -> (job: Int, sample: Int)? {
+  func place(of key: SampleKey) -> (job: Int, sample: Int)? {
     guard let job = index(of: key.job), let sample = jobs[job].samples.firstIndex(where: { $0.key == key }) else {
       return nil
     }
@@ -75,14 +75,30 @@ extension CoordinatorCore {
 
   mutating func close(_ key: SampleKey) {
     guard let (job, sample) = place(of: key) else { return }
-    let record = jobs[job].samples.remove(at: sample)
+    leavePipeline(jobs[job].samples.remove(at: sample))
+  }
+
+  /// The stages let go of a sample.
+  private mutating func leavePipeline(_ record: SampleRecord) {
     guard record.state != .outside, let pipeline else { return }
+    let key = record.key
     emit(.forget(key, attempt: record.attempt))
     for (stage, planned) in pipeline.plan.stages.enumerated() {
       guard let worker = index(of: planned.worker) else { continue }
       let fence = Fence(job: key.job, row: key.row, attempt: record.attempt, stage: UInt32(stage))
       post(.closeSample, fence: fence, to: worker)
     }
+  }
+
+  /// A job leaves the pipeline and enters it, or another one, anew: its steps are done again from the first.
+  mutating func restart(_ job: Int) {
+    for sample in jobs[job].samples.indices {
+      leavePipeline(jobs[job].samples[sample])
+      jobs[job].samples[sample].leave()
+    }
+    jobs[job].isAdmitted = false
+    needsAdmission = true
+    needsReview = true
   }
 
   // MARK: - Steps
@@ -155,24 +171,10 @@ extension CoordinatorCore {
     jobs[job].samples[sample].delivered = inFlight.step + 1
     if jobs[job].losses > 0 { needsAdmission = true }
     jobs[job].losses = 0
+    clearNumericFailure(job, record.key, inFlight.step)
     emit(
       .stepDone(
         record.key, step: UInt32(inFlight.step), signal: inFlight.signal, inFlight.labels,
         labels: Payload(inFlight.labelBytes)))
-  }
-
-  /// A worker could not load its blocks, or not compute a step.
-  mutating func take(_ failure: StageFailure, _ fence: Fence, _ worker: Int) {
-    guard let pipeline, pipeline.stage(of: workers[worker].name) == fence.stage else { return }
-    if fence.job == 0 {
-      if fence.attempt == pipeline.attempt { failed(toLoad: failure, worker) }
-      return
-    }
-    guard let (job, sample) = place(of: fence.sample), jobs[job].samples[sample].attempt == fence.attempt else {
-      return
-    }
-    // One sample of a job is of no use without the others.
-    let text = "The worker \(workers[worker].name) says: \(failure.text)"
-    end(jobs[job].id, JobEnding(.failed, reason: failure.reason, text: text))
   }
 }

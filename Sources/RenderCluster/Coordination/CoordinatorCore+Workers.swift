@@ -27,6 +27,18 @@ extension CoordinatorCore {
     workers.insert(record, at: place)
     welcome(place)
     emit(.note("The worker \(peer.name) is here: \(hello.threads) threads."))
+    if hello.bytesPerSecond == 0 {
+      emit(.measureLink(worker: peer.name, workers[place].session, .init(address: hello.address, key: peer.key)))
+    }
+  }
+
+  /// How fast a worker's link is. Two digits of it, as it is never twice the same, and plans should be.
+  mutating func take(linkOf worker: String, _ bytesPerSecond: Double) {
+    guard let index = index(of: worker), bytesPerSecond.isFinite, bytesPerSecond > 0 else { return }
+    var scale = 1.0
+    while bytesPerSecond / scale >= 100 { scale *= 10 }
+    workers[index].bytesPerSecond = (bytesPerSecond / scale).rounded() * scale
+    needsReview = true
   }
 
   /// Where what is remembered of a worker stands.
@@ -92,7 +104,8 @@ extension CoordinatorCore {
 
   /// Lets a drained worker go if it has no blocks.
   mutating func releaseIfDrained(_ worker: Int) {
-    guard workers[worker].isDraining, !workers[worker].isReleased, pipeline?.stage(of: workers[worker].name) == nil
+    guard workers[worker].isDraining, !workers[worker].isReleased, pipeline?.stage(of: workers[worker].name) == nil,
+      !hasTasks(worker)
     else { return }
     workers[worker].isReleased = true
     post(.release, fence: Fence(), to: worker)
@@ -104,6 +117,7 @@ extension CoordinatorCore {
     workers.remove(at: worker)
     needsReview = true
     emit(.note("The worker \(name) is lost: \(reason)."))
+    loseTasks(of: name)
     guard let stage = pipeline?.stage(of: name) else { return }
     let suspects = jobs.indices.filter { jobs[$0].mayHaveKilled(stage) }
     note(troubleWith: name, suspects: suspects.map { jobs[$0].id })

@@ -41,6 +41,8 @@ public struct CoordinatorCore: Sendable {
   /// By number.
   var jobs: [JobRecord] = []
   var pipeline: Pipeline?
+  /// What is done beside the pipeline, in the order of its beginning.
+  var tasks: [TaskRecord] = []
   /// Of all workers that have ever been here, by name.
   var histories: [WorkerHistory] = []
   /// Something has happened that another plan may follow from.
@@ -88,6 +90,10 @@ public struct CoordinatorCore: Sendable {
     case .wanted(let key, let request): want(key, request)
     case .closed(let key): close(key)
     case .output(let key, let attempt, let step): take(outputOf: key, attempt: attempt, step: step)
+    case .lost(let key, let attempt, let reason): lost(tensorOf: key, attempt: attempt, reason)
+    case .taskWanted(let task): want(task)
+    case .taskDropped(let id): forget(task: id)
+    case .linkMeasured(let worker, let bytesPerSecond): take(linkOf: worker, bytesPerSecond)
     case .tick: tick()
     }
     proceed()
@@ -123,6 +129,7 @@ public struct CoordinatorCore: Sendable {
       lose(index, "it has been silent for \(WorkerRecord.leaseMilliseconds / 1000) seconds")
     }
     watchProgress()
+    watchTasks()
     // Loads that failed are tried again after some time.
     if obstacle != nil, workers.contains(where: { !$0.failedLoads.isEmpty }) { needsReview = true }
     for index in workers.indices {
@@ -174,6 +181,7 @@ public struct CoordinatorCore: Sendable {
     case .failed(let failure): take(failure, message.fence, worker)
     case .stepDone(let report): take(report, payload, message.fence, worker)
     case .release: drain(worker)
+    case .taskDone(let report): take(report, payload, message.fence, worker)
     default: break
     }
   }

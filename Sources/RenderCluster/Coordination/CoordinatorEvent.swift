@@ -24,6 +24,14 @@ public enum CoordinatorEvent: Sendable {
   case closed(SampleKey)
   /// The last stage's output of a step is here.
   case output(SampleKey, attempt: UInt32, step: UInt32)
+  /// The output of a step cannot be had, as the end of a sentence.
+  case lost(SampleKey, attempt: UInt32, String)
+  /// Something is to be done beside the pipeline.
+  case taskWanted(WantedTask)
+  /// Nobody waits for that any more.
+  case taskDropped(UInt64)
+  /// How fast a worker's link is.
+  case linkMeasured(worker: String, bytesPerSecond: Double)
   /// Time has passed.
   case tick
 }
@@ -50,6 +58,14 @@ public enum CoordinatorEffect: Sendable, Equatable {
   case stepDone(SampleKey, step: UInt32, signal: Float?, [LabelledStream], labels: Payload)
   /// A stage has computed, for whoever draws it; microseconds by the coordinator's clock.
   case computed(StageSpan)
+  /// A worker has a task: it is sent what it needs, and the result is expected from it.
+  case taskBegun(UInt64, attempt: UInt32, Assignment.Neighbour)
+  /// A worker has done a task; its tensors are on their way or here.
+  case taskDone(UInt64, Payload)
+  /// No worker does a task.
+  case taskFailed(UInt64)
+  /// A probe is sent to a worker, under the number of its session.
+  case measureLink(worker: String, UInt32, Assignment.Neighbour)
   /// Something that people should know.
   case note(String)
 }

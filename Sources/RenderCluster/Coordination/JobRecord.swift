@@ -22,6 +22,13 @@ struct JobRecord: Sendable, Equatable {
   var obstacle: String?
   /// Pipelines that were lost, maybe by its doing, since it last got further than ever.
   var losses = 0
+  /// A step whose numbers were none.
+  var numericFailure: NumericFailure?
+  /// Tensors of it that did not arrive whole.
+  var lostTensors = 0
+
+  /// The worker whose numbers were none, until others have done the step.
+  var suspectWorker: String? { numericFailure.flatMap { $0.isCleared ? nil : $0.worker } }
 
   init(id: UInt64, facts: JobFacts) {
     self.id = id

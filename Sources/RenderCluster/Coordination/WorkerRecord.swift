@@ -30,6 +30,11 @@ struct WorkerRecord: Sendable, Equatable {
   private(set) var failedLoads: [FailedLoad] = []
   var clock = ClockOffset()
   var speed: MeasuredSpeed
+  /// Prompts and pictures that it has encoded and decoded.
+  var tasksDone = 0
+  /// Of its link, as it says or as measured; 1 Gbit/s until then.
+  var bytesPerSecond = assumedBytesPerSecond
+  static let assumedBytesPerSecond = 110e6
 
   var name: String { peer.name }
 
@@ -42,6 +47,7 @@ struct WorkerRecord: Sendable, Equatable {
     heard = now
     progressed = now
     speed = MeasuredSpeed(initial: Double(hello.operationsPerSecond))
+    if hello.bytesPerSecond > 0 { bytesPerSecond = Double(hello.bytesPerSecond) }
   }
 
   /// Time passed in which nothing could be heard of it.

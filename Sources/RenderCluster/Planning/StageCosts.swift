@@ -25,7 +25,7 @@ struct StageCosts: Equatable {
       for first in 0..<count {
         var (operations, bytes) = (0, overhead)
         for last in first..<count {
-          operations += blocks[last].operations
+          operations += blocks[last].meanOperations
           bytes += blocks[last].weightBytes + samples * blocks[last].cacheBytes
           if bytes > worker.memoryBytes { break }
           let seconds = worker.seconds(operations: operations, handingOver: blocks[last].stateBytes)

@@ -5,6 +5,8 @@ import Transformers
 public struct BlockCost: Sendable, Hashable {
   /// Floating-point operations of a full step of one sample.
   public var operations: Int
+  /// What a step of one sample takes on the average of a run, full and cached ones together, as so many operations.
+  public var meanOperations: Int
   /// What a stage holds more for having the block.
   public var weightBytes: Int
   /// The features that are kept of one sample.
@@ -12,8 +14,10 @@ public struct BlockCost: Sendable, Hashable {
   /// The hidden states that one sample hands over behind the block.
   public var stateBytes: Int
 
-  public init(operations: Int, weightBytes: Int, cacheBytes: Int, stateBytes: Int) {
+  /// - Parameter meanOperations: those of a full step unless given.
+  public init(operations: Int, meanOperations: Int? = nil, weightBytes: Int, cacheBytes: Int, stateBytes: Int) {
     self.operations = operations
+    self.meanOperations = meanOperations ?? operations
     self.weightBytes = weightBytes
     self.cacheBytes = cacheBytes
     self.stateBytes = stateBytes

@@ -1,8 +1,8 @@
 /// Cuts the blocks of a model into stages, a contiguous range a worker, so that samples follow each other as fast as they
 /// can.
 ///
-/// The period from sample to sample is max(slowest stage, latency / samples in flight), where a stage takes
-/// operations / speed + handed over bytes / link, and no more samples are in flight than have room for their caches on
+/// The period from sample to sample is max(slowest stage, latency / samples in flight), where a stage takes, on the average
+/// of a run's full and cached steps, mean operations / speed + handed over bytes / link, and no more samples are in flight than have room for their caches on
 /// every stage. Of plans with the same period the one with the fewest stages is taken, then the one of the least latency,
 /// then, stage by stage, the first name and the longest range.
 ///

@@ -12,11 +12,15 @@ struct LoadedStage: Sendable {
   let model: any DiffusionTransformer
   let runner: StageRunner
   let line: TensorLine
+  /// Whether the line is the stage's own; that to the coordinator is the worker's.
+  let ownsLine: Bool
 
   /// Reads the weights, which takes its time.
+  ///
+  /// - Parameter line: to the coordinator, for the last stage; others make one to the next.
   static func load(
     _ assignment: Assignment, epoch: UInt64, _ number: UInt32, _ configuration: WorkerConfiguration,
-    incarnation: UInt64, report: @escaping @Sendable (StageOutcome) -> Void
+    incarnation: UInt64, line: TensorLine?, report: @escaping @Sendable (StageOutcome) -> Void
   ) async throws -> LoadedStage {
     guard let model = configuration.models.first(where: { $0.digest == assignment.model }) else {
       throw WireError("There is no model \(assignment.model.shortText) here")
@@ -26,19 +30,35 @@ struct LoadedStage: Sendable {
     let precision: Precision = assignment.precision == .float32 ? .float32 : .bfloat16
     let transformer = try model.load(precision, blocks)
     guard blocks.upperBound <= transformer.blockCount else { throw WireError("The model has no such blocks") }
-    let hello = Hello(
-      build: configuration.build, role: .worker, name: LineName.stage(number), incarnation: incarnation)
-    let line = try await TensorLine.open(
-      to: Endpoint(next.address), security: configuration.security.client(next.key), hello: hello
-    ) { event in
+    let runner = StageRunner(try Stage(transformer), report: report)
+    let own =
+      line == nil
+      ? try await configuration.openLine(
+        to: next, "The next stage", as: LineName.stage(number), incarnation: incarnation) : nil
+    guard let used = line ?? own else { preconditionFailure("there is a line") }
+    return LoadedStage(
+      assignment: assignment, number: number, epoch: epoch, model: transformer, runner: runner, line: used,
+      ownsLine: own != nil)
+  }
+}
+
+extension WorkerConfiguration {
+  /// - Parameters:
+  ///   - name: of whom it goes to, for people.
+  ///   - sender: the name under which the receiver lists this worker's key.
+  func openLine(
+    to neighbour: Assignment.Neighbour, _ name: String, as sender: String, incarnation: UInt64
+  ) async throws -> TensorLine {
+    let hello = Hello(build: build, role: .worker, name: sender, incarnation: incarnation)
+    return try await TensorLine.open(
+      to: Endpoint(neighbour.address), security: security.client(neighbour.key), hello: hello
+    ) { [note] event in
       switch event {
-      case .refused(_, let refusal): configuration.note("The next stage refused a tensor: \(refusal.text)")
-      case .unreachable(let reason): configuration.note("The next stage cannot be reached: \(reason).")
+      case .refused(_, let refusal): note("\(name) refused a tensor: \(refusal.text)")
+      case .unreachable(let reason): note("\(name) cannot be reached: \(reason).")
+      case .delivered: break
       }
     }
-    return LoadedStage(
-      assignment: assignment, number: number, epoch: epoch, model: transformer,
-      runner: StageRunner(Stage(transformer), report: report), line: line)
   }
 }
 

@@ -1,6 +1,7 @@
 import Rendering
 import Synchronization
 import Tensors
+import Transformers
 
 /// A step that has all it needs.
 struct StageTask: Sendable {
@@ -143,7 +144,9 @@ extension Stage {
         guard task.context.kind.isFull else { return }
         while let urgent = runner.nextCached() { others += stage.compute(urgent, runner) }
       }
-      try result.output.checkNumbers()
+      guard result.output.isFinite else {
+        throw NotANumber(block: try firstBlockWithoutNumbers(task.context, task.input), stage: blocks)
+      }
       return (result.output, WireClusters.pack(result.clusters), result.signal)
     }
     let whole = Clock.microseconds - start
@@ -157,18 +160,25 @@ extension Stage {
 }
 
 extension Stage.Output {
-  fileprivate func checkNumbers() throws {
-    let tensors =
-      switch self {
-      case .output(let output): [output]
-      case .state(let state): Array(state.streams.values)
-      }
-    guard tensors.allSatisfy({ $0.withUnsafeElements { $0.allSatisfy(\.isFinite) } }) else { throw NotANumber() }
+  fileprivate var isFinite: Bool {
+    switch self {
+    case .output(let output): output.isFinite
+    case .state(let state): state.streams.values.allSatisfy(\.isFinite)
+    }
   }
 }
 
 /// A stage's result is infinite or none at all.
 struct NotANumber: Error, Sendable, CustomStringConvertible {
-  let description =
-    "its blocks gave numbers that are infinite or none at all; the weights are damaged, or a guidance scale is too large"
+  /// Where it began, if computing the step in full shows that.
+  let block: Int?
+  let stage: BlockRange
+
+  var description: String {
+    let place =
+      block.map { "block \($0) gave" }
+      ?? "blocks \(stage.lowerBound)-\(stage.upperBound - 1) gave, behind cached features,"
+    return
+      "\(place) numbers that are infinite or none at all; the weights are damaged, or a guidance scale is too large"
+  }
 }

@@ -17,6 +17,7 @@ public actor Worker {
     case loaded(attempt: UInt32, epoch: UInt64, Result<LoadedStage, any Error>)
     case opened(SampleKey, attempt: UInt32, epoch: UInt64, failure: String?)
     case computed(StageOutcome, epoch: UInt64)
+    case performed(attempt: UInt32, epoch: UInt64, Result<TaskOutcome, any Error>)
     case drain
   }
 
@@ -32,9 +33,12 @@ public actor Worker {
   private var cacheBytes = 0
   private var loading: Task<Void, Never>?
   private var samples: [SampleKey: WorkerSample] = [:]
+  private var tasks: [UInt32: WorkerTask] = [:]
+  /// To the coordinator's address for outputs.
+  private var resultLine: (neighbour: Assignment.Neighbour, line: TensorLine)?
   private var helloSent: Int64?
   private var hasLeft = false
-  private var failure: Failure?
+  private var failure: (any Error)?
 
   private static let tickMilliseconds = 250
   private static let helloPatienceMicroseconds: Int64 = 2_000_000
@@ -57,6 +61,7 @@ public actor Worker {
       {
         post.yield(.tensor($0))
       }
+      enlist(previous: nil, 0)
       let client = ClientConfiguration(
         endpoint: configuration.coordinator, security: configuration.security.client(nil),
         tickMilliseconds: Self.tickMilliseconds)
@@ -81,6 +86,8 @@ public actor Worker {
   private func stop() async {
     loading?.cancel()
     await unload()
+    dropTasks()
+    await resultLine?.line.close()
     await control?.stop()
     await tensors?.stop()
   }
@@ -92,6 +99,8 @@ public actor Worker {
     case .tensor(.lost(let fence, let reason)):
       await fail(fence, StageFailure(.tensor, "a tensor was lost: \(reason)"))
     case .tensor(.failed(let reason)): failure = Failure(description: "The socket for tensors failed: \(reason).")
+    case .tensor(.opened(let error)): failure = error
+    case .tensor(.note(let text)): configuration.note(text)
     case .loaded(let attempt, let epoch, let result): await finishLoading(attempt, epoch, result)
     // Attempts are numbered anew by another coordinator, so that those of a stage of its predecessor mean nothing.
     case .opened(_, _, let epoch, _) where epoch != stage?.epoch: break
@@ -100,6 +109,8 @@ public actor Worker {
     case .opened(let key, let attempt, _, let failure?):
       await apply(.failed(key, attempt: attempt, step: 0, StageFailure(.request, failure)))
     case .computed(let outcome, _): await finish(outcome)
+    case .performed(_, let epoch, _) where epoch != core.fence.epoch: break
+    case .performed(let attempt, _, let result): await finish(attempt, result)
     case .drain: await apply(.drain)
     }
   }
@@ -121,6 +132,7 @@ public actor Worker {
     case .failed(let reason): failure = Failure(description: "The connection to the coordinator failed: \(reason).")
     case .refused:
       configuration.note("The coordinator at \(configuration.coordinator) does not let this worker's key in.")
+    case .insecure: configuration.note("Messages are not protected: anybody on the network may read and forge them.")
     case .disconnected, .malformed: break
     }
   }
@@ -131,7 +143,9 @@ public actor Worker {
       build: configuration.build, role: .worker, name: configuration.name, incarnation: incarnation,
       numerics: configuration.numerics, threads: UInt32(configuration.threads),
       memoryBytes: UInt64(configuration.memoryBytes), models: configuration.models.map(\.digest),
-      address: tensors?.endpoint.description ?? "", operationsPerSecond: UInt64(configuration.operationsPerSecond))
+      address: (configuration.advertised ?? tensors?.endpoint)?.description ?? "",
+      operationsPerSecond: UInt64(configuration.operationsPerSecond),
+      roles: configuration.roles, bytesPerSecond: UInt64(configuration.bytesPerSecond ?? 0))
     send(Message(.hello(hello)), .empty)
   }
 
@@ -184,6 +198,9 @@ public actor Worker {
     case .compute(let key, let attempt, let step, let order, let labels):
       await compute(key, attempt, step, order, labels)
     case .close(let key, let attempt): await close(key, attempt)
+    case .perform(let order, let settings, let job, let attempt): await perform(order, settings, job, attempt)
+    case .dropTasks: dropTasks()
+    case .begin(let epoch, let session): expectProbes(epoch, session)
     case .greet: sayHello()
     case .leave: hasLeft = true
     }
@@ -193,22 +210,17 @@ public actor Worker {
 
   private func load(_ assignment: Assignment, _ attempt: UInt32, _ number: UInt32) async {
     await unload()
-    var entries: [AllowList.Entry] = []
-    if let key = configuration.security.coordinatorKey {
-      entries.append(.init(name: LineName.coordinator, role: .coordinator, key: key))
-    }
-    if let key = assignment.previousKey, number > 0 {
-      entries.append(.init(name: LineName.stage(number - 1), role: .worker, key: key))
-    }
-    access.list = AllowList(entries) ?? AllowList()
+    enlist(previous: number > 0 ? assignment.previousKey : nil, number)
     tensors?.raiseFloor(epoch: core.fence.epoch, attempt: attempt)
     let blocks = Int(assignment.blocks.lowerBound)..<Int(assignment.blocks.upperBound)
     configuration.note("Loading blocks \(blocks.lowerBound)-\(blocks.upperBound - 1).")
     let (configuration, incarnation, post, epoch) = (configuration, incarnation, post, core.fence.epoch)
-    loading = Task.detached {
+    var line: TensorLine?
+    if let next = assignment.next, number + 1 == assignment.stages { line = try? await lineToCoordinator(next) }
+    loading = Task.detached { [line] in
       do {
         let stage = try await LoadedStage.load(
-          assignment, epoch: epoch, number, configuration, incarnation: incarnation
+          assignment, epoch: epoch, number, configuration, incarnation: incarnation, line: line
         ) { post.yield(.computed($0, epoch: epoch)) }
         post.yield(.loaded(attempt: attempt, epoch: epoch, .success(stage)))
       } catch {
@@ -222,7 +234,10 @@ public actor Worker {
     let isWanted = epoch == core.fence.epoch && core.isLoading(attempt)
     switch result {
     case .success(let stage):
-      guard isWanted else { return await stage.line.close() }
+      guard isWanted else {
+        if stage.ownsLine { await stage.line.close() }
+        return
+      }
       self.stage = stage
       await apply(.loaded(attempt: attempt, residentBytes: UInt64(max(0, configuration.residentBytes()))))
     case .failure(let error):
@@ -235,9 +250,98 @@ public actor Worker {
     loading?.cancel()
     loading = nil
     for (key, sample) in samples { await close(key, sample.attempt) }
-    let line = stage?.line
+    let old = stage
     stage = nil
-    await line?.close()
+    if let old, old.ownsLine { await old.line.close() }
+  }
+
+  /// Who may send tensors: the coordinator, and the stage before.
+  private func enlist(previous: PublicKey?, _ number: UInt32) {
+    var entries: [AllowList.Entry] = []
+    if let key = configuration.security.coordinatorKey {
+      entries.append(.init(name: LineName.coordinator, role: .coordinator, key: key))
+    }
+    if let previous, number > 0 {
+      entries.append(.init(name: LineName.stage(number - 1), role: .worker, key: previous))
+    }
+    access.list = AllowList(entries) ?? AllowList()
+  }
+
+  /// One for all results, whatever they are of: the coordinator knows a worker by one line.
+  private func lineToCoordinator(_ neighbour: Assignment.Neighbour) async throws -> TensorLine {
+    if let resultLine, resultLine.neighbour == neighbour { return resultLine.line }
+    await resultLine?.line.close()
+    resultLine = nil
+    let line = try await configuration.openLine(
+      to: neighbour, "The coordinator", as: configuration.name, incarnation: incarnation)
+    resultLine = (neighbour, line)
+    return line
+  }
+
+  private func expectProbes(_ epoch: UInt64, _ session: UInt32) {
+    guard configuration.bytesPerSecond == nil else { return }
+    let probes = Coordinator.probes(epoch: epoch, session: session, sender: configuration.security.coordinatorKey)
+    tensors?.cancel { ($0.epoch, $0.attempt) < (epoch, session) && $0.job == 0 }
+    for probe in probes { try? tensors?.expect(probe) }
+  }
+
+  // MARK: - Tasks
+
+  private func dropTasks() {
+    for (attempt, task) in tasks {
+      task.work?.cancel()
+      tensors?.cancel { $0.attempt == attempt && $0.job == task.job }
+    }
+    tasks = [:]
+  }
+
+  private func perform(_ order: TaskOrder, _ settings: Payload, _ job: UInt64, _ attempt: UInt32) async {
+    do {
+      let model = configuration.models.first { $0.digest == order.model }
+      guard let parts = model?.parts else {
+        throw WireError("There is no model \(order.model.shortText) for this here")
+      }
+      var task = WorkerTask(order, try TaskSettings(settings), job: job, parts: parts)
+      if let plan = try await task.inputPlan() {
+        let fence = Fence(epoch: core.fence.epoch, job: job, attempt: attempt)
+        try tensors?.expect(.init(plan, fence: fence, sender: configuration.security.coordinatorKey))
+      } else {
+        start(&task, attempt, latents: nil)
+      }
+      tasks[attempt] = task
+    } catch {
+      await apply(.taskFailed(job: job, attempt: attempt, StageFailure(.request, "\(error)")))
+    }
+  }
+
+  private func start(_ task: inout WorkerTask, _ attempt: UInt32, latents: Tensor?) {
+    let (copy, post, epoch, room) = (task, post, core.fence.epoch, configuration.memoryBytes)
+    task.work = Task {
+      do {
+        let outcome = try await copy.outcome(latents, memoryBytes: room)
+        post.yield(.performed(attempt: attempt, epoch: epoch, .success(outcome)))
+      } catch {
+        post.yield(.performed(attempt: attempt, epoch: epoch, .failure(error)))
+      }
+    }
+  }
+
+  private func finish(_ attempt: UInt32, _ result: Result<TaskOutcome, any Error>) async {
+    guard let task = tasks.removeValue(forKey: attempt) else { return }
+    do {
+      let outcome = try result.get()
+      let line = try await lineToCoordinator(task.order.destination)
+      let fence = Fence(epoch: core.fence.epoch, job: task.job, attempt: attempt, stage: 1)
+      for (stream, tensor) in outcome.tensors {
+        guard let plan = TensorPlan(stream, .float32, shape: tensor.shape) else { continue }
+        line.send(plan, tensor.payload(), fence: fence)
+      }
+      let report = TaskReport(microseconds: UInt64(outcome.microseconds))
+      await apply(.taskDone(job: task.job, attempt: attempt, report, facts: outcome.facts.payload))
+    } catch {
+      let reason: Reason = (error as? JobError)?.reason ?? .internal
+      await apply(.taskFailed(job: task.job, attempt: attempt, StageFailure(reason, "\(error)")))
+    }
   }
 
   // MARK: - Samples
@@ -284,6 +388,12 @@ public actor Worker {
   }
 
   private func take(_ arrival: TensorInbox.Arrival) async {
+    if var task = tasks[arrival.fence.attempt] {
+      guard let latents = Tensor(arrival) else { return }
+      start(&task, arrival.fence.attempt, latents: latents)
+      tasks[arrival.fence.attempt] = task
+      return
+    }
     let key = arrival.fence.sample
     guard let stage, var sample = samples[key], sample.attempt == arrival.fence.attempt,
       let tensor = Tensor(arrival)
@@ -333,12 +443,17 @@ public actor Worker {
         signal: outcome.signal, labels: outcome.clusters.labels)
       await apply(.computed(key, attempt: attempt, step: step, report, labels: outcome.clusters.payload))
     case .failure(let error):
-      let reason: Reason = error is NotANumber ? .numeric : .internal
-      await apply(.failed(key, attempt: attempt, step: step, StageFailure(reason, "\(error)")))
+      let notANumber = error as? NotANumber
+      let block = UInt32(notANumber?.block ?? stage.runner.stage.blocks.lowerBound)
+      let failure = StageFailure(notANumber == nil ? .internal : .numeric, "\(error)", block: block)
+      await apply(.failed(key, attempt: attempt, step: step, failure))
     }
   }
 
   private func fail(_ fence: Fence, _ failure: StageFailure) async {
+    if let task = tasks.removeValue(forKey: fence.attempt) {
+      return await apply(.taskFailed(job: task.job, attempt: fence.attempt, failure))
+    }
     guard let sample = samples[fence.sample], sample.attempt == fence.attempt else { return }
     await apply(.failed(fence.sample, attempt: fence.attempt, step: fence.step, failure))
   }

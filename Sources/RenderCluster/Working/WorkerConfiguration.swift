@@ -1,4 +1,5 @@
 import Messaging
+import Rendering
 import Tensors
 import Transformers
 
@@ -9,12 +10,16 @@ public struct WorkerModel: Sendable {
   public var name: String
   /// Loads some blocks.
   public var load: @Sendable (Precision, BlockRange) throws -> any DiffusionTransformer
+  /// For prompts and pixels; nil for a worker that does neither.
+  public var parts: ModelParts?
 
   public init(
-    digest: Digest, name: String, load: @escaping @Sendable (Precision, BlockRange) throws -> any DiffusionTransformer
+    digest: Digest, name: String, parts: ModelParts? = nil,
+    load: @escaping @Sendable (Precision, BlockRange) throws -> any DiffusionTransformer
   ) {
     self.digest = digest
     self.name = name
+    self.parts = parts
     self.load = load
   }
 }
@@ -26,6 +31,8 @@ public struct WorkerConfiguration: Sendable {
   public var coordinator: Endpoint
   /// Where it takes tensors from other workers and the coordinator.
   public var address: Endpoint
+  /// Where others find that; the same unless given.
+  public var advertised: Endpoint?
   public var security: ClusterSecurity
   public var build: String
   public var numerics: Digest
@@ -35,6 +42,10 @@ public struct WorkerConfiguration: Sendable {
   public var memoryBytes: Int
   /// As measured; see ``SpeedProbe``.
   public var operationsPerSecond: Double
+  /// What it does.
+  public var roles = WorkerRoles.stages
+  /// Of its link; nil: to be measured.
+  public var bytesPerSecond: Double?
   /// The memory of the process, for reports.
   public var residentBytes: @Sendable () -> Int
   /// Told what people should know.

@@ -14,6 +14,8 @@ public enum WorkerEvent: Sendable {
   case computed(SampleKey, attempt: UInt32, step: UInt32, StepReport, labels: Payload)
   /// A sample cannot be opened, or a step not be computed.
   case failed(SampleKey, attempt: UInt32, step: UInt32, StageFailure)
+  case taskDone(job: UInt64, attempt: UInt32, TaskReport, facts: Payload)
+  case taskFailed(job: UInt64, attempt: UInt32, StageFailure)
   /// The worker shall go as soon as nothing depends on it.
   case drain
   /// Time has passed.
@@ -34,6 +36,12 @@ public enum WorkerEffect: Sendable, Equatable {
   case skipInput(SampleKey, attempt: UInt32, step: UInt32)
   case compute(SampleKey, attempt: UInt32, step: UInt32, StepOrder, labels: Payload)
   case close(SampleKey, attempt: UInt32)
+  /// Does something beside the stage, under its number.
+  case perform(TaskOrder, settings: Payload, job: UInt64, attempt: UInt32)
+  /// All tasks are void.
+  case dropTasks
+  /// A new session has begun.
+  case begin(epoch: UInt64, session: UInt32)
   /// Says hello again: nothing has come from the coordinator for so long that it will have given this worker up.
   case greet
   /// The worker is let go and may end.
@@ -121,6 +129,10 @@ public struct WorkerCore: Sendable {
       finish(key, attempt, step, .stepDone(report), labels)
     case .failed(let key, let attempt, let step, let failure):
       finish(key, attempt, step, .failed(failure), .empty)
+    case .taskDone(let job, let attempt, let report, let facts):
+      post(.taskDone(report), facts, fence: Fence(job: job, attempt: attempt))
+    case .taskFailed(let job, let attempt, let failure):
+      post(.failed(failure), fence: Fence(job: job, attempt: attempt))
     case .drain: drain()
     case .tick:
       effects += outbox.overdue(now: now / 1000).map { .send($0.message, $0.payload) }
@@ -172,6 +184,7 @@ public struct WorkerCore: Sendable {
     outbox = Outbox(session: session)
     inbox = OrderedInbox(session: session)
     letGo()
+    effects += [.dropTasks, .begin(epoch: epoch, session: session)]
     if isDraining { post(.release, fence: Fence()) }
   }
 
@@ -199,6 +212,8 @@ public struct WorkerCore: Sendable {
       effects.append(.open(fence.sample, attempt: fence.attempt, opening, settings: payload))
     case .closeSample:
       if index(fence.sample, fence.attempt) != nil { close(fence.sample) }
+    case .task(let order):
+      effects.append(.perform(order, settings: payload, job: fence.job, attempt: fence.attempt))
     case .stepBegin(let order):
       let kept = Order(step: fence.step, order: order, labels: payload)
       change(fence.sample, fence.attempt) { $0.order = kept }

@@ -58,4 +58,6 @@ public struct RenderRequest: Sendable, Hashable {
   /// The samples of a step: the picture's, and under classifier-free guidance that of the negative subject.
   public var rows: Int { isGuided ? 2 : 1 }
   public var isGuided: Bool { cfgScale > 1 }
+  /// What is to be encoded for it.
+  public var subjects: [Subject] { isGuided ? [subject, negative] : [subject] }
 }

@@ -17,7 +17,8 @@ public struct RenderSession: Sendable {
   private let subjects: [EncodingKey: EncodedSubject]
   /// Nil if each run brings its own.
   private let transport: (any StageTransport)?
-  private let decoder: any LatentDecoder
+  /// Nil if pixels are made elsewhere.
+  private let decoder: (any LatentDecoder)?
 
   /// What is being done before the first step.
   public enum Phase: String, Sendable {
@@ -45,7 +46,7 @@ public struct RenderSession: Sendable {
     subjects = try Self.encode(requests, model.loadEncoder(precision))
     onPhase(.loadingTransformer)
     try Task.checkCancellation()
-    transport = LocalTransport([Stage(try model.loadTransformer(precision, blocks: nil))])
+    transport = LocalTransport([try Stage(model.loadTransformer(precision, blocks: nil))])
     decoder = try model.loadDecoder(precision)
   }
 
@@ -61,12 +62,28 @@ public struct RenderSession: Sendable {
     transport = nil
   }
 
+  /// A session of which only the subjects are here; stages and decoder are elsewhere.
+  ///
+  /// - Parameter encoded: all subjects of the requests.
+  public init(_ model: any RenderModel, _ requests: [RenderRequest], encoded: [Subject: EncodedSubject]) {
+    self.model = model
+    var subjects: [EncodingKey: EncodedSubject] = [:]
+    for request in requests {
+      for subject in request.subjects {
+        subjects[EncodingKey(subject: subject, tokens: request.textTokens)] = encoded[subject]
+      }
+    }
+    self.subjects = subjects
+    transport = nil
+    decoder = nil
+  }
+
   private static func encode(
     _ requests: [RenderRequest], _ encoder: any SubjectEncoder
   ) throws -> [EncodingKey: EncodedSubject] {
     var encoded: [EncodingKey: EncodedSubject] = [:]
     for request in requests {
-      for subject in [request.subject] + (request.isGuided ? [request.negative] : []) {
+      for subject in request.subjects {
         let key = EncodingKey(subject: subject, tokens: request.textTokens)
         guard encoded[key] == nil else { continue }
         try Task.checkCancellation()
@@ -127,14 +144,19 @@ public struct RenderSession: Sendable {
 
   /// The picture or video that latents, `[image tokens, channels]`, stand for: `[frames, height, width, 3]` in 0...1.
   public func decode(_ latents: Tensor, of run: Run) throws -> Tensor {
-    try decoder.decode(latents, run.grid, run.request.tiling)
+    try ownDecoder.decode(latents, run.grid, run.request.tiling)
+  }
+
+  private var ownDecoder: any LatentDecoder {
+    guard let decoder else { preconditionFailure("the session has no decoder") }
+    return decoder
   }
 
   /// The first frame alone, `[1, height, width, 3]` in 0...1: of a video a picture that takes little time.
   public func decodeFirstFrame(_ latents: Tensor, of run: Run) throws -> Tensor {
     var grid = run.grid
     grid.frames = 1
-    return try decoder.decode(latents.rows(0..<grid.tokens), grid, run.request.tiling)
+    return try ownDecoder.decode(latents.rows(0..<grid.tokens), grid, run.request.tiling)
   }
 
   /// The bytes that feature caches hold now.

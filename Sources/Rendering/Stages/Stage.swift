@@ -1,11 +1,12 @@
 import FeatureCaching
+import Glibc
 import Tensors
 import Transformers
 
 /// Runs a range of a model's blocks for many samples, and owns their feature caches.
 public actor Stage {
   private let model: any DiffusionTransformer
-  private let thread = StageThread()
+  private let thread: StageThread
   private var samples: [SampleID: Running] = [:]
 
   private struct Running {
@@ -13,6 +14,10 @@ public actor Stage {
     let cache: any FeatureCache
     /// What measuring a step has computed of it already.
     var begun: Begun?
+    /// The step that was done last, and what it gave.
+    var last: (step: Int, result: Finished)?
+    /// A step was given up half-way, so that the cache is of no use any more.
+    var isBroken = false
   }
 
   /// A step up to the boundary at which its signal was measured.
@@ -22,7 +27,11 @@ public actor Stage {
     let state: BlockState
   }
 
-  public init(_ model: any DiffusionTransformer) { self.model = model }
+  /// - Throws: ``StageError/noThread(code:)``.
+  public init(_ model: any DiffusionTransformer) throws(StageError) {
+    self.model = model
+    thread = try StageThread()
+  }
 
   public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
@@ -70,16 +79,36 @@ public actor Stage {
     public var signal: Float?
   }
 
-  /// Runs the stage's blocks for one step of a sample.
+  /// Runs the stage's blocks for one step of a sample. A step that has just been done gives again what it gave, and changes
+  /// nothing: caches are changed in place, so that doing it twice would be another thing than doing it once.
   ///
   /// - Parameter betweenBlocks: is called before each block; it may run steps of other samples meanwhile.
-  /// - Throws: ``StageError`` for a sample that was not opened; `CancellationError` between two blocks if the task is
-  ///   cancelled. The sample must then be closed: its cache has seen half a step.
+  /// - Throws: ``StageError`` for a sample that was not opened, and for a step of the past; `CancellationError` between two
+  ///   blocks if the task is cancelled. The sample must then be closed: its cache has seen half a step.
   public func run(
     _ context: StepContext, _ input: Input, probe: Probe? = nil,
     betweenBlocks: (isolated Stage) throws -> Void = { _ in }
   ) throws -> Finished {
-    guard let running = samples[context.sample] else { throw StageError.unknownSample(context.sample) }
+    guard let running = samples[context.sample], !running.isBroken else {
+      throw StageError.unknownSample(context.sample)
+    }
+    if let last = running.last, context.index <= last.step {
+      guard context.index == last.step else { throw StageError.stepOfThePast(context.sample, step: context.index) }
+      return last.result
+    }
+    samples[context.sample]?.last = nil
+    samples[context.sample]?.isBroken = true
+    let result = try compute(context, input, running, probe, betweenBlocks)
+    // Unless it was closed meanwhile.
+    samples[context.sample]?.isBroken = false
+    samples[context.sample]?.last = (context.index, result)
+    return result
+  }
+
+  private func compute(
+    _ context: StepContext, _ input: Input, _ running: Running, _ probe: Probe?,
+    _ betweenBlocks: (isolated Stage) throws -> Void
+  ) throws -> Finished {
     let (sample, cache) = (running.sample, running.cache)
     let vec = sample.conditioning(timestep: context.timestep, probe: probe)
     let walk = BlockWalk(model: model, sample: sample, conditioning: vec, cache: cache, probe: probe)
@@ -123,6 +152,25 @@ public actor Stage {
     return signal
   }
 
+  /// The first block of the stage behind which a hidden state is infinite or no number when a step is computed in full, to
+  /// say where it went wrong; nil if none is.
+  ///
+  /// - Throws: as ``run(_:_:probe:betweenBlocks:)``, but looks at no cache and changes none.
+  public func firstBlockWithoutNumbers(_ context: StepContext, _ input: Input) throws -> Int? {
+    guard let sample = samples[context.sample]?.sample else { throw StageError.unknownSample(context.sample) }
+    let vec = sample.conditioning(timestep: context.timestep, probe: nil)
+    let setup = CacheSetup(
+      choices: KeyedChoices(seed: 0, row: 0), steps: 1, layout: model.layout, columns: 1)
+    let cache = NoCaching().makeCache(setup)
+    var state = embedded(input, sample, vec, nil)
+    return try model.blocks.first { block in
+      try sample.run(
+        &state, blocks: block..<block + 1, conditioning: vec, cache: cache, probe: nil,
+        beforeBlock: { try Task.checkCancellation() })
+      return !state.streams.values.allSatisfy(\.isFinite)
+    }
+  }
+
   private func embedded(
     _ input: Input, _ sample: any TransformerSample, _ vec: Tensor, _ probe: Probe?
   ) -> BlockState {
@@ -139,12 +187,19 @@ public actor Stage {
 }
 
 /// Why a stage cannot run a step.
-public enum StageError: Error, Sendable, CustomStringConvertible {
+public enum StageError: Error, Sendable, Hashable, CustomStringConvertible {
   case unknownSample(SampleID)
+  /// Another step of the sample has been done since.
+  case stepOfThePast(SampleID, step: Int)
+  /// No thread could be started; an `errno`.
+  case noThread(code: Int32)
 
   public var description: String {
     switch self {
     case .unknownSample(let id): "The stage does not know job \(id.job), row \(id.row)."
+    case .stepOfThePast(let id, let step):
+      "Step \(step + 1) of job \(id.job), row \(id.row) is over; another one has been done since."
+    case .noThread(let code): "A thread cannot be started: \(String(cString: strerror(code)))."
     }
   }
 }

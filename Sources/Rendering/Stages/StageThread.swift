@@ -7,7 +7,8 @@ import Glibc
 final class StageThread: SerialExecutor {
   private let queue = Queue()
 
-  init() {
+  /// - Throws: ``StageError/noThread(code:)`` where the system has no more threads to give.
+  init() throws(StageError) {
     queue.executor = asUnownedSerialExecutor()
     var thread = pthread_t()
     let argument = Unmanaged.passRetained(queue)
@@ -18,7 +19,10 @@ final class StageThread: SerialExecutor {
         Unmanaged<Queue>.fromOpaque(argument).takeRetainedValue().run()
         return nil
       }, argument.toOpaque())
-    guard code == 0 else { fatalError("a thread cannot be started: \(String(cString: strerror(code)))") }
+    guard code == 0 else {
+      argument.release()
+      throw .noThread(code: code)
+    }
     pthread_detach(thread)
   }
 

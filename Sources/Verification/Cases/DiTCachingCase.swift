@@ -15,7 +15,7 @@ enum DiTCachingCase: CaseRunner {
   static func run(_ comparison: GoldenComparison) async throws {
     let checkpoint = try DiTCheckpoint(folder: comparison.golden.requiredCheckpoint)
     let settings = try AuthorsSettings(comparison.golden, enhancedSteps: 2, kMeansIterations: 100)
-    let transport = LocalTransport([Stage(try checkpoint.loadTransformer(.float32))])
+    let transport = LocalTransport([try Stage(checkpoint.loadTransformer(.float32))])
     let labels = try comparison.integers("in.class_labels").map { Int($0) }
     let iterations = IterationCounts()
     for (image, label) in labels.enumerated() {

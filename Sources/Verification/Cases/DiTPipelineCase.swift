@@ -16,7 +16,7 @@ enum DiTPipelineCase: CaseRunner {
     var checkpoint = try DiTCheckpoint(folder: comparison.golden.requiredCheckpoint)
     let settings = try Settings(comparison.golden)
     if let choice = settings.scheduler { try checkpoint.use(choice) }
-    let transport = LocalTransport([Stage(try checkpoint.loadTransformer(.float32))])
+    let transport = LocalTransport([try Stage(checkpoint.loadTransformer(.float32))])
     let decoder = try checkpoint.loadDecoder(.float32)
     let classes = checkpoint.transformer.classes
     let unconditional = settings.isGuided ? settings.labels.map { _ in classes } : []

@@ -48,7 +48,7 @@ enum FluxCachingCase: CaseRunner {
         guidance: settings.guidance),
       policy: settings.policy, choices: { _ in choices })
     let counts = OrderCounts()
-    let denoiser = Denoiser(task, over: LocalTransport([Stage(transformer)])) { step, _ in
+    let denoiser = Denoiser(task, over: LocalTransport([try Stage(transformer)])) { step, _ in
       Probe { name, tensor in
         counts.note(name, step: step)
         guard let name = recordedName(name, doubleBlocks: transformer.configuration.doubleBlocks) else { return }

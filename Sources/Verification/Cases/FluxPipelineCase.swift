@@ -19,7 +19,7 @@ enum FluxPipelineCase: CaseRunner {
     let checkpoint = try FluxCheckpoint(folder: comparison.golden.requiredCheckpoint)
     let settings = try Settings(comparison.golden)
     let prompts = try encode(comparison, checkpoint.loadTextEncoders(.float32), settings)
-    let transport = LocalTransport([Stage(try checkpoint.loadTransformer(.float32))])
+    let transport = LocalTransport([try Stage(checkpoint.loadTransformer(.float32))])
     let multiple = 2 * checkpoint.autoencoder.scale
     let grid = TokenGrid(rows: settings.height / multiple, columns: settings.width / multiple)
     let decoder = comparison.contains("vae.out") ? try checkpoint.loadDecoder(.float32) : nil

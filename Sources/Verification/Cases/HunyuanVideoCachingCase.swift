@@ -49,7 +49,7 @@ enum HunyuanVideoCachingCase: CaseRunner {
           validTokens: Int(mask.reduce(0, +))), guidance: settings.guidance),
       policy: settings.policy, choices: { _ in choices })
     let counts = OrderCounts()
-    let denoiser = Denoiser(task, over: LocalTransport([Stage(transformer)])) { step, _ in
+    let denoiser = Denoiser(task, over: LocalTransport([try Stage(transformer)])) { step, _ in
       Probe { name, tensor in
         counts.note(name, step: step)
         guard let name = recordedName(name) else { return }

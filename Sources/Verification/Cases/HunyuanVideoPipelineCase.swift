@@ -22,7 +22,7 @@ enum HunyuanVideoPipelineCase: CaseRunner {
     let encoders = try checkpoint.loadTextEncoders(.float32)
     // With the layers that the transformer makes no use of, to compare them all.
     let llama = try checkpoint.loadLlama(.float32, layerCount: nil)
-    let transport = LocalTransport([Stage(try checkpoint.loadTransformer(.float32))])
+    let transport = LocalTransport([try Stage(checkpoint.loadTransformer(.float32))])
     let patch = checkpoint.transformer.patchSize
     let multiple = patch * checkpoint.autoencoder.scale
     let grid = TokenGrid(

@@ -94,7 +94,9 @@ struct Bench: AsyncParsableCommand {
         throw CommandFailure(
           .input, "\(prompts ?? ""), line \(entry.line): a random seed cannot be measured again; give another or none.")
       }
-      for seed in try base.seeds(entry) { pictures.append(try base.settings(entry, seed: seed.seed, notes: &notes)) }
+      for seed in try pictureOptions.seeds(entry, nil) {
+        pictures.append(try base.settings(entry, seed: seed.seed, notes: &notes))
+      }
     }
     if !quiet { for note in notes { StandardError.write("clusca: \(note)") } }
     for name in ["results.csv", "results.json", "report.html"] {

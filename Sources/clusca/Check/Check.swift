@@ -77,7 +77,8 @@ struct Check: AsyncParsableCommand {
         groups.append(Group(model: try PictureOptions.parse([]).scheduled(model, repeated), pictures: []))
         last = key
       }
-      let settings = try RepeatedCommand().settings(repeated, model: groups[groups.count - 1].model)
+      var settings = try RepeatedCommand().settings(repeated, model: groups[groups.count - 1].model)
+      settings.transport = try repeated.string("transport")
       guard settings.isMade(of: picture.settings) else {
         throw CommandFailure(
           .input, "\(manifest) holds settings of \(picture.file) that this program or this model does not have.")

@@ -35,12 +35,17 @@ extension PictureSettings {
   /// frames' files.
   func pngDigest(of pixels: Tensor, hasMetadata: Bool) throws -> SHA256.Digest {
     let texts = hasMetadata ? try metadata.texts() : []
-    let frames = try Picture.frames(pixels).map { SHA256.digest(of: try PNG.encode($0, texts: texts)) }
-    return frames.count == 1 ? frames[0] : SHA256.digest(of: Array(frames.map(\.description).joined().utf8))
+    return RenderManifest.Picture.pngDigest(
+      try Picture.frames(pixels).map { SHA256.digest(of: try PNG.encode($0, texts: texts)) })
   }
 }
 
 extension RenderManifest.Picture {
+  /// Of the digests of all frames' files: that of the file itself where there is one.
+  static func pngDigest(_ frames: [SHA256.Digest]) -> SHA256.Digest {
+    frames.count == 1 ? frames[0] : SHA256.digest(of: Array(frames.map(\.description).joined().utf8))
+  }
+
   /// Where this picture differs from the recorded one first, as the end of a sentence; nil if nowhere.
   ///
   /// - Parameter comparesFile: false where the files cannot be equal, since they name the version of the program.

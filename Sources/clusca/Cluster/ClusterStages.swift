@@ -14,6 +14,11 @@ struct ClusterStages: Sendable {
   /// The number of the one job that is rendered with these; they are counted unless given.
   var job: UInt64?
 
+  /// What workers do of the model beside its blocks.
+  func parts(_ model: any RenderModel, _ precision: Precision) -> RemoteParts {
+    RemoteParts(coordinator, model, digest: digest, precision: precision)
+  }
+
   /// Waits until there is room for a picture.
   func admit(_ settings: PictureSettings, _ model: any RenderModel) async throws -> RemoteTransport {
     try await coordinator.admit(
@@ -31,7 +36,8 @@ extension JobFacts {
       model: ModelKey(digest: digest, precision: settings.precision), modelName: modelName, rows: request.rows,
       steps: request.steps,
       blocks: model.blockCosts(
-        grid: grid, textTokens: request.textTokens, policy: request.cache.policy, precision: settings.precision),
+        grid: grid, textTokens: request.textTokens, policy: request.cache.policy, steps: request.steps,
+        precision: settings.precision),
       activationBytes: model.stageBytes(
         grid: grid, textTokens: request.textTokens, precision: settings.precision))
   }

@@ -78,10 +78,11 @@ struct ClusterReport {
           blocks.count == 2 ? "\(blocks[0])-\(blocks[1] - 1)" : "-", "\(worker["threads"]?.int ?? 0)",
           bytes(worker["resident_bytes"]), bytes(worker["cache_bytes"]), bytes(worker["memory_bytes"]),
           DecimalText.fixed(worker["gflops"]?.double ?? 0, digits: 1),
+          "\(ByteCount(Int(worker["link_bytes_per_second"]?.double ?? 0)))/s", worker["roles"]?.string ?? "",
         ]
       }
       lines = Self.table(
-        ["worker", "state", "blocks", "threads", "resident", "cache", "may use", "GFLOP/s"], rows)
+        ["worker", "state", "blocks", "threads", "resident", "cache", "may use", "GFLOP/s", "link", "does"], rows)
     }
     let jobs = status["jobs"]?.array ?? []
     lines.append("")

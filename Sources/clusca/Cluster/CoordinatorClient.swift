@@ -116,6 +116,8 @@ actor CoordinatorClient {
     case .failed(let reason): fail(CommandFailure(.unavailable, "The connection to \(endpoint) failed: \(reason)."))
     case .message(let message, let payload): take(message, payload)
     case .tick(let now): tick(now)
+    case .insecure:
+      StandardError.write("clusca: Messages are not protected: anybody on the network may read and forge them.")
     case .malformed: break
     }
   }

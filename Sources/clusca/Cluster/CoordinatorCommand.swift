@@ -61,6 +61,9 @@ struct CoordinatorCommand: AsyncParsableCommand {
   @Flag(name: .shortAndLong, help: "Say nothing but errors.")
   var quiet = false
 
+  @Flag(help: "Print what is bounded in what comes from the network, and by how much, and end.")
+  var limits = false
+
   func validate() throws {
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads \(threads) is not a number from 1 to 1024")
@@ -72,6 +75,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    guard !limits else { return try StandardOutput.write(Limits().description) }
+    OpenFiles.makeRoom(connections: 4 * PeerDirectory.maximumPeers)
     if let threads { ThreadPool.shared.setThreads(threads) }
     let endpoints = try addresses()
     let isQuiet = quiet
@@ -90,7 +95,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
         note: note, trace: record))
     for endpoint in coordinator.endpoints { note("Listening on \(endpoint).") }
     note("Serving \(models.map(\.name).joined(separator: ", ")); pictures go to \(output).")
-    let desk = JobDesk(coordinator, models, folder: output, note: note)
+    let desk = try JobDesk(
+      coordinator, models, folder: output, transport: insecurePlaintext ? "plaintext" : nil, note: note)
     let serving = Task { await desk.serve() }
     await withTaskCancellationHandler {
       await serving.value
@@ -100,6 +106,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
     if let trace, let chromeTrace {
       try AtomicFile.write(Array(chromeTrace.json.text().utf8), to: trace, ifExists: .overwrite, createFolders: true)
     }
+    if let failure = await coordinator.failure { throw failure }
     try Task.checkCancellation()
   }
 

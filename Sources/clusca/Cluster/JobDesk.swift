@@ -11,7 +11,6 @@ import Tensors
 actor JobDesk {
   /// Jobs that have ended and can still be asked for.
   private static let rememberedJobs = 1_000
-  private static let maximumJobsOfAClient = 10_000
   /// The latest; a status has to fit into a message.
   private static let listedJobs = 500
   private static let maximumPictureBytes = 1 << 30
@@ -35,7 +34,10 @@ actor JobDesk {
   private let models: [ServedModel]
   private let hosts: [ModelHost]
   private let folder: String
+  /// Pictures say so if nothing protected what they were made over.
+  private let transport: String?
   private let note: @Sendable (String) -> Void
+  private let limits = Limits()
   private var jobs: [Job] = []
   private var deliveries: [(peer: Peer, sender: TensorSender, fence: Fence)] = []
   private var lastTransfer: UInt64 = 0
@@ -44,14 +46,18 @@ actor JobDesk {
   /// - Parameters:
   ///   - models: the first is that of requests which name none.
   ///   - folder: where the pictures go.
+  ///   - transport: what pictures say about it.
+  /// - Throws: what is wrong with the system, which has no more threads.
   init(
-    _ coordinator: Coordinator, _ models: [ServedModel], folder: String, note: @escaping @Sendable (String) -> Void
-  ) {
+    _ coordinator: Coordinator, _ models: [ServedModel], folder: String, transport: String? = nil,
+    note: @escaping @Sendable (String) -> Void
+  ) throws {
     self.coordinator = coordinator
     self.models = models
     self.folder = folder
+    self.transport = transport
     self.note = note
-    hosts = models.map { _ in ModelHost() }
+    hosts = try models.map { try ModelHost($0) }
   }
 
   /// Serves until the coordinator stops or the task is cancelled.
@@ -84,6 +90,10 @@ actor JobDesk {
   private func status() async -> JSONObject {
     var json = await coordinator.status.json
     json["models"] = .array(models.map { .string($0.name) })
+    json["video_frames"] = .object(
+      models.reduce(into: [:]) { frames, served in
+        if served.model.framesPerLatent != nil { frames[served.name] = .integer(served.model.defaults.frames) }
+      })
     json["jobs"] = .array(
       jobs.suffix(Self.listedJobs).map { job in
         var entry: JSONObject = [
@@ -111,10 +121,11 @@ actor JobDesk {
       return
     }
     do {
-      guard jobs.count(where: { $0.client == peer.name && $0.ending == nil }) < Self.maximumJobsOfAClient else {
-        throw JobError(.quota, "This client has \(Self.maximumJobsOfAClient) jobs already.")
+      guard jobs.count(where: { $0.client == peer.name && $0.ending == nil }) < limits.jobsOfAClient else {
+        throw JobError(.quota, "This client has \(limits.jobsOfAClient) jobs already.")
       }
-      let (settings, model) = try JobRequest(payload.bytes).resolved(models)
+      var (settings, model) = try JobRequest(payload.bytes).resolved(models)
+      settings.transport = transport
       begin(settings, model, submission.key, peer, sequence)
     } catch {
       let reason: Reason = (error as? JobError)?.reason ?? .request
@@ -157,23 +168,24 @@ actor JobDesk {
   ) async throws -> (report: JSONObject, path: String) {
     let start = ContinuousClock.now
     await tell(request, .conditioning, 0)
-    let session = try await host.session(settings, model.model)
     let cluster = ClusterStages(
       coordinator: coordinator, digest: model.digest, modelName: model.name, picturesAtOnce: 1, job: request)
-    let maker = PictureMaker(model: model.model, count: 1, isQuiet: true, cluster: cluster)
+    let session = try await host.session(settings, model.model, cluster, job: request)
+    let maker = PictureMaker(model: model.model, count: 1, isQuiet: true, cluster: cluster, host: host)
     var latents: [SHA256.Digest] = []
     let made = try await maker.make(settings, number: 1, session) { step, _ in
       latents.append(SHA256.digest(of: step.latents))
       Task { await self.tell(request, .denoising, step.index + 1) }
     }
-    let png = try PNG.encode(Picture(pixels: made.pixels), texts: settings.metadata.texts())
+    let png = try settings.sheet(of: made.pixels)
     let path = try FinishedPicture(png: png).write(
       to: "\(folder)/job-\(request).png", ifExists: .number)
     var manifest = try RenderManifest(of: model.model, parts: [], isQuiet: true)
     manifest.pictures = [
       RenderManifest.Picture(
         file: path.split(separator: "/").last.map(String.init) ?? path, settings: settings.json, hasMetadata: true,
-        latents: latents, pixels: SHA256.digest(of: made.pixels), png: SHA256.digest(of: png))
+        latents: latents, pixels: SHA256.digest(of: made.pixels),
+        png: try settings.pngDigest(of: made.pixels, hasMetadata: true))
     ]
     let report = PictureRunReport(
       path: path, settings: settings, summary: made.summary, denoising: made.denoising,
@@ -238,9 +250,10 @@ actor JobDesk {
     json["bytes"] = .integer(png.count)
     coordinator.send(Message(.done(ending), fence: fence), Payload(JSONValue.object(json).text()), to: job.peer)
     deliveries.removeAll { $0.fence.job == job.id }
-    guard let plan = TensorPlan(.output, .uint8, shape: [png.count]) else { return }
+    guard let plan = TensorPlan(fileBytes: png.count) else { return }
     lastTransfer += 1
-    deliveries.append((job.peer, TensorSender(transfer: lastTransfer, plan, Payload(png)), fence))
+    deliveries.append(
+      (job.peer, TensorSender(transfer: lastTransfer, plan, Payload(file: png, for: plan)), fence))
     pump()
   }
 

@@ -1,14 +1,15 @@
+import Messaging
 import Rendering
 import StrictJSON
 
-/// A picture that a client asks a coordinator for: settings under the names that pictures keep them by, as JSON. What is
+/// A picture or video that a client asks a coordinator for: settings under the names that pictures keep them by, as JSON. What is
 /// left out is the model's default.
 struct JobRequest: Sendable {
   /// The keys that a request may have; an unknown one is a mistake that would otherwise go unnoticed.
   static let keys: Set<String> = [
     "model", "prompt", "prompt_2", "negative_prompt", "class_label", "seed", "width", "height", "steps", "guidance",
     "cfg_scale", "cfg_channels", "scheduler", "max_sequence_length", "cache", "dtype", "noise_dtype", "noise_compat",
-    "vae_tiling", "frames",
+    "vae_tiling", "frames", "fps",
   ]
 
   let json: JSONObject
@@ -34,6 +35,11 @@ struct JobRequest: Sendable {
   ///
   /// - Throws: ``CommandFailure`` for a model that is not served, and for settings that cannot be.
   func resolved(_ models: [ServedModel]) throws -> (settings: PictureSettings, model: ServedModel) {
+    for key in ["prompt", "prompt_2", "negative_prompt"] {
+      guard let count = json[key]?.string?.utf8.count, count > Limits().promptBytes else { continue }
+      throw CommandFailure(
+        .usage, "\"\(key)\" has \(count) bytes, but a coordinator takes at most \(Limits().promptBytes).")
+    }
     let repeated = RepeatedPicture(path: "The request", json: json)
     let name = try repeated.string("model") ?? models[0].name
     guard let served = models.first(where: { $0.name == name }) else {
@@ -45,11 +51,9 @@ struct JobRequest: Sendable {
     let scheduled = try PictureOptions.parse([]).scheduled(served.model, repeated)
     let model = ServedModel(name: served.name, model: scheduled, digest: served.digest)
     let settings = try RepeatedCommand().settings(repeated, model: scheduled, modelName: served.name)
-    guard settings.frames ?? 1 == 1 else {
+    guard scheduled.framesPerLatent != nil || json["frames"]?.int ?? 1 == 1 && json["fps"] == nil else {
       throw CommandFailure(
-        .usage,
-        "A coordinator makes pictures only, but \(served.name) would make \(settings.frames ?? 1) frames: ask for 1 "
-          + "(--frames), or render the video with generate --workers.")
+        .usage, "--frames and --fps are for models of videos such as HunyuanVideo, but \(served.name) makes pictures.")
     }
     guard scheduled.classLabels != nil || isPrompt(json["prompt"]) else {
       throw CommandFailure(.usage, "The request has no prompt.")

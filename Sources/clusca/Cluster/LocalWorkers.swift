@@ -51,10 +51,10 @@ final class LocalWorkers: Sendable {
       TemporaryFolderForSockets.remove(folder)
       throw error
     }
-    // Equal speeds, since all of them would measure at the same time.
+    // Equal speeds, since all of them would measure at the same time; and a link that is no link.
     let arguments =
       ["worker", "--coordinator", "ipc://\(folder)/control", "--threads", "\(threads)", "--memory", "\(memory)"]
-      + ["--gflops", "100", "--quiet", "--end-with-input"] + models.flatMap { ["--model", $0] }
+      + ["--gflops", "100", "--link", "1GB/s", "--quiet", "--end-with-input"] + models.flatMap { ["--model", $0] }
     let workers = try LocalWorkers(coordinator, folder, arguments, count: count)
     do {
       for _ in 0..<count { try workers.startOne() }

@@ -28,8 +28,9 @@ struct ServedModel: Sendable {
     return models
   }
 
-  var workerModel: WorkerModel {
-    WorkerModel(digest: digest, name: name) { [model] precision, blocks in
+  func workerModel(_ roles: WorkerRoles) throws -> WorkerModel {
+    let parts = roles.isDisjoint(with: [.encode, .decode]) ? nil : try ModelParts(model)
+    return WorkerModel(digest: digest, name: name, parts: parts) { [model] precision, blocks in
       try model.loadTransformer(precision, blocks: blocks)
     }
   }

@@ -7,14 +7,14 @@ import Rendering
 import StrictJSON
 import Tensors
 
-/// `clusca submit`: asks a coordinator for pictures.
+/// `clusca submit`: asks a coordinator for pictures and videos.
 struct Submit: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Asks a coordinator for pictures.",
+    abstract: "Asks a coordinator for pictures or videos.",
     discussion: """
-      Takes the options of generate and gives the same pictures. What is not given is the coordinator's model's default. \
+      Takes the options of generate and gives the same pictures and videos. What is not given is the coordinator's model's default. \
       The command waits for the pictures and writes them; Ctrl-C ends their jobs. With --detach it prints the numbers of the \
-      jobs and ends; their pictures are in the coordinator's folder then.
+      jobs and ends; their pictures are in the coordinator's folder then, the frames of a video below one another in one.
       """)
 
   @OptionGroup(title: "Connection")
@@ -31,89 +31,92 @@ struct Submit: AsyncParsableCommand {
     help: ArgumentHelp("The name of one of the coordinator's models; its first unless given.", valueName: "name"))
   var model: String?
 
-  @Option(help: "float32, the default, is exact; bf16 is fast.")
-  var dtype: Precision?
+  @OptionGroup
+  var precision: PrecisionOptions
 
   @OptionGroup(title: "Caching")
   var cacheOptions: CacheOptions
 
-  @Option(
-    name: .shortAndLong,
-    help: ArgumentHelp(
-      "Where the pictures go: %d or %04d stands for the index, %s for the seed. A name that is taken gets a number.",
-      valueName: "pattern"))
-  var output = "clusca.png"
-
-  @Flag(help: "Replace files that exist.")
-  var force = false
+  @OptionGroup(title: "Output")
+  var outputOptions: OutputOptions
 
   @Flag(help: "Do not wait: print the numbers of the jobs.")
   var detach = false
 
-  @Option(
-    help: ArgumentHelp(
-      "Write the digests of every step, of the pixels and of the files to this file, for clusca check.",
-      valueName: "file"))
-  var manifest: String?
-
-  @Flag(help: "Print a JSON object for each picture.")
-  var json = false
-
-  @Flag(name: .shortAndLong, help: "Show no progress and no notes.")
-  var quiet = false
-
   func validate() throws {
-    guard manifest == nil || !detach else { throw ValidationError("--manifest and --detach exclude one another") }
+    guard outputOptions.manifest == nil || !detach else {
+      throw ValidationError("--manifest and --detach exclude one another")
+    }
   }
 
   func run() async throws {
-    if let manifest { try AtomicFile.check(manifest, ifExists: force ? .overwrite : .refuse, createFolders: true) }
+    if let manifest = outputOptions.manifest {
+      try AtomicFile.check(manifest, ifExists: outputOptions.force ? .overwrite : .refuse, createFolders: true)
+    }
     let repeated = try promptOptions.from.map { try RepeatedPicture($0) }
-    let requests = try requests(promptOptions.entries(repeated), repeated)
-    if !detach {
-      for request in requests {
-        try AtomicFile.check(request.path, ifExists: force ? .overwrite : .number, createFolders: true)
-      }
+    let entries = try promptOptions.entries(repeated)
+    // What is wrong with a pattern is said before anybody is asked.
+    let patterns = try entries.map { entry in
+      try (entry.output ?? outputOptions.output).map { pattern throws(MediaError) in try OutputPattern(pattern) }
     }
     let client = try await CoordinatorClient.connect(connection)
-    let submission = SubmittedPictures(client, requests, self)
     do {
-      try await submission.run()
+      let requests = try await requests(zip(entries, patterns).map { ($0, $1) }, repeated, client)
+      let submission = SubmittedPictures(client, requests, outputOptions, isDetached: detach)
+      do {
+        try await submission.run()
+      } catch {
+        if !detach { await submission.cancelAll() }
+        throw error
+      }
     } catch {
-      if !detach { await submission.cancelAll() }
       await client.close()
       throw error
     }
     await client.close()
   }
 
-  private func requests(_ entries: [PromptEntry], _ repeated: RepeatedPicture?) throws -> [SubmittedPictures.Request] {
+  private func requests(
+    _ entries: [(PromptEntry, OutputPattern?)], _ repeated: RepeatedPicture?, _ client: CoordinatorClient
+  ) async throws -> [SubmittedPictures.Request] {
+    let frames = try await frames(repeated, client)
     var requests: [SubmittedPictures.Request] = []
-    for entry in entries {
-      let pattern = try OutputPattern(entry.output ?? output)
-      for seed in try seeds(entry, repeated) {
-        let request = JobRequest(json: json(entry, seed: seed, repeated))
+    for (entry, given) in entries {
+      let pattern = try given ?? OutputPattern(PictureDestination.defaultPattern(frames: frames))
+      for (seed, _) in try pictureOptions.seeds(entry, repeated) {
+        let destination = try PictureDestination(pattern, frames: frames, index: requests.count, seed: seed)
+        if !detach { try check(destination, entry) }
         requests.append(
           SubmittedPictures.Request(
-            request: request, path: pattern.path(index: requests.count, seed: seed ?? 0),
+            request: JobRequest(json: json(entry, seed: seed, repeated)), destination: destination,
             key: (0..<Submission.keyBytes).map { _ in UInt8.random(in: 0...255) }))
       }
     }
     return requests
   }
 
-  /// Nil where the coordinator chooses, which takes 0.
-  private func seeds(_ entry: PromptEntry, _ repeated: RepeatedPicture?) throws -> [UInt64?] {
-    let given = entry.seed.map { [Int64($0)] } ?? pictureOptions.seed
-    let first: [UInt64] = given.map { $0 < 0 ? UInt64.random(in: 0..<1 << 32) : UInt64($0) }
-    guard !first.isEmpty || pictureOptions.batchCount > 1 else { return [try repeated?.seed()] }
-    return (first.isEmpty ? [try repeated?.seed() ?? 0] : first).flatMap { seed in
-      (0..<pictureOptions.batchCount).map { seed &+ UInt64($0) }
+  /// How many frames there will be; the coordinator's model has its own number of them.
+  private func frames(_ repeated: RepeatedPicture?, _ client: CoordinatorClient) async throws -> Int {
+    if let given = try pictureOptions.frames ?? repeated?.integer("frames", in: 1...RenderRequest.maximumFrames) {
+      return given
     }
+    let status = try JSONValue(parsing: await client.ask(.status).1.bytes)
+    let name = model ?? status["models"]?.array?.first?.string ?? ""
+    return status["video_frames"]?[name]?.int ?? 1
+  }
+
+  /// Whether a result can be written there. The sides that the coordinator's model has of its own are not known yet.
+  private func check(_ destination: PictureDestination, _ entry: PromptEntry) throws {
+    let force = outputOptions.force
+    try AtomicFile.check(destination.path, ifExists: force ? .overwrite : .number, createFolders: true)
+    let options = pictureOptions
+    try destination.check(
+      width: entry.width ?? options.size?.width ?? options.width ?? 64,
+      height: entry.height ?? options.size?.height ?? options.height ?? 64, rate: options.fps ?? 15, force: force)
   }
 
   /// What is given, under the names that pictures keep their settings by.
-  private func json(_ entry: PromptEntry, seed: UInt64?, _ repeated: RepeatedPicture?) -> JSONObject {
+  private func json(_ entry: PromptEntry, seed: UInt64, _ repeated: RepeatedPicture?) -> JSONObject {
     var json = repeated?.settingsForRequest ?? [:]
     func set(_ key: String, _ value: JSONValue?) { if let value { json[key] = value } }
     let options = pictureOptions
@@ -126,17 +129,18 @@ struct Submit: AsyncParsableCommand {
     }
     set("prompt_2", promptOptions.secondPrompt.map { .string($0) })
     set("negative_prompt", (entry.negativePrompt ?? promptOptions.negativePrompt).map { .string($0) })
-    set("seed", seed.map { seed in Int(exactly: seed).map { .integer($0) } ?? .string("\(seed)") })
+    set("seed", Int(exactly: seed).map { .integer($0) } ?? .string("\(seed)"))
     set("width", (entry.width ?? options.size?.width ?? options.width).map { .integer($0) })
     set("height", (entry.height ?? options.size?.height ?? options.height).map { .integer($0) })
     set("frames", options.frames.map { .integer($0) })
+    set("fps", options.fps.map { .number($0) })
     set("steps", (entry.steps ?? options.steps).map { .integer($0) })
     set("guidance", (entry.guidance ?? options.guidance).map { .number($0) })
     set("cfg_scale", (entry.cfgScale ?? options.cfgScale).map { .number($0) })
     set("cfg_channels", options.cfgChannels.map { .string($0.rawValue) })
     set("scheduler", options.scheduler.map { .string($0.rawValue) })
     set("max_sequence_length", options.maxSequenceLength.map { .integer($0) })
-    set("dtype", dtype.map { .string($0 == .float32 ? "float32" : "bf16") })
+    set("dtype", precision.dtype.map { .string($0 == .float32 ? "float32" : "bf16") })
     set("noise_dtype", options.noiseDtype.map { .string($0.rawValue) })
     set("noise_compat", options.noiseCompat.map { .string($0 == .torch ? "torch" : "torch-legacy") })
     set("vae_tiling", options.vaeTiling.map { .string($0.rawValue) })

@@ -8,7 +8,7 @@ import StrictJSON
 actor SubmittedPictures {
   struct Request: Sendable {
     let request: JobRequest
-    let path: String
+    let destination: PictureDestination
     /// By which the coordinator knows the request if it comes again.
     let key: [UInt8]
   }
@@ -26,30 +26,32 @@ actor SubmittedPictures {
 
   private let client: CoordinatorClient
   private let requests: [Request]
-  private let command: Submit
+  private let options: OutputOptions
+  private let isDetached: Bool
   private var open: [Open] = []
   private var inbox = PictureInbox()
   private var failure: (any Error)?
   /// That of all pictures so far.
   private var manifest: JSONObject?
 
-  init(_ client: CoordinatorClient, _ requests: [Request], _ command: Submit) {
+  init(_ client: CoordinatorClient, _ requests: [Request], _ options: OutputOptions, isDetached: Bool) {
     self.client = client
     self.requests = requests
-    self.command = command
+    self.options = options
+    self.isDetached = isDetached
   }
 
   /// - Throws: the first failure of a job, when all have ended.
   func run() async throws {
     for request in requests {
       let job = try await submit(request)
-      if command.detach {
+      if isDetached {
         try StandardOutput.write("\(job)")
       } else {
         open.append(Open(request: request, job: job))
       }
     }
-    guard !command.detach else { return }
+    guard !isDetached else { return }
     show()
     for await push in client.pushes {
       try Task.checkCancellation()
@@ -61,9 +63,9 @@ actor SubmittedPictures {
     }
     StandardError.clearProgress()
     try Task.checkCancellation()
-    if let path = command.manifest, let manifest {
+    if let path = options.manifest, let manifest {
       try AtomicFile.write(
-        JSONValue.object(manifest).text(pretty: true) + "\n", to: path, ifExists: command.force ? .overwrite : .refuse,
+        JSONValue.object(manifest).text(pretty: true) + "\n", to: path, ifExists: options.force ? .overwrite : .refuse,
         createFolders: true)
     }
     if let failure { throw failure }
@@ -129,29 +131,34 @@ actor SubmittedPictures {
 
   private func write(_ png: [UInt8], _ index: Int) throws {
     let entry = open.remove(at: index)
-    let path = try FinishedPicture(png: png).write(
-      to: entry.request.path, ifExists: command.force ? .overwrite : .number)
+    let picture = try ReceivedPicture(png: png, settings: entry.report["settings"] ?? .null)
+    let paths = try picture.write(to: entry.request.destination, options)
     StandardError.clearProgress()
     var report = entry.report
-    note(report["manifest"]?.object, path)
+    try note(report["manifest"]?.object, paths[0], picture)
     report["manifest"] = nil
-    report["path"] = .string(path)
+    report["path"] = .string(paths[0])
+    if paths.count > 1 { report["paths"] = .array(paths.map { .string($0) }) }
     report["job"] = .integer(Int(clamping: entry.job))
-    try StandardOutput.write(command.json ? JSONValue.object(report).text() : path)
+    try StandardOutput.write(options.json ? JSONValue.object(report).text() : paths.joined(separator: "\n"))
     show()
   }
 
-  /// Adds a picture's part to the manifest, under the name that the picture has here.
-  private func note(_ part: JSONObject?, _ path: String) {
-    guard let part, var picture = part["pictures"]?.array?.first?.object else { return }
-    picture["file"] = .string(path.split(separator: "/").last.map(String.init) ?? path)
+  /// Adds a picture's part to the manifest, as the picture is here.
+  private func note(_ part: JSONObject?, _ path: String, _ picture: ReceivedPicture) throws {
+    guard options.manifest != nil, let part, var entry = part["pictures"]?.array?.first?.object else { return }
+    entry["file"] = .string(path.split(separator: "/").last.map(String.init) ?? path)
+    if options.noMetadata {
+      entry["metadata"] = false
+      entry["png_sha256"] = .string(try picture.digestWithoutMetadata().description)
+    }
     let pictures = manifest?["pictures"]?.array ?? []
     manifest = manifest ?? part
-    manifest?["pictures"] = .array(pictures + [.object(picture)])
+    manifest?["pictures"] = .array(pictures + [.object(entry)])
   }
 
   private func show() {
-    guard !command.quiet, StandardError.isTerminal, !open.isEmpty else { return }
+    guard !options.quiet, StandardError.isTerminal, !open.isEmpty else { return }
     let (done, total) = open.reduce((0, 0)) { ($0.0 + $1.progress, $0.1 + $1.total) }
     let line = "\(open.count) of \(requests.count) pictures open, \(done)/\(total) steps"
     StandardError.show(progress: line, columns: line.count)
@@ -161,12 +168,15 @@ actor SubmittedPictures {
 /// Takes pictures that come in chunks.
 private struct PictureInbox: ~Copyable {
   private var inbox = TensorInbox()
+  /// Of the files; what arrives may be filled up.
+  private var sizes: [UInt64: Int] = [:]
 
   /// Begins to take a job's picture; false if there cannot be one of that size.
   mutating func expect(job: UInt64, bytes: Int) -> Bool {
-    guard let plan = TensorPlan(.output, .uint8, shape: [bytes]) else { return false }
+    guard let plan = TensorPlan(fileBytes: bytes) else { return false }
     do {
       try inbox.expect(.init(plan, fence: Fence(job: job), sender: nil))
+      sizes[job] = bytes
       return true
     } catch {
       return error == .expectedAlready
@@ -179,7 +189,7 @@ private struct PictureInbox: ~Copyable {
   mutating func take(_ chunk: TensorChunk, _ payload: Payload, job: UInt64) -> (MessageBody?, [UInt8]?) {
     switch inbox.handle(chunk, payload, fence: Fence(job: job), from: nil) {
     case .acknowledge(let receipt): (.ack(receipt), nil)
-    case .complete(let arrival, let receipt): (.ack(receipt), arrival.payload.bytes)
+    case .complete(let arrival, let receipt): (.ack(receipt), Array(arrival.payload.bytes.prefix(sizes[job] ?? 0)))
     case .request(let request): (.resend(request), nil)
     case .giveUp, .refuse, .unexpected: (nil, nil)
     }

@@ -26,6 +26,12 @@ struct WorkerCommand: AsyncParsableCommand {
         + "coordinator is reached unless given.", valueName: "address"))
   var listen: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "The address by which others reach that of --listen, where it is another, as in a container.",
+      valueName: "address"))
+  var advertise: String?
+
   @Option(help: ArgumentHelp("The worker's name; that of its key or of this machine unless given.", valueName: "name"))
   var name: String?
 
@@ -50,6 +56,17 @@ struct WorkerCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Its speed, for the first plan; measured unless given.", valueName: "number"))
   var gflops: Double?
 
+  @Option(
+    help: ArgumentHelp(
+      "The speed of its link to the others, such as 1Gbit/s, for the plans; measured unless given.", valueName: "rate"))
+  var link: LinkSpeed?
+
+  @Option(
+    help: ArgumentHelp(
+      "What it does, with commas in between: stages (blocks of transformers), encode (prompts), decode (pixels). What no "
+        + "worker does, the coordinator does itself.", valueName: "roles"))
+  var roles = WorkerRoles.stages
+
   @Flag(name: .shortAndLong, help: "Say nothing but errors.")
   var quiet = false
 
@@ -67,6 +84,7 @@ struct WorkerCommand: AsyncParsableCommand {
 
   func run() async throws {
     if endWithInput { StandardInput.endProcessWithIt() }
+    OpenFiles.makeRoom(connections: PeerDirectory.maximumPeers)
     if let threads { ThreadPool.shared.setThreads(threads) }
     let (keyName, security) = try connection.identity()
     if let name, let keyName, name != keyName {
@@ -77,12 +95,22 @@ struct WorkerCommand: AsyncParsableCommand {
     guard let available = memory?.bytes ?? Memory.available else {
       throw CommandFailure(.usage, "This system does not say how much memory there is; give --memory.")
     }
-    let configuration = WorkerConfiguration(
+    let roles = roles
+    var configuration = WorkerConfiguration(
       name: name ?? keyName ?? HostName.short, coordinator: endpoint, address: try address(for: endpoint),
       security: security, build: try Version.build(), numerics: Messaging.Digest(try NumericsClass.current()),
-      models: models.map(\.workerModel), threads: ThreadPool.shared.threads, memoryBytes: available,
+      models: try models.map { try $0.workerModel(roles) }, threads: ThreadPool.shared.threads, memoryBytes: available,
       operationsPerSecond: try gflops.map { $0 * 1e9 } ?? SpeedProbe.operationsPerSecond(),
       residentBytes: { Memory.resident ?? 0 }, note: { if !isQuiet { StandardError.write("clusca: \($0)") } })
+    configuration.roles = roles
+    configuration.advertised = try advertise.map { text in
+      do {
+        return try Endpoint(text)
+      } catch {
+        throw CommandFailure(.usage, "--advertise: \(error).")
+      }
+    }
+    configuration.bytesPerSecond = link?.bytesPerSecond
     let worker = Worker(configuration)
     do {
       try await Interruption.draining(by: { worker.drain() }, { try await worker.run() })
@@ -108,5 +136,20 @@ struct WorkerCommand: AsyncParsableCommand {
       }
       return .tcp(host: own, port: 0)
     }
+  }
+}
+
+extension WorkerRoles: ExpressibleByArgument {
+  public init?(argument: String) { self.init(words: argument) }
+  public var defaultValueDescription: String { words }
+}
+
+/// Bytes a second as people write them: `1Gbit/s`, `120 MB/s`.
+struct LinkSpeed: ExpressibleByArgument, Sendable, Equatable {
+  let bytesPerSecond: Double
+
+  init?(argument: String) {
+    guard let rate = Quantity.bytesPerSecond(.string(argument)), rate >= 1, rate < 1e15 else { return nil }
+    bytesPerSecond = rate
   }
 }

@@ -106,7 +106,7 @@ struct Compare: AsyncParsableCommand, PictureCommand {
     let model = try pictureOptions.scheduled(modelOptions.open(modelName))
     let base = try BaseSettings(self, model: model, modelName: modelName)
     var notes: [String] = []
-    var first = try base.settings(entry, seed: try base.seeds(entry)[0].seed, notes: &notes)
+    var first = try base.settings(entry, seed: try pictureOptions.seeds(entry, nil)[0].seed, notes: &notes)
     var second = first
     var uncached = model.cachePreset
     uncached.method = .none

@@ -5,8 +5,10 @@ import Tensors
 /// A video that took its time to make and should not be lost at the last moment.
 struct FinishedVideo {
   let frames: [Picture]
-  let settings: PictureSettings
-  let hasMetadata: Bool
+  /// Frames a second.
+  let rate: Double
+  /// Nil for a video that says nothing about itself.
+  let metadata: PictureMetadata?
 
   /// Writes it and returns the paths that it got.
   ///
@@ -20,13 +22,13 @@ struct FinishedVideo {
       case .picture(let path): return try writeFrames([path], ifExists)
       case .frames: return try writeFrames(destination.paths, force ? .overwrite : .refuse)
       case .video(let path, let format):
-        let comment = hasMetadata ? settings.metadata.clusca?.text() : nil
+        let comment = metadata?.clusca?.text()
         if format == .mp4, let comment, comment.utf8.count > VideoFile.maximumCommentBytes {
           StandardError.write("clusca: The settings are too long for an MP4 and are left out.")
         }
         return [
           try VideoFile.write(
-            frames, rate: settings.framesPerSecond, as: format, comment: comment, to: path, ifExists: ifExists,
+            frames, rate: rate, as: format, comment: comment, to: path, ifExists: ifExists,
             createFolders: true)
         ]
       }
@@ -49,7 +51,7 @@ struct FinishedVideo {
   }
 
   private func writeFrames(_ paths: [String], _ ifExists: AtomicFile.ExistingFile) throws -> [String] {
-    let texts = hasMetadata ? try settings.metadata.texts() : []
+    let texts = try metadata?.texts() ?? []
     return try zip(paths, frames).map { path, frame in
       try Task.checkCancellation()
       return try AtomicFile.write(

@@ -28,6 +28,9 @@ struct Generate: AsyncParsableCommand {
   @OptionGroup(title: "Output")
   var outputOptions: OutputOptions
 
+  @OptionGroup(title: "Previews")
+  var previewOptions: PreviewOptions
+
   @OptionGroup(title: "Workers")
   var workersOptions: WorkersOptions
 
@@ -40,7 +43,8 @@ struct Generate: AsyncParsableCommand {
     let plan = try PicturePlan(entries, of: self, model: model, modelName: modelName, repeated: repeated)
     try await workersOptions.run(model, modelName, modelOptions) { cluster in
       try await PictureRenderer(
-        model: model, plan: plan, options: outputOptions, parts: modelOptions.partPaths, cluster: cluster
+        model: model, plan: plan, options: outputOptions, previews: previewOptions, parts: modelOptions.partPaths,
+        cluster: cluster
       ).run()
     }
   }
@@ -261,6 +265,18 @@ struct PictureOptions: ParsableArguments {
     }
   }
 
+  /// The seeds of an entry: its own, these options' or that of a repeated picture, each counted up for a batch.
+  func seeds(_ entry: PromptEntry, _ repeated: RepeatedPicture?) throws -> [(seed: UInt64, isRandom: Bool)] {
+    let given = entry.seed.map { [Int64($0)] } ?? seed
+    let first = given.map { $0 < 0 ? (Self.randomSeed(), true) : (UInt64($0), false) }
+    return try (first.isEmpty ? [(repeated?.seed() ?? 0, false)] : first).flatMap { first in
+      (0..<batchCount).map { (first.0 &+ UInt64($0), first.1) }
+    }
+  }
+
+  /// torch looks at the lower 32 bits of a seed only, and short ones are easier to type again.
+  private static func randomSeed() -> UInt64 { UInt64.random(in: 0..<1 << 32) }
+
   /// The model with the scheduler that is asked for.
   func scheduled(_ model: any RenderModel, _ repeated: RepeatedPicture? = nil) throws -> any RenderModel {
     guard let own = model.scheduler else {
@@ -310,46 +326,3 @@ enum NoiseCompat: String, ExpressibleByArgument, CaseIterable {
 extension VAETiling: ExpressibleByArgument {}
 extension GuidedChannels: ExpressibleByArgument {}
 extension SchedulerChoice: ExpressibleByArgument {}
-
-/// Where pictures go and what is said.
-struct OutputOptions: ParsableArguments {
-  @Option(
-    name: .shortAndLong,
-    help: ArgumentHelp(
-      "Where the pictures go: %d or %04d stands for the index, %s for the seed. A name that is taken gets a number. Of "
-        + "several frames a name that ends in .mp4 or .webp makes a video (by ffmpeg), and one such as frame-%04d.png a "
-        + "picture of each, with its number for %04d. clusca.png or clusca.mp4 unless given.",
-      valueName: "pattern"))
-  var output: String?
-
-  @Flag(help: "Replace files that exist.")
-  var force = false
-
-  @Option(
-    help: ArgumentHelp(
-      "Write the picture, or the first frame of a video, as it is so far to this file, step by step.", valueName: "file"
-    ))
-  var preview: String?
-
-  @Option(help: ArgumentHelp("Write the preview every so many steps.", valueName: "count"))
-  var previewInterval = 1
-
-  @Flag(help: "Write no settings into the pictures.")
-  var noMetadata = false
-
-  @Option(
-    help: ArgumentHelp(
-      "Write the digests of every step, of the pixels and of the files to this file, for clusca check.",
-      valueName: "file"))
-  var manifest: String?
-
-  @Flag(help: "Print a JSON object for each picture.")
-  var json = false
-
-  @Flag(name: .shortAndLong, help: "Show no progress and no notes.")
-  var quiet = false
-
-  func validate() throws {
-    guard previewInterval >= 1 else { throw ValidationError("--preview-interval \(previewInterval) is not 1 or more") }
-  }
-}

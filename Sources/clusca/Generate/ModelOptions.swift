@@ -2,6 +2,15 @@ import ArgumentParser
 import Rendering
 import Tensors
 
+/// How exact.
+struct PrecisionOptions: ParsableArguments {
+  @Option(
+    help: """
+      float32, the default, is exact: the pictures of diffusers. bf16 is fast: weights and inputs of products are rounded to bfloat16.
+      """)
+  var dtype: Precision?
+}
+
 /// Which model, how exact, on how many threads.
 struct ModelOptions: ParsableArguments {
   @Option(
@@ -33,11 +42,10 @@ struct ModelOptions: ParsableArguments {
     help: ArgumentHelp("For a single file: the folder of T5's tokenizer.", valueName: "folder"))
   var secondTokenizer: String?
 
-  @Option(
-    help: """
-      float32, the default, is exact: the pictures of diffusers. bf16 is fast: weights and inputs of products are rounded to bfloat16.
-      """)
-  var dtype: Precision?
+  @OptionGroup
+  var precision: PrecisionOptions
+
+  var dtype: Precision? { precision.dtype }
 
   @Option(
     name: .shortAndLong,

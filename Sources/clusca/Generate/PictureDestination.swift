@@ -71,8 +71,11 @@ enum PictureDestination: Equatable, Sendable {
 
   /// Finds out, before anything is rendered, whether it can be written.
   ///
+  /// - Parameters:
+  ///   - width: of the picture or a frame, in pixels, as is the height.
+  ///   - rate: frames a second.
   /// - Throws: ``CommandFailure`` for names of frames that are taken and for a video that cannot be encoded.
-  func check(_ settings: PictureSettings, force: Bool) throws {
+  func check(width: Int, height: Int, rate: Double, force: Bool) throws {
     switch self {
     case .picture: break
     case .frames:
@@ -83,8 +86,7 @@ enum PictureDestination: Equatable, Sendable {
     case .video(let path, let format):
       do {
         try VideoFile.check(
-          width: settings.width, height: settings.height, rate: settings.framesPerSecond, as: format, path: path,
-          ifExists: force ? .overwrite : .number)
+          width: width, height: height, rate: rate, as: format, path: path, ifExists: force ? .overwrite : .number)
       } catch let error as MediaError {
         throw CommandFailure(
           .output, "\(error) Frames can be written without it: --output frame-%04d.png writes each as a PNG.")

@@ -13,6 +13,8 @@ struct PictureMaker {
   let isQuiet: Bool
   /// Where the transformer is, if not in this process.
   var cluster: ClusterStages?
+  /// What makes the pixels, if not the session.
+  var host: ModelHost?
   /// The line of several pictures that are made at the same time; each has its own unless given.
   var sharedProgress: ProgressLine?
 
@@ -102,7 +104,12 @@ struct PictureMaker {
     guard let last else { preconditionFailure("a run has at least one step") }
     let denoising = start.duration(to: .now)
     if sharedProgress == nil { progress.phase("decoding") }
-    let pixels = try session.decode(last.latents, of: run)
+    let pixels =
+      if let host, let cluster {
+        try await host.decode(last.latents, of: run, settings, model, cluster, job: cluster.job ?? 0)
+      } else {
+        try session.decode(last.latents, of: run)
+      }
     try checkNumbers(pixels, "its decoder gave them")
     try Task.checkCancellation()
     let summary = RunSummary(
@@ -113,7 +120,7 @@ struct PictureMaker {
 
   /// Damaged weights would give a black picture, and perhaps after hours.
   private func checkNumbers(_ tensor: Tensor, _ source: String) throws {
-    guard !tensor.withUnsafeElements({ $0.allSatisfy(\.isFinite) }) else { return }
+    guard !tensor.isFinite else { return }
     throw CommandFailure(
       .input,
       "\(model.path) gives numbers that are infinite or none at all (\(source)), so that there is no picture; its weights "

@@ -41,7 +41,7 @@ struct PicturePlan {
     var all: [Picture] = []
     var index = 0
     for entry in entries {
-      let seeds = try base.seeds(entry)
+      let seeds = try command.pictureOptions.seeds(entry, repeated)
       let pattern = try Self.pattern(entry, command, frames: base.frames ?? 1)
       guard all.count + seeds.count <= Self.maximumCount else {
         throw CommandFailure(
@@ -79,7 +79,7 @@ struct PicturePlan {
       try AtomicFile.check(
         manifest, ifExists: command.outputOptions.force ? .overwrite : .refuse, createFolders: true)
     }
-    if let preview = command.outputOptions.preview {
+    if let preview = command.previewOptions.preview {
       try AtomicFile.check(preview, ifExists: .overwrite, createFolders: true)
     }
   }
@@ -94,7 +94,9 @@ struct PicturePlan {
         let settings = picture.settings
         guard seen.insert([format.rawValue, "\(settings.width)", "\(settings.height)"]).inserted else { continue }
       }
-      try picture.destination.check(picture.settings, force: force)
+      try picture.destination.check(
+        width: picture.settings.width, height: picture.settings.height, rate: picture.settings.framesPerSecond,
+        force: force)
     }
   }
 
@@ -185,24 +187,6 @@ struct BaseSettings {
     }
     return frames
   }
-
-  /// The seeds of an entry: its own or the options', each counted up for a batch.
-  func seeds(_ entry: PromptEntry) throws -> [(seed: UInt64, isRandom: Bool)] {
-    let options = command.pictureOptions
-    func seed(_ given: Int64) -> (UInt64, Bool) { given < 0 ? (Self.randomSeed(), true) : (UInt64(given), false) }
-    let first: [(UInt64, Bool)]
-    if let given = entry.seed {
-      first = [seed(Int64(given))]
-    } else if !options.seed.isEmpty {
-      first = options.seed.map(seed)
-    } else {
-      first = [(try repeated?.seed() ?? 0, false)]
-    }
-    return first.flatMap { first in (0..<options.batchCount).map { (first.0 &+ UInt64($0), first.1) } }
-  }
-
-  /// torch looks at the lower 32 bits of a seed only, and short ones are easier to type again.
-  private static func randomSeed() -> UInt64 { UInt64.random(in: 0..<1 << 32) }
 
   func settings(_ entry: PromptEntry, seed: UInt64, notes: inout [String]) throws -> PictureSettings {
     let (options, defaults) = (command.pictureOptions, model.defaults)

@@ -9,6 +9,7 @@ struct PictureRenderer {
   let model: any RenderModel
   let plan: PicturePlan
   let options: OutputOptions
+  let previews: PreviewOptions
   /// Files that belong to a single file of a transformer.
   let parts: [String]
   /// Where the transformer is, if not in this process.
@@ -84,11 +85,11 @@ struct PictureRenderer {
     _ picture: PicturePlan.Picture, number: Int, _ session: RenderSession, _ maker: PictureMaker
   ) async throws -> RenderManifest.Picture? {
     let start = ContinuousClock.now
-    var preview = options.preview
+    var preview = previews.preview
     var latents: [SHA256.Digest] = []
     let made = try await maker.make(picture.settings, number: number, session) { step, run in
       if options.manifest != nil { latents.append(SHA256.digest(of: step.latents)) }
-      guard let path = preview, (step.index + 1) % options.previewInterval == 0 else { return }
+      guard let path = preview, (step.index + 1) % previews.previewInterval == 0 else { return }
       let png = try png(session.decodeFirstFrame(step.denoised, of: run))
       do throws(FileError) {
         try AtomicFile.write(png, to: path, ifExists: .overwrite, createFolders: true)
@@ -121,7 +122,8 @@ struct PictureRenderer {
   private func write(_ pixels: Tensor, _ picture: PicturePlan.Picture) throws -> [String] {
     guard case .picture(let path) = picture.destination else {
       return try FinishedVideo(
-        frames: Picture.frames(pixels), settings: picture.settings, hasMetadata: !options.noMetadata
+        frames: Picture.frames(pixels), rate: picture.settings.framesPerSecond,
+        metadata: options.noMetadata ? nil : picture.settings.metadata
       ).write(to: picture.destination, force: options.force)
     }
     let texts = options.noMetadata ? [] : try picture.settings.metadata.texts()

@@ -36,6 +36,8 @@ struct PictureSettings: Sendable, Equatable {
   var tiling: VAETiling
   /// As the user named it.
   var model: String
+  /// How what it is made of travelled, if nothing protected it; of no picture that is rendered again.
+  var transport: String?
 
   var request: RenderRequest {
     RenderRequest(
@@ -61,6 +63,7 @@ struct PictureSettings: Sendable, Equatable {
       json["frames"] = .integer(frames)
       if frames > 1 { json["fps"] = .number(framesPerSecond) }
     }
+    if let transport { json["transport"] = .string(transport) }
     return json
   }
 
@@ -108,6 +111,15 @@ struct PictureSettings: Sendable, Equatable {
     var clusca = json
     clusca["version"] = .string(Version.current)
     return PictureMetadata(parameters: parameters, clusca: .object(clusca))
+  }
+}
+
+extension PictureSettings {
+  /// The picture as a PNG, with all settings; of a video the sheet of its frames.
+  func sheet(of pixels: Tensor) throws -> [UInt8] {
+    let frames = try Picture.frames(pixels)
+    let sheet = try FrameSheet(frames: frames.count, width: width, height: height).sheet(frames)
+    return try PNG.encode(sheet, texts: metadata.texts())
   }
 }
 

@@ -11,6 +11,7 @@ struct PlanReport {
   /// The bytes that every stage takes beside its blocks' weights and caches.
   let stageBytes: Int
   let plan: StagePlan
+  private let workers: [WorkerCapacity]
   let forecast: PlanForecast
 
   /// - Parameter samples: in flight at once.
@@ -19,7 +20,8 @@ struct PlanReport {
     let request = settings.request
     let grid = model.grid(request)
     let (policy, tokens) = (request.cache.policy, request.textTokens)
-    blocks = try model.blockCosts(grid: grid, textTokens: tokens, policy: policy, precision: settings.precision)
+    blocks = try model.blockCosts(
+      grid: grid, textTokens: tokens, policy: policy, steps: request.steps, precision: settings.precision)
     stageBytes = try model.stageBytes(grid: grid, textTokens: tokens, precision: settings.precision)
     plan = try StagePlanner.plan(
       blocks: blocks, workers: workers, samplesInFlight: samples, activationBytes: stageBytes)
@@ -31,10 +33,16 @@ struct PlanReport {
       workers: workers, fullSteps: full, cachedSteps: request.steps - full, rows: request.rows,
       samplesInFlight: samples)
     self.settings = settings
+    self.workers = workers
   }
 
   /// The bytes that go over the link behind a stage at each step of a sample.
   private func traffic(_ stage: StagePlan.Stage) -> Int { blocks[stage.blocks.upperBound - 1].stateBytes }
+
+  /// Bytes a second of a stage's link.
+  private func link(_ stage: StagePlan.Stage) -> Double {
+    workers.first { $0.name == stage.worker }?.bytesPerSecond ?? 0
+  }
 
   /// Whether the kinds of steps are known only while they are computed.
   private var hangsOnThePicture: Bool {
@@ -44,13 +52,14 @@ struct PlanReport {
   // MARK: - Text
 
   var lines: [String] {
-    let header = ["worker", "blocks", "weights", "cache", "samples", "hands over", "full step", "cached step"]
+    let header = ["worker", "blocks", "weights", "cache", "samples", "hands over", "link", "full step", "cached step"]
     let rows = zip(plan.stages, forecast.stages).map { stage, seconds in
       [
         stage.worker.printable(), "\(stage.blocks.lowerBound)–\(stage.blocks.upperBound - 1)",
         "\(ByteCount(stage.weightBytes))", "\(ByteCount(stage.cacheBytes))",
         stage.samples == StagePlan.mostSamples ? "any" : "\(stage.samples)", "\(ByteCount(traffic(stage)))",
-        Self.text(seconds.full), forecast.cachedSteps > 0 ? Self.text(seconds.cached) : "",
+        "\(ByteCount(Int(link(stage))))/s", Self.text(seconds.full),
+        forecast.cachedSteps > 0 ? Self.text(seconds.cached) : "",
       ]
     }
     var lines = ColumnTable.lines([header] + rows, rightAligned: Set(1..<header.count))
@@ -106,6 +115,7 @@ struct PlanReport {
             "blocks": [.integer(stage.blocks.lowerBound), .integer(stage.blocks.upperBound)],
             "weight_bytes": .integer(stage.weightBytes), "cache_bytes": .integer(stage.cacheBytes),
             "samples": .integer(stage.samples), "hand_over_bytes": .integer(traffic(stage)),
+            "link_bytes_per_second": .number(link(stage)),
             "full_step_seconds": .number(seconds.full), "cached_step_seconds": .number(seconds.cached),
           ]
         }),

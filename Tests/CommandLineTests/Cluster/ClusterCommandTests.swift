@@ -1,5 +1,6 @@
 import Foundation
 import Media
+import Messaging
 import StrictJSON
 import Testing
 
@@ -12,22 +13,25 @@ import Testing
     let folder: TemporaryFolder
     let address: String
     let coordinator: RunningProgram
+    private let model: String
     private(set) var workers: [RunningProgram] = []
 
-    init(workers count: Int) async throws {
+    init(workers count: Int, model: String = TinyModels.dev) async throws {
+      self.model = model
       folder = try TemporaryFolder()
       try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: folder.path)
       address = "ipc://\(folder.path)/c"
       coordinator = try RunningProgram(
-        "coordinator", "--listen", address, "-m", TinyModels.dev, "-o", "\(folder.path)/jobs")
+        "coordinator", "--listen", address, "-m", model, "-o", "\(folder.path)/jobs")
       try await coordinator.says("Serving")
       for number in 0..<count { try await start("w\(number)") }
     }
 
-    func start(_ name: String) async throws {
+    func start(_ name: String, roles: String = "stages") async throws {
       workers.append(
         try RunningProgram(
-          "worker", "--coordinator", address, "--name", name, "-m", TinyModels.dev, "--threads", "1", "--gflops", "10"))
+          "worker", "--coordinator", address, "--name", name, "-m", model, "--threads", "1", "--gflops", "10",
+          "--roles", roles))
       try await coordinator.says("The worker \(name) is here")
     }
 
@@ -81,6 +85,29 @@ import Testing
     let spans = trace["traceEvents"]?.array?.filter { $0["ph"] == "X" } ?? []
     // Three pictures of nine steps and two rows, on each of three stages.
     #expect(spans.count == 3 * 9 * 2 * 3)
+  }
+
+  @Test(arguments: [
+    (TinyModels.dev, ["-p", "a cat"], ["none", "clusca", "fbcache"]),
+    (TinyModels.dit, ["--class-label", "3"], ["none", "clusca", "speca"]),
+    (TinyModels.hunyuan, ["-p", "a cat", "--frames", "5"], ["none", "clusca", "teacache"]),
+  ])
+  func fourProcessesGiveThePixelsOfOne(model: String, subject: [String], caches: [String]) throws {
+    let folder = try TemporaryFolder()
+    let size = model == TinyModels.dit ? ["--steps", "9"] : TinyModels.small + ["--steps", "9"]
+    for cache in caches {
+      for workers in [[], ["--workers", "4"]] {
+        let outcome = try Program.run(
+          ["generate", "-m", model, "--cache", cache, "--cfg-scale", "2"] + subject + size + workers
+            + ["-o", "\(folder.path)/\(cache)-\(workers.count)-%d.png"])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+      }
+      for frame in 0..<(model == TinyModels.hunyuan ? 5 : 1) {
+        #expect(
+          try pictureBytes("\(folder.path)/\(cache)-0-\(frame).png")
+            == pictureBytes("\(folder.path)/\(cache)-2-\(frame).png"), "\(cache)")
+      }
+    }
   }
 
   @Test func aWorkerOfGenerateThatIsKilledIsReplaced() throws {
@@ -142,6 +169,64 @@ import Testing
     #expect(status["jobs"]?.array?.compactMap { $0["state"]?.string } == ["done", "done"])
     let table = try cluster.client("status")
     #expect(table.output.contains("w0") && table.output.contains("done"))
+  }
+
+  @Test func submitGivesTheVideosOfGenerate() async throws {
+    let cluster = try await Cluster(workers: 2, model: TinyModels.hunyuan)
+    let folder = cluster.folder.path
+    let options = ["-p", "a cat", "--frames", "5", "--fps", "7.5", "--cfg-scale", "2", "--no-metadata"]
+    let names = VideoFile.programPath == nil ? ["f-%04d.png"] : ["f-%04d.png", "x.mp4", "x.webp"]
+    for name in names {
+      for (kind, arguments) in [
+        ("a", ["generate", "-m", TinyModels.hunyuan]), ("b", ["submit", "--coordinator", cluster.address]),
+      ] {
+        let outcome = try Program.run(arguments + TinyModels.small + options + ["-o", "\(folder)/\(kind)/\(name)"])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        #expect(outcome.output.split(separator: "\n").count == (name.contains("%") ? 5 : 1))
+      }
+    }
+    let files = try FileManager.default.contentsOfDirectory(atPath: "\(folder)/a").sorted()
+    #expect(try FileManager.default.contentsOfDirectory(atPath: "\(folder)/b").sorted() == files)
+    #expect(files.count == 4 + names.count)
+    for file in files { #expect(try pictureBytes("\(folder)/a/\(file)") == pictureBytes("\(folder)/b/\(file)")) }
+    // With its settings a frame is rendered again by generate, and a manifest holds.
+    let manifest = "\(folder)/m.json"
+    let outcome = try cluster.submit(
+      "-p", "a cat", "--frames", "5", "-o", "\(folder)/s-%d.png", "--manifest", manifest)
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    #expect(try TinyModels.settings("\(folder)/s-3.png")["frames"] == 5)
+    let check = try Program.run("check", manifest, "-m", TinyModels.hunyuan)
+    #expect(check.status == 0, "\(check.errors)")
+  }
+
+  @Test func promptsAndPixelsAreMadeByWorkersThatDoThese() async throws {
+    let cluster = try await Cluster(workers: 1)
+    try await cluster.start("parts", roles: "encode,decode")
+    let path = "\(cluster.folder.path)/x.png"
+    let outcome = try cluster.submit("-p", "a cat", "-n", "fog", "--cfg-scale", "2", "-o", path)
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    #expect(
+      try pixels(pictureBytes(path)) == pixels(picture("-p", "a cat", "-n", "fog", "--cfg-scale", "2")))
+    let workers = try cluster.status()["workers"]?.array ?? []
+    #expect(workers.compactMap { $0["roles"]?.string } == ["encode,decode", "stages"])
+    #expect(workers.compactMap { $0["tasks_done"]?.int } == [3, 0])
+    // Without it the coordinator does the same, and when it is gone in the midst of it, too.
+    cluster.workers[1].signal(SIGKILL)
+    let again = try cluster.submit("-p", "a cat", "-n", "fog", "--cfg-scale", "2", "--force", "-o", path)
+    #expect(again.status == 0, "\(again.errors)")
+    #expect(
+      try pixels(pictureBytes(path)) == pixels(picture("-p", "a cat", "-n", "fog", "--cfg-scale", "2")))
+  }
+
+  @Test func aNameThatDoesNotSuitTheFramesIsSaidBeforeTheWork() async throws {
+    let cluster = try await Cluster(workers: 0, model: TinyModels.hunyuan)
+    // The coordinator's model makes 61 frames unless told otherwise.
+    let video = try cluster.submit("-p", "a cat", "-o", "\(cluster.folder.path)/x.png")
+    #expect(video.status == 2 && video.hasOneSentence && video.errors.contains("61 frames"), "\(video.errors)")
+    let picture = try cluster.submit("-p", "a cat", "--frames", "1", "-o", "\(cluster.folder.path)/x.mp4")
+    #expect(picture.status == 2 && picture.errors.contains("a picture of one frame"), "\(picture.errors)")
+    let impossible = try cluster.submit("-p", "a cat", "--frames", "6", "-o", "\(cluster.folder.path)/x-%d.png")
+    #expect(impossible.status == 2 && impossible.errors.contains("makes 1, 5, 9"), "\(impossible.errors)")
   }
 
   @Test func aJobCanBeLeftAloneAndCancelled() async throws {
@@ -217,11 +302,44 @@ import Testing
       (["-p", "a cat", "-m", "unknown"], "The model \"unknown\" is not served here; there is flux-dev-tiny"),
       (["-p", "a cat", "--cache-option", "interval=x"], "interval"),
       (["--class-label", "3"], "takes prompts"), (["-p", "a cat", "-W", "3"], "too small"),
+      (["-p", String(repeating: "a", count: 8193)], "\"prompt\" has 8193 bytes, but a coordinator takes at most 8192"),
+      (["-p", "a cat", "--frames", "5", "-o", "\(cluster.folder.path)/x-%d.png"], "makes pictures"),
     ] {
       let outcome = try Program.run(
         ["submit", "--coordinator", cluster.address, "-o", "\(cluster.folder.path)/x.png"] + arguments)
       #expect(outcome.status == 2 && outcome.hasOneSentence && outcome.errors.contains(text), "\(outcome.errors)")
     }
+  }
+
+  @Test func limitsArePrinted() throws {
+    let outcome = try Program.run("coordinator", "--limits")
+    #expect(outcome.status == 0 && outcome.output == Limits().description + "\n")
+    for text in ["4096 bytes, 64 fields", "10000 jobs a client", "64 that say nothing", "3 in 600 s"] {
+      #expect(outcome.output.contains(text), "\(outcome.output)")
+    }
+  }
+
+  @Test func unprotectedMessagesAreSaidOnBothEndsAndInThePicture() async throws {
+    let folder = try TemporaryFolder()
+    let coordinator = try RunningProgram(
+      "coordinator", "--listen", "tcp://127.0.0.1:0", "--insecure-plaintext", "-m", TinyModels.dev, "-o",
+      "\(folder.path)/jobs")
+    try await coordinator.says("Serving")
+    try await coordinator.says("Messages are not protected")
+    let said = coordinator.errors
+    let start = try #require(said.range(of: "tcp://127.0.0.1:"))
+    let address = said[start.lowerBound..<start.upperBound] + said[start.upperBound...].prefix(while: \.isNumber)
+    let worker = try RunningProgram(
+      "worker", "--coordinator", String(address), "--insecure-plaintext", "--name", "w0", "-m", TinyModels.dev,
+      "--gflops",
+      "10")
+    try await worker.says("Messages are not protected")
+    let picture = "\(folder.path)/x.png"
+    let outcome = try Program.run(
+      ["submit", "--coordinator", String(address), "--insecure-plaintext", "-p", "a cat", "-o", picture]
+        + TinyModels.small)
+    #expect(outcome.status == 0 && outcome.errors.contains("Messages are not protected"), "\(outcome.errors)")
+    #expect(try TinyModels.settings(picture)["transport"] == "plaintext")
   }
 
   @Test func commandsSayWhatIsWrongWithTheirOptions() throws {
@@ -232,6 +350,8 @@ import Testing
       (["status", "--coordinator", "tcp://127.0.0.1:1"], 69, "There is no coordinator at tcp://127.0.0.1:1"),
       (["status", "--coordinator", "udp://127.0.0.1:1"], 2, "--coordinator: udp://127.0.0.1:1"),
       (["status", "--coordinator", "tcp://192.0.2.1:5"], 2, "needs --key and --coordinator-key"),
+      (["worker", "--roles", "stages,paint"], 2, "--roles"), (["worker", "--link", "fast"], 2, "--link"),
+      (["worker", "--advertise", "udp://h:1", "--link", "1GB/s"], 2, "--advertise: udp://h:1"),
       (["worker", "--threads", "0"], 2, "--threads 0"), (["worker", "--memory", "lots"], 2, "--memory"),
       (["worker", "-m", "\(folder.path)/none"], 66, "none"),
       (["coordinator", "--listen", "tcp://0.0.0.0:0"], 2, "all interfaces"),

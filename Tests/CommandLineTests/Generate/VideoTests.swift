@@ -190,17 +190,6 @@ struct VideoTests {
     #expect(again.status == 0 && again.output == "\(folder.path)/b.mp4\n", "\(again.errors)")
   }
 
-  @Test func aCoordinatorMakesPicturesOnly() throws {
-    let model = try RenderModels.open(.folder(TinyModels.hunyuan))
-    guard let digest = Messaging.Digest([UInt8](repeating: 1, count: 32)) else { return }
-    let served = [ServedModel(name: "video", model: model, digest: digest)]
-    let error = #expect(throws: CommandFailure.self) {
-      try JobRequest(json: ["prompt": "a cat"]).resolved(served)
-    }
-    #expect(error?.status == .usage && error?.sentence.contains("61 frames") == true)
-    #expect(try JobRequest(json: ["prompt": "a cat", "frames": 1]).resolved(served).settings.frames == 1)
-  }
-
   @Test func workersMakeTheSameFrames() throws {
     let folder = try TemporaryFolder()
     let options = ["--frames", "5", "-n", "fog", "--cfg-scale", "2", "--steps", "7", "-q"]

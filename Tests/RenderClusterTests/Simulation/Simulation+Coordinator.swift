@@ -110,7 +110,8 @@ extension Simulation {
       for line in coordinatorLines { line.drop(where: isOver) }
     case .stepDone(let key, let step, let signal, let labels, let payload):
       finishStep(key, step, signal, labels, payload)
-    case .computed: break
+    // There are no tasks, and links are what they are.
+    case .computed, .taskBegun, .taskDone, .taskFailed, .measureLink: break
     case .note(let text):
       log("coordinator: \(text)")
       checkNote(text)

@@ -144,6 +144,8 @@ extension Simulation {
     case .compute(let key, let attempt, let step, let order, let labels):
       compute(key, attempt, step, order, labels, worker)
     case .close(let key, let attempt): close(key, attempt, worker)
+    // There are no tasks, and nobody measures links.
+    case .perform, .dropTasks, .begin: break
     case .greet: if bug != .lostWorkersUnanswered { sayHello(worker) }
     case .leave:
       situations.insert(.drainedWorker)
