@@ -201,11 +201,12 @@ import Testing
       configuration.attackMilliseconds = 50
       let attack = configuration.attack
       configuration.attack = { endpoint, key in
+        let attackers = try await attack(endpoint, key)
         let round = rounds.withLock { count in
           count += 1
           return count
         }
-        return round < 4 ? try await attack(endpoint, key) : [.randomKey]
+        return round < 4 ? attackers : [.randomKey]
       }
     }
     let event = try await server.log.first { if case .opened = $0 { true } else { false } }
