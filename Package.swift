@@ -46,7 +46,7 @@ let package = Package(
         "Autoencoders", "FeatureCaching", "Files", "Messaging", "Rendering", "StrictJSON", "Tensors", "Transformers",
       ]),
     // The trained models that come with the package.
-    .target(name: "DefaultModels", resources: [.copy("flux")]),
+    .target(name: "DefaultModels", resources: [.copy("flux"), .copy("dit")]),
     .executableTarget(
       name: "clusca",
       dependencies: [
