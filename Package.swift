@@ -22,6 +22,8 @@ let package = Package(
     .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS", "Files", "StrictJSON"]),
     .target(name: "TorchFiles", dependencies: ["Tensors", "Files"]),
     .target(name: "Media", dependencies: ["CPNG", "Files", "StrictJSON"]),
+    // What a coordinator must not forget, on a disk.
+    .target(name: "Journaling", dependencies: ["Files"]),
     // The messages of Proto/, as protoc-c writes them: make messages.
     .target(name: "CMessages", dependencies: ["CProtobufC"]),
     .target(name: "Messaging", dependencies: ["CZeroMQ", "CMessages", "Files", "Tensors"]),
@@ -43,14 +45,15 @@ let package = Package(
     .target(
       name: "RenderCluster",
       dependencies: [
-        "Autoencoders", "FeatureCaching", "Files", "Messaging", "Rendering", "StrictJSON", "Tensors", "Transformers",
+        "Autoencoders", "FeatureCaching", "Files", "Journaling", "Messaging", "Rendering", "StrictJSON", "Tensors",
+        "Transformers",
       ]),
     // The trained models that come with the package.
     .target(name: "DefaultModels", resources: [.copy("flux"), .copy("dit")]),
     .executableTarget(
       name: "clusca",
       dependencies: [
-        "Autoencoders", "Conditioning", "DefaultModels", "FeatureCaching", "Files", "Measuring", "Media",
+        "Autoencoders", "Conditioning", "DefaultModels", "FeatureCaching", "Files", "Journaling", "Measuring", "Media",
         "Messaging", "RenderCluster", "Rendering", "StrictJSON", "Tensors", "TorchFiles", "Transformers",
         "Verification",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -69,6 +72,7 @@ let package = Package(
     .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON"]),
     .testTarget(name: "MeasuringTests", dependencies: ["Measuring"]),
     .testTarget(name: "FilesTests", dependencies: ["Files"]),
+    .testTarget(name: "JournalingTests", dependencies: ["Journaling", "Files"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "Files", "StrictJSON"]),
     .testTarget(name: "MessagingTests", dependencies: ["Messaging", "CZeroMQ", "CMessages", "Files", "Tensors"]),
     .testTarget(name: "TorchFilesTests", dependencies: ["TorchFiles", "Tensors", "Files"]),
@@ -82,7 +86,9 @@ let package = Package(
     .testTarget(
       name: "RenderClusterTests",
       dependencies: [
-        "RenderCluster", "Messaging", "Rendering", "Transformers", "FeatureCaching", "Files", "StrictJSON", "Tensors",
+        "RenderCluster", "Messaging", "Rendering", "Transformers", "FeatureCaching", "Files", "Journaling",
+        "StrictJSON",
+        "Tensors",
       ]),
     .testTarget(
       name: "CommandLineTests",

@@ -39,7 +39,7 @@ done
 "$clusca" keys allow "$folder/client.public" --role client --allow-list "$folder/allowed" >/dev/null
 
 ip netns exec "$name-0" "$clusca" coordinator --listen tcp://198.18.0.10:8766 --key "$folder/coordinator.secret" \
-  --allow-list "$folder/allowed" --output "$folder/jobs" --trace "$folder/trace.json" 2>"$folder/coordinator.log" &
+  --allow-list "$folder/allowed" --state "$folder/state" --trace "$folder/trace.json" 2>"$folder/coordinator.log" &
 echo $! >"$folder/0.pid"
 for number in 1 2; do
   ip netns exec "$name-$number" "$clusca" worker --coordinator tcp://198.18.0.10:8766 --threads 1 \

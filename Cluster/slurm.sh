@@ -13,7 +13,7 @@ address=$(getent ahostsv4 "$first" | awk 'NR == 1 { print $1 }')
 export COORDINATOR="tcp://$address:8766" KEYS MODEL
 
 clusca coordinator --listen "$COORDINATOR" --model "$MODEL" --key "$KEYS/coordinator.secret" \
-  --allow-list "$KEYS/allowed" --output clusca-jobs &
+  --allow-list "$KEYS/allowed" --state clusca-jobs &
 coordinator=$!
 trap 'kill $coordinator' EXIT TERM
 srun --kill-on-bad-exit=0 sh -c \

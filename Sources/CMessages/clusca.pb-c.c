@@ -922,7 +922,7 @@ const ProtobufCMessageDescriptor clusca__header__descriptor =
   (ProtobufCMessageInit) clusca__header__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue clusca__kind__enum_values_by_number[27] =
+static const ProtobufCEnumValue clusca__kind__enum_values_by_number[29] =
 {
   { "KIND_NONE", "CLUSCA__KIND__KIND_NONE", 0 },
   { "KIND_HELLO", "CLUSCA__KIND__KIND_HELLO", 1 },
@@ -951,11 +951,13 @@ static const ProtobufCEnumValue clusca__kind__enum_values_by_number[27] =
   { "KIND_CANCEL", "CLUSCA__KIND__KIND_CANCEL", 43 },
   { "KIND_EVENT", "CLUSCA__KIND__KIND_EVENT", 44 },
   { "KIND_DONE", "CLUSCA__KIND__KIND_DONE", 45 },
+  { "KIND_JOBS", "CLUSCA__KIND__KIND_JOBS", 46 },
+  { "KIND_FETCH", "CLUSCA__KIND__KIND_FETCH", 47 },
 };
 static const ProtobufCIntRange clusca__kind__value_ranges[] = {
-{0, 0},{10, 7},{20, 11},{30, 17},{40, 21},{0, 27}
+{0, 0},{10, 7},{20, 11},{30, 17},{40, 21},{0, 29}
 };
-static const ProtobufCEnumValueIndex clusca__kind__enum_values_by_name[27] =
+static const ProtobufCEnumValueIndex clusca__kind__enum_values_by_name[29] =
 {
   { "KIND_ACCEPTED", 22 },
   { "KIND_ACK", 18 },
@@ -968,8 +970,10 @@ static const ProtobufCEnumValueIndex clusca__kind__enum_values_by_name[27] =
   { "KIND_DONE", 26 },
   { "KIND_EVENT", 25 },
   { "KIND_FAILED", 10 },
+  { "KIND_FETCH", 28 },
   { "KIND_HEARTBEAT", 4 },
   { "KIND_HELLO", 1 },
+  { "KIND_JOBS", 27 },
   { "KIND_NONE", 0 },
   { "KIND_OPEN_SAMPLE", 11 },
   { "KIND_READY", 9 },
@@ -992,9 +996,9 @@ const ProtobufCEnumDescriptor clusca__kind__descriptor =
   "Kind",
   "Clusca__Kind",
   "clusca",
-  27,
+  29,
   clusca__kind__enum_values_by_number,
-  27,
+  29,
   clusca__kind__enum_values_by_name,
   5,
   clusca__kind__value_ranges,
@@ -1036,7 +1040,7 @@ const ProtobufCEnumDescriptor clusca__role__descriptor =
   clusca__role__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue clusca__reason__enum_values_by_number[19] =
+static const ProtobufCEnumValue clusca__reason__enum_values_by_number[20] =
 {
   { "REASON_NONE", "CLUSCA__REASON__REASON_NONE", 0 },
   { "REASON_DENIED", "CLUSCA__REASON__REASON_DENIED", 1 },
@@ -1057,11 +1061,12 @@ static const ProtobufCEnumValue clusca__reason__enum_values_by_number[19] =
   { "REASON_CANCELLED", "CLUSCA__REASON__REASON_CANCELLED", 16 },
   { "REASON_STORAGE", "CLUSCA__REASON__REASON_STORAGE", 17 },
   { "REASON_INTERNAL", "CLUSCA__REASON__REASON_INTERNAL", 18 },
+  { "REASON_QUARANTINED", "CLUSCA__REASON__REASON_QUARANTINED", 19 },
 };
 static const ProtobufCIntRange clusca__reason__value_ranges[] = {
-{0, 0},{0, 19}
+{0, 0},{0, 20}
 };
-static const ProtobufCEnumValueIndex clusca__reason__enum_values_by_name[19] =
+static const ProtobufCEnumValueIndex clusca__reason__enum_values_by_name[20] =
 {
   { "REASON_BUILD", 5 },
   { "REASON_BUSY", 11 },
@@ -1075,6 +1080,7 @@ static const ProtobufCEnumValueIndex clusca__reason__enum_values_by_name[19] =
   { "REASON_NONE", 0 },
   { "REASON_NUMERIC", 15 },
   { "REASON_NUMERICS", 6 },
+  { "REASON_QUARANTINED", 19 },
   { "REASON_QUOTA", 12 },
   { "REASON_REPLACED", 9 },
   { "REASON_REQUEST", 13 },
@@ -1090,9 +1096,9 @@ const ProtobufCEnumDescriptor clusca__reason__descriptor =
   "Reason",
   "Clusca__Reason",
   "clusca",
-  19,
+  20,
   clusca__reason__enum_values_by_number,
-  19,
+  20,
   clusca__reason__enum_values_by_name,
   1,
   clusca__reason__value_ranges,

@@ -44,7 +44,7 @@ public enum FileFailure: Error, Sendable, Hashable, CustomStringConvertible {
   }
 
   /// The meaning of `errno` for a file in `folder`. Over quota is as good as a full disk to whoever has to make room.
-  init(errno code: Int32, folder: String) {
+  public init(errno code: Int32, folder: String) {
     switch code {
     case ENOENT: self = .noSuchFolder(folder)
     case ENOTDIR: self = .notAFolder(folder)

@@ -50,7 +50,7 @@ extension Folder {
 
   /// Forces the names in a folder to the disk. Where that is not possible (a folder that may be written but not read, a
   /// file system that does not know it) the names are as safe as the system makes them.
-  static func synchronise(_ folder: String) throws(FileFailure) {
+  public static func synchronise(_ folder: String) throws(FileFailure) {
     let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else {
       if errno == EACCES { return }

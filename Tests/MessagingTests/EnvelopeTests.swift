@@ -30,7 +30,7 @@ import Testing
     for (body, payload) in Samples.bodies {
       let header = codec.encode(Message(body))
       let wrong =
-        [.openSample, .submit, .event, .done, .status, .task, .taskDone].contains(body.kind)
+        [.openSample, .submit, .event, .done, .status, .jobs, .task, .taskDone].contains(body.kind)
         ? 2 << 20 : payload + 1
       #expect(throws: MalformedMessage.self) { try codec.decode(header, payloadBytes: wrong) }
     }
@@ -39,7 +39,7 @@ import Testing
   @Test func bytesInFrontAreChecked() {
     #expect(error(RawHeader(4)) == nil)
     #expect(error(RawHeader(4, version: 2))?.offset == 4)
-    for kind: UInt8 in [0, 7, 9, 46, 255] { #expect(error(RawHeader(kind))?.offset == 5) }
+    for kind: UInt8 in [0, 7, 9, 48, 255] { #expect(error(RawHeader(kind))?.offset == 5) }
     var header = RawHeader(4)
     header.bytes[7] = 1
     #expect(error(header)?.offset == 6)
@@ -104,7 +104,7 @@ import Testing
     let name = RawHeader(1).blob(11, Array("w".utf8))
     #expect(error(name.number(10, 1)) == nil)
     for role: UInt64 in [0, 6, 1000, UInt64(UInt32.max)] { #expect(error(name.number(10, role))?.offset == 11) }
-    #expect(error(RawHeader(3).number(19, 19)) == MalformedMessage("reason is unknown: 19", at: 8))
+    #expect(error(RawHeader(3).number(19, 20)) == MalformedMessage("reason is unknown: 20", at: 8))
     // One that is missing has the place of the end.
     #expect(error(RawHeader(3))?.offset == 8)
   }

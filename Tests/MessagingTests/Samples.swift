@@ -79,6 +79,8 @@ enum Samples {
     (.accepted(Acceptance(acknowledged: 2)), 0),
     (.status, 1000),
     (.cancel, 0),
+    (.jobs, 1000),
+    (.fetch, 0),
     (.event(JobEvent(.denoising, progress: 4, total: 28)), 70_000),
     (.done(JobEnding(.failed, reason: .memory, text: "Too large")), 10),
     (.done(JobEnding(.done)), 10),

@@ -166,7 +166,7 @@ import Testing
       }
     }
     #expect(incarnation == 7)
-    #expect(core.endings[2]?.map(\.reason) == [.internal])
+    #expect(core.endings[2]?.map(\.reason) == [.quarantined])
     #expect(core.endings[1] == nil && core.endings[3] == nil)
     #expect(core.core.jobs.isEmpty)
   }

@@ -19,11 +19,13 @@ struct TestedCore {
   private var sequences: [String: UInt64] = [:]
   private var peers: [String: Peer] = [:]
 
-  init(waitsForWorkers: Bool = true, planning: @escaping Planning = StagePlanner.planning) {
+  init(
+    waitsForWorkers: Bool = true, planning: @escaping Planning = StagePlanner.planning, ledger: Ledger = Ledger()
+  ) {
     let identity = CoordinatorIdentity(
       epoch: 1, build: "test", numerics: Self.numerics, outputs: .init(address: "ipc:///outputs", key: nil),
       waitsForWorkers: waitsForWorkers)
-    core = CoordinatorCore(identity, planning: planning)
+    core = CoordinatorCore(identity, planning: planning, ledger: ledger)
   }
 
   /// Of blocks that weigh 100 bytes each and keep 10 of a sample.
@@ -108,6 +110,46 @@ struct TestedCore {
     happens(.submitted(job: job, facts))
     if started.contains(job) { open(job, rows: facts.rows) }
   }
+
+  // MARK: - Jobs of the ledger
+
+  static func client(_ name: String = "client", role: Role = .client) -> Peer {
+    Peer(name: name, role: role, key: nil, incarnation: 1, connection: Array(name.utf8))
+  }
+
+  /// A client asks for a job.
+  ///
+  /// - Returns: what it is answered.
+  @discardableResult
+  mutating func ask(
+    _ request: String, key: UInt8 = 1, client: String = "client", priority: Int = 0,
+    error: JobError? = nil
+  ) -> MessageBody? {
+    let submission = JobSubmission(
+      key: [UInt8](repeating: key, count: Submission.keyBytes), request: request, priority: priority,
+      verdict: error.map { .failure($0) } ?? .success(.init(model: "model", steps: 8)))
+    return answer(to: client) { $0.happens(.asked(submission, from: Asker(Self.client(client), sequence: 5))) }
+  }
+
+  @discardableResult
+  mutating func command(_ command: JobCommand, by client: Peer = client()) -> MessageBody? {
+    answer(to: client.name) { $0.happens(.command(command, from: Asker(client, sequence: 6))) }
+  }
+
+  /// The first answer that a client is given.
+  private mutating func answer(to client: String, _ body: (inout TestedCore) -> Void) -> MessageBody? {
+    let start = effects.count
+    body(&self)
+    return effects[start...].lazy.compactMap { effect in
+      if case .send(let message, _, let peer) = effect, peer.name == client { message.body } else { nil }
+    }.first
+  }
+
+  /// The jobs that were to be rendered, in order.
+  var work: [UInt64] { effects.compactMap { if case .work(let job) = $0 { job.id } else { nil } } }
+
+  /// What was written down.
+  var records: [LedgerEntry] { effects.compactMap { if case .record(let entry, _) = $0 { entry } else { nil } } }
 
   mutating func open(_ job: UInt64, rows: Int = 1) {
     for row in 0..<rows {

@@ -56,4 +56,75 @@ import Testing
     }
     #expect(message == Message(.release, fence: Fence(epoch: 1, sequence: 2 << 32 | 1)))
   }
+
+  /// A worker with a stage, and a sample whose first step may begin.
+  private func busy() -> WorkerCore {
+    var core = WorkerCore()
+    _ = core.handle(welcome(1), now: 0)
+    let assignment = Assignment(
+      blocks: 0..<2, stages: 1, model: TinyCluster.digest(2), precision: .float32, next: nil, previousKey: nil,
+      leaseMilliseconds: 6000)
+    let opening = SampleOpening(guidance: 1, rows: 1, columns: 1, seed: 1, steps: 8, textTokens: 0)
+    let bodies: [MessageBody] = [.assign(assignment), .openSample(opening)]
+    for (index, body) in bodies.enumerated() {
+      let fence = Fence(epoch: 1, job: 1, attempt: 3, sequence: 1 << 32 | UInt64(index + 1))
+      _ = core.handle(.message(Message(body, fence: fence), .empty), now: 0)
+      if index == 0 { _ = core.handle(.loaded(attempt: 3, residentBytes: 0), now: 0) }
+    }
+    let key = SampleKey(job: 1, row: 0)
+    _ = core.handle(.conditionArrived(key, attempt: 3), now: 0)
+    let begin = Message(
+      .stepBegin(StepOrder(.full, index: 0, timestep: 0)),
+      fence: Fence(epoch: 1, job: 1, attempt: 3, sequence: 1 << 32 | 3))
+    _ = core.handle(.message(begin, .empty), now: 0)
+    return core
+  }
+
+  private let heartbeat = WorkerEvent.message(
+    Message(.heartbeat(Heartbeat(progress: 1)), fence: Fence(epoch: 1)), .empty)
+
+  private func computes(_ effects: [WorkerEffect]) -> Bool {
+    effects.contains { if case .compute = $0 { true } else { false } }
+  }
+
+  @Test func aWorkerWhoseLeaseHasRunOutBeginsNothingUntilItHearsAgain() {
+    let key = SampleKey(job: 1, row: 0)
+    var core = busy()
+    #expect(!computes(core.handle(.tick, now: 7_000_000)))
+    #expect(core.isFenced)
+    #expect(!computes(core.handle(.inputArrived(key, attempt: 3, step: 0), now: 8_000_000)))
+    #expect(computes(core.handle(heartbeat, now: 9_000_000)))
+    #expect(!core.isFenced)
+  }
+
+  @Test func aWorkerWhoseLeaseHasRunOutTellsNothingUntilItHearsAgain() {
+    let key = SampleKey(job: 1, row: 0)
+    var core = busy()
+    #expect(computes(core.handle(.inputArrived(key, attempt: 3, step: 0), now: 1)))
+    let done = WorkerEvent.computed(key, attempt: 3, step: 0, StepReport(microseconds: 1), labels: .empty)
+    #expect(core.handle(done, now: 8_000_000).isEmpty)
+    _ = core.handle(.tick, now: 9_000_000)
+    _ = core.handle(heartbeat, now: 10_000_000)
+    let sent = core.handle(.tick, now: 13_000_000).compactMap { effect in
+      if case .send(let message, _) = effect { message.kind } else { nil }
+    }
+    #expect(sent.contains(.stepDone))
+  }
+
+  @Test func aWorkerKeepsWhatItHoldsForTenMinutes() {
+    var core = busy()
+    #expect(!core.handle(.tick, now: 599_000_000).contains(.unload))
+    #expect(core.handle(.tick, now: 601_000_000).contains(.unload))
+  }
+
+  @Test func aCoordinatorOfThePastIsToldThatItIs() {
+    var core = WorkerCore()
+    _ = core.handle(welcome(1, epoch: 5), now: 0)
+    let effects = core.handle(welcome(9, epoch: 4), now: 1)
+    guard case .send(let message, _)? = effects.first, case .refused(let refusal) = message.body else {
+      Issue.record("it is not refused")
+      return
+    }
+    #expect(refusal.reason == .epoch && message.fence.epoch == 5 && effects.count == 1)
+  }
 }

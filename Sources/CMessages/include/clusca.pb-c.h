@@ -128,7 +128,15 @@ typedef enum _Clusca__Kind {
   /*
    * [outcome reason text] + JSON
    */
-  CLUSCA__KIND__KIND_DONE = 45
+  CLUSCA__KIND__KIND_DONE = 45,
+  /*
+   * [] + JSON
+   */
+  CLUSCA__KIND__KIND_JOBS = 46,
+  /*
+   * []
+   */
+  CLUSCA__KIND__KIND_FETCH = 47
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(CLUSCA__KIND)
 } Clusca__Kind;
 typedef enum _Clusca__Role {
@@ -186,7 +194,7 @@ typedef enum _Clusca__Reason {
    */
   CLUSCA__REASON__REASON_UNEXPECTED = 10,
   /*
-   * queue or disk full
+   * the disk is full
    */
   CLUSCA__REASON__REASON_BUSY = 11,
   /*
@@ -213,7 +221,11 @@ typedef enum _Clusca__Reason {
   /*
    * an error of the program
    */
-  CLUSCA__REASON__REASON_INTERNAL = 18
+  CLUSCA__REASON__REASON_INTERNAL = 18,
+  /*
+   * workers were lost with the job again and again
+   */
+  CLUSCA__REASON__REASON_QUARANTINED = 19
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(CLUSCA__REASON)
 } Clusca__Reason;
 typedef enum _Clusca__Precision {

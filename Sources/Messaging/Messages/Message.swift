@@ -39,6 +39,10 @@ public enum MessageBody: Sendable, Hashable {
   /// Asks for the status, or answers with JSON in the payload.
   case status
   case cancel
+  /// Asks for a list of jobs or for something to be done about one, in the payload; a list is answered in the same kind.
+  case jobs
+  /// Asks for how a job ends, and what it has made.
+  case fetch
   case event(JobEvent)
   case done(JobEnding)
 
@@ -49,6 +53,8 @@ public enum MessageBody: Sendable, Hashable {
     case .closeSample: .closeSample
     case .status: .status
     case .cancel: .cancel
+    case .jobs: .jobs
+    case .fetch: .fetch
     default: fields.map { type(of: $0).kind } ?? .current
     }
   }
@@ -77,12 +83,12 @@ public enum MessageBody: Sendable, Hashable {
     case .accepted(let body): body
     case .event(let body): body
     case .done(let body): body
-    case .current, .release, .closeSample, .status, .cancel: nil
+    case .current, .release, .closeSample, .status, .cancel, .jobs, .fetch: nil
     }
   }
 
   /// Bytes that may stand in the payload.
   func payloadRule(_ limits: Limits) -> PayloadRule {
-    self == .status ? .atMost(limits.reportBytes) : fields?.payloadRule(limits) ?? .none
+    self == .status || self == .jobs ? .atMost(limits.reportBytes) : fields?.payloadRule(limits) ?? .none
   }
 }

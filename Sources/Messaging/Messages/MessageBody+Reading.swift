@@ -23,7 +23,7 @@ extension MessageKind {
     case .accepted: Acceptance.fields
     case .event: JobEvent.fields
     case .done: JobEnding.fields
-    case .current, .release, .closeSample, .status, .cancel: []
+    case .current, .release, .closeSample, .status, .cancel, .jobs, .fetch: []
     }
   }
 }
@@ -55,6 +55,8 @@ extension MessageBody {
     case .accepted: self = .accepted(try Acceptance(reading: header))
     case .status: self = .status
     case .cancel: self = .cancel
+    case .jobs: self = .jobs
+    case .fetch: self = .fetch
     case .event: self = .event(try JobEvent(reading: header))
     case .done: self = .done(try JobEnding(reading: header))
     }

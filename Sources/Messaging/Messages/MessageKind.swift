@@ -26,4 +26,6 @@ public enum MessageKind: UInt8, Sendable, Hashable, CaseIterable {
   case cancel = 43
   case event = 44
   case done = 45
+  case jobs = 46
+  case fetch = 47
 }

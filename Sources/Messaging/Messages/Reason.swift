@@ -18,4 +18,5 @@ public enum Reason: UInt32, Sendable, Hashable, CaseIterable {
   case cancelled = 16
   case storage = 17
   case `internal` = 18
+  case quarantined = 19
 }

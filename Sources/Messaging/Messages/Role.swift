@@ -35,9 +35,9 @@ public enum Role: UInt32, Sendable, Hashable, CaseIterable {
     // A client takes its pictures in chunks.
     case .ack, .resend, .credit: self != .observer
     case .status: self == .client || self == .admin || self == .observer || self == .coordinator
-    case .submit, .cancel: self == .client || self == .admin
-    case .welcome, .assign, .openSample, .closeSample, .stepBegin, .task, .accepted, .event,
-      .done:
+    case .jobs: self == .client || self == .admin || self == .coordinator
+    case .submit, .cancel, .fetch: self == .client || self == .admin
+    case .welcome, .assign, .openSample, .closeSample, .stepBegin, .task, .accepted, .event, .done:
       self == .coordinator
     // A worker asks to be let go.
     case .release: self == .coordinator || self == .worker

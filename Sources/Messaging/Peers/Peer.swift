@@ -9,4 +9,9 @@ public struct Peer: Sendable, Hashable {
   public var incarnation: UInt64
   /// ZeroMQ's number of the connection.
   public var connection: [UInt8]
+
+  /// Whether it is the same process, on whatever connection.
+  public func isSame(as other: Peer) -> Bool {
+    (name, key, incarnation) == (other.name, other.key, other.incarnation)
+  }
 }

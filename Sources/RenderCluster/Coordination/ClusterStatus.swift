@@ -19,7 +19,7 @@ public struct ClusterStatus: Sendable, Hashable {
     public var tasksDone: Int
     /// Nil without a stage.
     public var blocks: BlockRange?
-    /// "idle", "loading", "ready" or "draining".
+    /// "idle", "loading", "ready", "draining" or "set aside".
     public var state: String
     public var silentMilliseconds: Int
   }
@@ -81,7 +81,9 @@ extension CoordinatorCore {
           operationsPerSecond: worker.speed.operationsPerSecond, bytesPerSecond: worker.bytesPerSecond,
           roles: worker.hello.roles.words, tasksDone: worker.tasksDone,
           blocks: stage.flatMap { pipeline?.plan.stages[Int($0)].blocks },
-          state: worker.isDraining ? "draining" : stage == nil ? "idle" : isLoading ? "loading" : "ready",
+          state: worker.isDraining
+            ? "draining"
+            : isSetAside(worker.name) ? "set aside" : stage == nil ? "idle" : isLoading ? "loading" : "ready",
           silentMilliseconds: Int(now / 1000 - worker.heard))
       },
       jobs: jobs.map { job in

@@ -1,4 +1,6 @@
 import FeatureCaching
+import Files
+import Journaling
 import Messaging
 import Rendering
 import Tensors
@@ -11,6 +13,7 @@ public actor Coordinator {
     case control(ServerEvent)
     case output(TensorServer.Event)
     case core(CoordinatorEvent)
+    case journal(JournalWriter.Event)
   }
 
   /// A message of a client, which is not the core's affair.
@@ -20,12 +23,21 @@ public actor Coordinator {
     public let peer: Peer
   }
 
+  /// What whoever renders the jobs of the ledger is to do.
+  public enum Order: Sendable {
+    case message(ClientMessage)
+    case work(LedgerJob)
+    case halt(job: UInt64)
+    case deliver(LedgerJob, to: Peer)
+    case discard(LedgerJob)
+  }
+
   private let configuration: CoordinatorConfiguration
   private let events: AsyncStream<Incoming>
   private let incoming: AsyncStream<Incoming>.Continuation
-  private let clients: AsyncStream<ClientMessage>.Continuation
-  /// What clients send.
-  public nonisolated let clientMessages: AsyncStream<ClientMessage>
+  private let give: AsyncStream<Order>.Continuation
+  /// What is to be done about clients and the jobs of the ledger, in order.
+  public nonisolated let orders: AsyncStream<Order>
   private let outputAccess: AccessControl
   private var core: CoordinatorCore
   private let control: MessageServer
@@ -37,6 +49,7 @@ public actor Coordinator {
   private var jobs: [UInt64: RunningJob] = [:]
   private var samples: [SampleKey: RemoteSample] = [:]
   private var lastJob: UInt64 = 0
+  private var memory: CoordinatorMemory
   /// Why it has stopped by itself; nil if it has not.
   public private(set) var failure: (any Error)?
   private var report = TroubleReport()
@@ -45,9 +58,12 @@ public actor Coordinator {
 
   /// Begins to listen.
   ///
-  /// - Throws: what is wrong with addresses and keys; see ``MessageServer/start(_:handler:)``.
+  /// - Throws: what is wrong with addresses and keys; see ``MessageServer/start(_:handler:)``. ``JournalError`` and
+  ///   ``JournalDamage``.
   public static func start(_ configuration: CoordinatorConfiguration) async throws -> Coordinator {
+    var configuration = configuration
     let (events, post) = AsyncStream.makeStream(of: Incoming.self)
+    let (memory, ledger) = try CoordinatorMemory.open(&configuration) { post.yield(.journal($0)) }
     let access = AccessControl(AllowList())
     let outputs = try await TensorServer.start(at: configuration.outputs, security: configuration.server(access)) {
       post.yield(.output($0))
@@ -55,14 +71,16 @@ public actor Coordinator {
     let server = ServerConfiguration(
       endpoints: configuration.endpoints, security: configuration.controlServer, tickMilliseconds: tickMilliseconds)
     let control = try await MessageServer.start(server) { event, _ in post.yield(.control(event)) }
-    let coordinator = Coordinator(configuration, events, post, control, outputs, access)
+    let coordinator = Coordinator(configuration, memory, ledger, events, post, control, outputs, access)
+    if let journal = configuration.journal { post.yield(.core(.began(filesUpTo: journal.filesUpTo))) }
     Task { await coordinator.serve() }
     return coordinator
   }
 
   private init(
-    _ configuration: CoordinatorConfiguration, _ events: AsyncStream<Incoming>,
-    _ post: AsyncStream<Incoming>.Continuation, _ control: MessageServer, _ outputs: TensorServer,
+    _ configuration: CoordinatorConfiguration, _ memory: CoordinatorMemory, _ ledger: Ledger,
+    _ events: AsyncStream<Incoming>, _ post: AsyncStream<Incoming>.Continuation, _ control: MessageServer,
+    _ outputs: TensorServer,
     _ access: AccessControl
   ) {
     self.configuration = configuration
@@ -71,13 +89,14 @@ public actor Coordinator {
     self.control = control
     self.outputs = outputs
     outputAccess = access
-    (clientMessages, clients) = AsyncStream.makeStream(of: ClientMessage.self)
+    (orders, give) = AsyncStream.makeStream(of: Order.self)
+    self.memory = memory
     let key: PublicKey? = if case .curve(let keys, _) = configuration.security { keys.publicKey } else { nil }
     let identity = CoordinatorIdentity(
       epoch: configuration.epoch, build: configuration.build, numerics: configuration.numerics,
       outputs: .init(address: outputs.endpoint.description, key: key),
       waitsForWorkers: configuration.waitsForWorkers)
-    core = CoordinatorCore(identity, planning: configuration.planning)
+    core = CoordinatorCore(identity, planning: configuration.planning, ledger: ledger)
   }
 
   nonisolated func post(_ event: CoordinatorEvent) { incoming.yield(.core(event)) }
@@ -94,12 +113,13 @@ public actor Coordinator {
 
   public var status: ClusterStatus { core.status(now: Clock.microseconds) }
 
-  /// Closes its sockets; jobs that run fail.
+  /// Closes its sockets; jobs that run fail. Those of the ledger are not ended by it.
   public func stop() async {
+    incoming.finish()
     for job in jobs.keys.sorted() { end(job, JobError(.cancelled, "The coordinator stops.")) }
     await failTasks()
-    incoming.finish()
-    clients.finish()
+    give.finish()
+    memory.finish()
     await disconnect()
     await control.stop()
     await outputs.stop()
@@ -109,6 +129,12 @@ public actor Coordinator {
   public nonisolated func send(_ message: Message, _ payload: Payload = .empty, to peer: Peer) {
     control.post { $0.send(message, payload, to: peer) }
   }
+
+  /// Tells what has happened to jobs of the ledger.
+  public nonisolated func tell(_ event: CoordinatorEvent) { post(event) }
+
+  /// What the journal has done so far.
+  public var journalUsage: Journal.Usage { memory.usage }
 
   /// Tells for certain that a worker is gone, as who started its process may know.
   public nonisolated func workerIsGone(_ name: String) { post(.gone(worker: name)) }
@@ -240,6 +266,7 @@ public actor Coordinator {
     case .output(.failed(let reason)): await giveUp(JobError(.internal, "The socket for outputs failed: \(reason)."))
     case .output(.opened(let error)): await giveUp(error)
     case .output(.note(let text)): configuration.note(text)
+    case .journal(let event): await take(event)
     }
   }
 
@@ -261,6 +288,7 @@ public actor Coordinator {
         configuration.note(text)
       }
       await dropRevoked()
+      await watchDisk()
       await apply(.tick)
     case .insecure: configuration.note("Messages are not protected: anybody on the network may read and forge them.")
     case .authenticatorStalled: configuration.note("Handshakes are not answered; nobody new gets in.")
@@ -274,7 +302,7 @@ public actor Coordinator {
 
   private func take(_ message: Message, _ payload: Payload, _ peer: Peer) async {
     guard peer.role == .worker else {
-      clients.yield(ClientMessage(message: message, payload: payload, peer: peer))
+      give.yield(.message(ClientMessage(message: message, payload: payload, peer: peer)))
       return
     }
     if case .hello(let hello) = message.body { return await apply(.hello(hello, from: peer)) }
@@ -293,7 +321,27 @@ public actor Coordinator {
   }
 
   private func apply(_ event: CoordinatorEvent) async {
-    for effect in core.handle(event, now: Clock.microseconds) { await perform(effect) }
+    for effect in memory.take(core.handle(event, now: Clock.microseconds, date: Clock.date)) { await perform(effect) }
+    await release()
+  }
+
+  /// Does what waits for nothing any more.
+  private func release() async {
+    while let effect = memory.next() {
+      CrashPoint.reach("effect.before")
+      await perform(effect)
+      CrashPoint.reach("effect.after")
+    }
+  }
+
+  private func take(_ event: JournalWriter.Event) async {
+    if let text = memory.take(event, core.ledger) { configuration.note(text) }
+    if case .failed = event { return incoming.finish() }
+    await release()
+  }
+
+  private func watchDisk() async {
+    if let isFull = memory.isDiskFull(now: Clock.microseconds, core.ledger) { await apply(.disk(isFull: isFull)) }
   }
 
   private func perform(_ effect: CoordinatorEffect) async {
@@ -325,6 +373,12 @@ public actor Coordinator {
     case .taskFailed(let id): await taskFailed(id)
     case .measureLink(let worker, let session, let neighbour): measureLink(worker, session, neighbour)
     case .note(let text): configuration.note(text)
+    case .work(let job): give.yield(.work(job))
+    case .halt(let job): give.yield(.halt(job: job))
+    case .deliver(let job, let peer): give.yield(.deliver(job, to: peer))
+    case .discard(let job): give.yield(.discard(job))
+    // Written down before.
+    case .record: break
     }
   }
 

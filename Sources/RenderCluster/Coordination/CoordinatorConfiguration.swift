@@ -1,3 +1,5 @@
+import Files
+import Journaling
 import Messaging
 
 /// What a coordinator is from its start on.
@@ -8,8 +10,10 @@ public struct CoordinatorConfiguration: Sendable {
   public var outputs: Endpoint
   /// Nil: none, on this machine only.
   public var security: Security
-  /// Raised at each start.
+  /// Raised at each start; with a journal, at least by one.
   public var epoch: UInt64
+  /// Where jobs are remembered; nil where they end with the process.
+  public var journal: JournalSettings?
   public var build: String
   public var numerics: Digest
   /// Whether jobs that no set of workers can do wait for more of them.
@@ -19,6 +23,32 @@ public struct CoordinatorConfiguration: Sendable {
   public var note: @Sendable (String) -> Void
   /// Told of each step that a stage has computed.
   public var trace: (@Sendable (StageSpan) -> Void)?
+
+  /// How jobs are remembered.
+  public struct JournalSettings: Sendable {
+    /// Takes hold of the folder; throws ``JournalError``.
+    public var storage: @Sendable () throws(JournalError) -> any JournalStorage
+    public var segmentBytes = Journal.segmentBytes
+    /// Nothing is accepted or begun while one of these lies on a full disk.
+    public var folders: [String]
+    /// What is free of the disk of a folder.
+    public var space: @Sendable (String) -> DiskSpace? = { DiskSpace(of: $0) }
+    /// Jobs up to this number have left files behind.
+    public var filesUpTo: UInt64 = 0
+    /// Told that the journal cannot be written: the process must end at once, and do nothing more that others could see.
+    public var failed: @Sendable (JournalError) -> Void
+
+    public init(
+      folders: [String], filesUpTo: UInt64 = 0,
+      storage: @escaping @Sendable () throws(JournalError) -> any JournalStorage,
+      failed: @escaping @Sendable (JournalError) -> Void
+    ) {
+      self.folders = folders
+      self.filesUpTo = filesUpTo
+      self.storage = storage
+      self.failed = failed
+    }
+  }
 
   public enum Security: Sendable {
     case curve(KeyPair, AccessControl)

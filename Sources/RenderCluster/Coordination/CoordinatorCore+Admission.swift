@@ -9,6 +9,7 @@ extension CoordinatorCore {
   /// Goes on with whatever can go on: the pipeline is made or changed, jobs are let into it as long as they fit, and samples
   /// take their next steps.
   mutating func proceed() {
+    releasePaused()
     if needsReview {
       reviewPipeline()
       needsAdmission = true
@@ -27,13 +28,21 @@ extension CoordinatorCore {
   var isInUse: Bool { jobs.contains(where: \.isAdmitted) }
 
   /// The places of the jobs in the order of their turns: those that lost their pipeline, those of them that may be why at
-  /// the end, then those that wait. Jobs that are in the pipeline are not among them, nor those that nothing can be done
-  /// about.
+  /// the end, then those that wait. Jobs that are in the pipeline are not among them, nor those that are paused or that
+  /// nothing can be done about.
   var turns: [Int] {
-    let open = jobs.indices.filter { !jobs[$0].isAdmitted && jobs[$0].obstacle == nil }
+    let open = jobs.indices.filter { !jobs[$0].isAdmitted && jobs[$0].obstacle == nil && !isPaused(jobs[$0]) }
     let running = open.filter { jobs[$0].state == .running }
-    return running.filter { !jobs[$0].isSuspect } + running.filter { jobs[$0].isSuspect }
-      + open.filter { jobs[$0].state == .waiting }
+    return inTurn(running.filter { !jobs[$0].isSuspect }) + inTurn(running.filter { jobs[$0].isSuspect })
+      + (isDiskFull ? [] : inTurn(open.filter { jobs[$0].state == .waiting }))
+  }
+
+  private func inTurn(_ places: [Int]) -> [Int] {
+    guard places.count > 1 else { return places }
+    let order = JobOrder(
+      places.map { ledger.job(jobs[$0].id) ?? .unknown(jobs[$0].id) },
+      beside: jobs.filter(\.isAdmitted).compactMap { ledger.job($0.id)?.client })
+    return order.places.map { places[$0] }
   }
 
   /// In their order: a large job is not overtaken for ever by small ones.
@@ -44,6 +53,8 @@ extension CoordinatorCore {
       let admitted = jobs.filter(\.isAdmitted)
       guard fits(jobs[index], beside: admitted, in: pipeline) else { return }
       jobs[index].isAdmitted = true
+      if ledger.job(jobs[index].id) != nil { commit(.entered(job: jobs[index].id)) }
+      needsWork = true
       guard jobs[index].state == .waiting else { continue }
       jobs[index].state = .running
       emit(.start(job: jobs[index].id))

@@ -81,7 +81,7 @@ extension CoordinatorCore {
       jobs[job].isAdmitted = false
       for sample in jobs[job].samples.indices where jobs[job].samples[sample].state != .outside {
         emit(.forget(jobs[job].samples[sample].key, attempt: jobs[job].samples[sample].attempt))
-        jobs[job].samples[sample].leave()
+        jobs[job].samples[sample].leave(keepsNothing: jobs[job].facts.keepsNothing)
       }
     }
   }

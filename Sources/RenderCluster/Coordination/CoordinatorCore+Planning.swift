@@ -59,7 +59,7 @@ extension CoordinatorCore {
       }
       // Of jobs behind the first with a plan only those of other models can be impossible; they are looked at in their turn.
       guard next == nil else { break }
-      switch plan(for: job.facts, without: job.suspectWorker) {
+      switch plan(for: job.facts, blamed: job.blamed, without: job.suspectWorker) {
       case .success(let plan): next = (job, plan)
       case .failure(let failure):
         impossible.append((job.facts, failure.description))
@@ -76,22 +76,31 @@ extension CoordinatorCore {
 
   /// The plan for a job of certain facts: there is room for the caches of all its samples.
   ///
-  /// - Parameter worker: is done without, if the others can.
-  func plan(for facts: JobFacts, without worker: String? = nil) -> Result<StagePlan, StagePlanFailure> {
+  /// - Parameters:
+  ///   - blamed: workers that were lost with the job; others are preferred, as they are to those that are lost often.
+  ///   - worker: is done without, if the others can.
+  func plan(
+    for facts: JobFacts, blamed: [String] = [], without worker: String? = nil
+  ) -> Result<StagePlan, StagePlanFailure> {
     let able = workers.filter {
-      !$0.isDraining && $0.hello.roles.contains(.stages) && $0.holds(facts.model.digest, now: milliseconds)
+      !$0.isDraining && !isSetAside($0.name) && $0.hello.roles.contains(.stages)
+        && $0.holds(facts.model.digest, now: milliseconds)
     }
     guard !able.isEmpty else {
       return .failure(
         StagePlanFailure(
           workers.isEmpty
             ? "There is no worker."
-            : "No worker has the model \(facts.modelName) (\(facts.model.digest.shortText)); they have \(modelsHeld)."))
+            : workers.allSatisfy { isSetAside($0.name) }
+              ? "All workers are set aside; clusca workers readmit NAME lets them work again."
+              : "No worker has the model \(facts.modelName) (\(facts.model.digest.shortText)); they have \(modelsHeld)."
+        ))
     }
     let avoided = histories.filter { $0.isAvoided(now: milliseconds) }.map(\.name) + [worker].compactMap { $0 }
     let good = able.filter { !avoided.contains($0.name) }
-    if !avoided.isEmpty, !good.isEmpty, case .success(let plan) = plan(for: facts, good.map(capacity)) {
-      return .success(plan)
+    let best = good.filter { !blamed.contains($0.name) }
+    for some in [best, good] where !some.isEmpty && some.count < able.count {
+      if case .success(let plan) = plan(for: facts, some.map(capacity)) { return .success(plan) }
     }
     return plan(for: facts, able.map(capacity))
   }

@@ -6,15 +6,28 @@ extension CoordinatorCore {
 
   mutating func submit(_ job: UInt64, _ facts: JobFacts) {
     guard index(of: job) == nil else { return }
-    jobs.append(JobRecord(id: job, facts: facts))
+    let known = ledger.job(job)
+    // It may have been ended while its prompt was encoded.
+    guard known?.ending == nil else { return emit(.end(job: job, JobEnding(.cancelled))) }
+    var record = JobRecord(id: job, facts: facts)
+    if let known { (record.losses, record.mark, record.blamed) = (known.losses, known.mark, known.blamed) }
+    jobs.append(record)
     needsAdmission = true
     if !isInUse { needsReview = true }
   }
 
   /// Ends a job before its time.
   mutating func end(_ job: UInt64, _ ending: JobEnding) {
+    conclude(job, ending)
     guard index(of: job) != nil else { return }
     emit(.end(job: job, ending))
+    remove(job)
+  }
+
+  /// Nobody waits any more for what the stages give: that is no ending of a job in the ledger.
+  mutating func withdraw(_ job: UInt64) {
+    guard index(of: job) != nil else { return }
+    emit(.end(job: job, JobEnding(.cancelled)))
     remove(job)
   }
 
@@ -50,7 +63,8 @@ extension CoordinatorCore {
     var openings: [SampleRecord.Opening] = []
     for (stage, planned) in pipeline.plan.stages.enumerated() {
       guard let worker = index(of: planned.worker) else { continue }
-      let fence = Fence(job: record.key.job, row: record.key.row, attempt: attempt, stage: UInt32(stage))
+      let fence = Fence(
+        job: record.key.job, row: record.key.row, attempt: attempt, stage: UInt32(stage), step: UInt32(record.position))
       let sequence = post(.openSample(record.opening), record.settings, fence: fence, to: worker)
       openings.append(.init(worker: planned.worker, sequence: sequence))
     }
@@ -90,11 +104,27 @@ extension CoordinatorCore {
     }
   }
 
+  /// Jobs that are paused leave the pipeline when none of their steps is in flight.
+  mutating func releasePaused() {
+    for job in jobs.indices where jobs[job].isAdmitted && isPaused(jobs[job]) {
+      guard jobs[job].samples.allSatisfy({ $0.inFlight == nil }) else { continue }
+      for sample in jobs[job].samples.indices where jobs[job].samples[sample].state != .outside {
+        leavePipeline(jobs[job].samples[sample])
+        jobs[job].samples[sample].leave(keepsNothing: jobs[job].facts.keepsNothing)
+      }
+      jobs[job].isAdmitted = false
+      needsAdmission = true
+      if !isInUse { needsReview = true }
+    }
+  }
+
+  func isPaused(_ job: JobRecord) -> Bool { ledger.job(job.id)?.isPaused ?? false }
+
   /// A job leaves the pipeline and enters it, or another one, anew: its steps are done again from the first.
   mutating func restart(_ job: Int) {
     for sample in jobs[job].samples.indices {
       leavePipeline(jobs[job].samples[sample])
-      jobs[job].samples[sample].leave()
+      jobs[job].samples[sample].leave(keepsNothing: jobs[job].facts.keepsNothing)
     }
     jobs[job].isAdmitted = false
     needsAdmission = true
@@ -110,7 +140,9 @@ extension CoordinatorCore {
 
   /// Begins the next step of a sample, if it can be.
   mutating func beginStep(_ job: Int, _ sample: Int) {
-    guard let pipeline, pipeline.isReady, let step = jobs[job].samples[sample].next else { return }
+    guard let pipeline, pipeline.isReady, let step = jobs[job].samples[sample].next, !isPaused(jobs[job]) else {
+      return
+    }
     let record = jobs[job].samples[sample]
     let request = record.steps[step]
     for (stage, planned) in pipeline.plan.stages.enumerated() {
@@ -169,8 +201,7 @@ extension CoordinatorCore {
     jobs[job].samples[sample].position += 1
     guard inFlight.step >= record.delivered else { return }
     jobs[job].samples[sample].delivered = inFlight.step + 1
-    if jobs[job].losses > 0 { needsAdmission = true }
-    jobs[job].losses = 0
+    advance(job, inFlight.step + 1)
     clearNumericFailure(job, record.key, inFlight.step)
     emit(
       .stepDone(

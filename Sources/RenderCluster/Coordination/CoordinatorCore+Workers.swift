@@ -9,6 +9,11 @@ extension CoordinatorCore {
       return
     }
     let history = history(of: peer.name)
+    if histories[history].disobedientIncarnation == peer.incarnation {
+      let text = "This coordinator (epoch \(identity.epoch)) was started before one that the worker has obeyed."
+      return emit(
+        .send(Message(.refused(Refusal(.epoch, text)), fence: Fence(epoch: identity.epoch)), .empty, to: peer))
+    }
     guard !isReplaced(peer) else { return turnAway(peer) }
     if let index = index(of: peer.name) {
       if peer.incarnation == workers[index].peer.incarnation {
@@ -39,6 +44,12 @@ extension CoordinatorCore {
     while bytesPerSecond / scale >= 100 { scale *= 10 }
     workers[index].bytesPerSecond = (bytesPerSecond / scale).rounded() * scale
     needsReview = true
+  }
+
+  /// A worker has obeyed a coordinator that was started later, and does not obey this one.
+  mutating func giveUp(_ worker: Int, obeying epoch: UInt64) {
+    histories[history(of: workers[worker].name)].disobedientIncarnation = workers[worker].peer.incarnation
+    lose(worker, "it obeys a coordinator that was started later (epoch \(epoch), here \(identity.epoch))")
   }
 
   /// Where what is remembered of a worker stands.
@@ -121,9 +132,10 @@ extension CoordinatorCore {
     guard let stage = pipeline?.stage(of: name) else { return }
     let suspects = jobs.indices.filter { jobs[$0].mayHaveKilled(stage) }
     note(troubleWith: name, suspects: suspects.map { jobs[$0].id })
-    for job in suspects { jobs[job].losses += 1 }
+    for job in suspects { blame(job, worker: name, reason) }
     breakPipeline()
     endKillers()
+    setAsideIfBad(name)
   }
 
   /// A pipeline is lost that a worker was in.
@@ -137,12 +149,40 @@ extension CoordinatorCore {
   /// Jobs that have cost too many pipelines.
   private mutating func endKillers() {
     for job in jobs where job.losses >= JobRecord.mostLosses {
-      for history in histories.indices { histories[history].acquit(of: job.id) }
-      let step = (job.samples.map(\.delivered).min() ?? 0) + 1
-      let text = "\(job.losses) times a worker was lost at its step \(step), in the end with no other job beside it."
-      end(job.id, JobEnding(.failed, reason: .internal, text: text))
+      for history in histories.indices where histories[history].acquit(of: job.id) { readmitIfGood(history) }
+      let workers = job.blamed.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+      let text =
+        "\(job.losses) times a worker was lost before its step \(job.mark + 1) was done (\(workers.joined(separator: ", "))), "
+        + "in the end with no other job beside it: it is quarantined."
+      end(job.id, JobEnding(.failed, reason: .quarantined, text: text))
     }
   }
+
+  /// A worker that was lost with different jobs gets no blocks any more, if there is another.
+  private mutating func setAsideIfBad(_ worker: String) {
+    let history = histories[history(of: worker)]
+    guard let jobs = history.differentJobs(now: milliseconds), !isSetAside(worker),
+      workers.contains(where: { !isSetAside($0.name) })
+    else { return }
+    let numbers = jobs.map(String.init).joined(separator: ", ")
+    let text = "It was lost \(jobs.count) times in ten minutes, with the jobs \(numbers)."
+    commit(.setAside(worker: worker, text: text))
+    noteSetAside(worker, text)
+  }
+
+  mutating func noteSetAside(_ worker: String, _ text: String) {
+    emit(.note("The worker \(worker) is set aside: \(text) clusca workers readmit \(worker) lets it work again."))
+  }
+
+  /// After a job was found to be to blame.
+  private mutating func readmitIfGood(_ history: Int) {
+    let worker = histories[history].name
+    guard isSetAside(worker), histories[history].differentJobs(now: nil) == nil else { return }
+    commit(.readmitted(worker: worker))
+    emit(.note("The worker \(worker) may have blocks again: a job was to blame."))
+  }
+
+  func isSetAside(_ worker: String) -> Bool { ledger.setAside.contains { $0.worker == worker } }
 }
 
 extension Digest {

@@ -36,6 +36,17 @@ public typealias Planning =
 public struct CoordinatorCore: Sendable {
   public let identity: CoordinatorIdentity
   let planning: Planning
+  /// What is remembered of jobs, whatever happens.
+  public private(set) var ledger: Ledger
+  /// Jobs of the ledger that are being rendered, or wait for room in the stages.
+  var begun: Set<UInt64> = []
+  /// Of each of them, how far it is.
+  var activities: [UInt64: JobActivity] = [:]
+  /// Who wants to be told how jobs end.
+  var watchers: [UInt64: [Peer]] = [:]
+  /// Something has happened that may let another job of the ledger begin.
+  var needsWork = false
+  var isDiskFull = false
   /// By name.
   var workers: [WorkerRecord] = []
   /// By number.
@@ -61,22 +72,29 @@ public struct CoordinatorCore: Sendable {
   var lastObstacle: String?
   /// In microseconds; the time of the event in hand.
   private(set) var now: Int64 = 0
+  /// Microseconds since 1970; the date of the event in hand, for people.
+  private(set) var date: UInt64 = 0
   private var effects: [CoordinatorEffect] = []
 
   private static let heartbeatMicroseconds: Int64 = 1_000_000
   /// Ticks come more often: after so long without any event it is the coordinator that has stood still.
   private static let pauseMicroseconds: Int64 = 2_000_000
 
-  public init(_ identity: CoordinatorIdentity, planning: @escaping Planning) {
+  /// - Parameter ledger: what a journal has told.
+  public init(_ identity: CoordinatorIdentity, planning: @escaping Planning, ledger: Ledger = Ledger()) {
     self.identity = identity
     self.planning = planning
+    self.ledger = ledger
   }
 
-  /// - Parameter now: microseconds of a clock that only goes forward.
+  /// - Parameters:
+  ///   - now: microseconds of a clock that only goes forward.
+  ///   - date: microseconds since 1970, for people; nothing is decided by it.
   /// - Returns: what is to be done, in its order.
-  public mutating func handle(_ event: CoordinatorEvent, now: Int64) -> [CoordinatorEffect] {
+  public mutating func handle(_ event: CoordinatorEvent, now: Int64, date: UInt64 = 0) -> [CoordinatorEffect] {
     if self.now > 0, now - self.now > Self.pauseMicroseconds { forgive(now - self.now) }
     self.now = now
+    self.date = date
     effects = []
     switch event {
     case .hello(let hello, let peer): greet(peer, hello)
@@ -84,7 +102,7 @@ public struct CoordinatorCore: Sendable {
     case .gone(let worker): if let index = index(of: worker) { lose(index, "its process has ended") }
     case .revoked(let worker): if let index = index(of: worker) { lose(index, "its key is off the list") }
     case .submitted(let job, let facts): submit(job, facts)
-    case .cancelled(let job): end(job, JobEnding(.cancelled))
+    case .cancelled(let job): withdraw(job)
     case .finished(let job): remove(job)
     case .opened(let key, let opening, let settings): open(key, opening, settings)
     case .wanted(let key, let request): want(key, request)
@@ -95,9 +113,26 @@ public struct CoordinatorCore: Sendable {
     case .taskDropped(let id): forget(task: id)
     case .linkMeasured(let worker, let bytesPerSecond): take(linkOf: worker, bytesPerSecond)
     case .tick: tick()
+    case .began(let last): begin(filesUpTo: last)
+    case .asked(let submission, let asker): take(submission, asker)
+    case .command(let command, let asker): take(command, asker)
+    case .awaited(let job, let asker): attend(to: job, asker)
+    case .listed(let query, let asker): list(query, asker)
+    case .statusWanted(let more, let asker): tellStatus(more, asker)
+    case .progressed(let job, let phase, let done): note(progressOf: job, phase, done)
+    case .rendered(let job, let outputs): finish(job, outputs)
+    case .failed(let job, let error): giveUp(job, error)
+    case .disk(let isFull): noteDisk(isFull)
     }
     proceed()
+    beginWork()
     return effects
+  }
+
+  /// Changes the ledger, and has that written down before anything that follows is done.
+  mutating func commit(_ entry: LedgerEntry) {
+    ledger.apply(entry, date: date)
+    emit(.record(entry, date: date))
   }
 
   mutating func emit(_ effect: CoordinatorEffect) { effects.append(effect) }
@@ -159,6 +194,8 @@ public struct CoordinatorCore: Sendable {
       if (message.fence.epoch, message.fence.attempt) != (identity.epoch, workers[index].session) { welcome(index) }
     // Sessions are numbered anew in each epoch: a receipt of an older one may have the number of a message of this one.
     case .received(let receipt) where message.fence.epoch == identity.epoch: take(receipt, index)
+    case .refused(let refusal) where refusal.reason == .epoch && message.fence.epoch > identity.epoch:
+      return giveUp(index, obeying: message.fence.epoch)
     default: break
     }
     // Of another coordinator's time, or not in need of an order.

@@ -1,4 +1,5 @@
 import Messaging
+import StrictJSON
 
 /// What happens to a coordinator; ``CoordinatorCore`` makes effects of it.
 public enum CoordinatorEvent: Sendable {
@@ -34,6 +35,28 @@ public enum CoordinatorEvent: Sendable {
   case linkMeasured(worker: String, bytesPerSecond: Double)
   /// Time has passed.
   case tick
+
+  // Of jobs that are kept in the ledger.
+
+  /// The coordinator begins with what its journal has told. Jobs up to a number have left files behind, and their numbers are
+  /// not given again.
+  case began(filesUpTo: UInt64)
+  /// A client wants a job done.
+  case asked(JobSubmission, from: Asker)
+  case command(JobCommand, from: Asker)
+  /// A client wants to be told how a job ends, and to be given what it has made.
+  case awaited(job: UInt64, from: Asker)
+  case listed(JobQuery, from: Asker)
+  /// Somebody wants to know everything; the answer has these parts beside the core's.
+  case statusWanted(JSONObject, from: Asker)
+  /// Who renders a job tells how far it is.
+  case progressed(job: UInt64, JobEvent.Phase, Int)
+  /// The outputs of a job are on the disk, under their names.
+  case rendered(job: UInt64, [LedgerJob.Output])
+  /// Who renders a job has given up.
+  case failed(job: UInt64, JobError)
+  /// The disk has become full, or has room again.
+  case disk(isFull: Bool)
 }
 
 /// What a coordinator is to do. In their order.
@@ -68,6 +91,16 @@ public enum CoordinatorEffect: Sendable, Equatable {
   case measureLink(worker: String, UInt32, Assignment.Neighbour)
   /// Something that people should know.
   case note(String)
+  /// To be written down. Effects behind it wait until it is on the disk.
+  case record(LedgerEntry, date: UInt64)
+  /// Begins to render a job of the ledger.
+  case work(LedgerJob)
+  /// A job of the ledger has ended or shall wait: rendering it has no point any more.
+  case halt(job: UInt64)
+  /// A client is told how a job has ended, and is given what it has made.
+  case deliver(LedgerJob, to: Peer)
+  /// What a job has made goes.
+  case discard(LedgerJob)
 }
 
 /// A stage's work on one step.

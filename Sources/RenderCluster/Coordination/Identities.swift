@@ -41,6 +41,9 @@ public struct JobFacts: Sendable, Hashable {
   /// What a stage needs beside weights and caches while it computes.
   public var activationBytes: Int
 
+  /// Whether no step hangs on what stages keep of those before, so that any stage can go on with any step.
+  var keepsNothing: Bool { blocks.allSatisfy { $0.cacheBytes == 0 } }
+
   public init(
     model: ModelKey, modelName: String, rows: Int, steps: Int, blocks: [BlockCost], activationBytes: Int
   ) {

@@ -22,6 +22,10 @@ struct JobRecord: Sendable, Equatable {
   var obstacle: String?
   /// Pipelines that were lost, maybe by its doing, since it last got further than ever.
   var losses = 0
+  /// Workers that were lost with them: others are preferred.
+  var blamed: [String] = []
+  /// Orders that a sample of it has done: the furthest ever, in this run of the coordinator or one before.
+  var mark = 0
   /// A step whose numbers were none.
   var numericFailure: NumericFailure?
   /// Tensors of it that did not arrive whole.
@@ -48,8 +52,9 @@ struct JobRecord: Sendable, Equatable {
     isAdmitted
       && samples.contains { sample in
         if let step = sample.inFlight { return step.stages.contains(stage) }
-        // Before its first step, the stage may be opening it.
-        return sample.state != .outside && sample.position == 0
+        // Before the step that it begins with, the stage may be opening it.
+        if case .opening = sample.state { return true }
+        return sample.state == .open && sample.position == 0
       }
   }
 }

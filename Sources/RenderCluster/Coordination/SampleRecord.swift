@@ -41,10 +41,10 @@ struct SampleRecord: Sendable, Equatable {
   /// The step to begin now, if there is one.
   var next: Int? { state == .open && inFlight == nil && position < steps.count ? position : nil }
 
-  /// Leaves a pipeline; what it did is done again in the next.
-  mutating func leave() {
+  /// Leaves a pipeline. What it did is done again in the next, unless stages keep nothing from one step to another.
+  mutating func leave(keepsNothing: Bool) {
     state = .outside
-    position = 0
+    position = keepsNothing ? delivered : 0
     inFlight = nil
   }
 }

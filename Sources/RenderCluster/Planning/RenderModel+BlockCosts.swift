@@ -31,10 +31,9 @@ extension RenderModel {
     return costs
   }
 
-  /// The products of the few fresh rows of a cached step run at about a quarter of the speed of those of many rows.
-  private static var fewRowsFactor: Int { 4 }
-  /// Forecasts read all that is kept: a byte takes as long as so many operations, at 8 GB and 50 GFLOP a second and core.
-  private static var operationsPerByte: Int { 6 }
+  /// Forecasts read all that is kept: a byte takes as long as so many operations, as measured with the default model on one
+  /// core of a Zen 4.
+  private static var operationsPerByte: Int { 10 }
 
   /// The costs of blocks for runs of so many steps: as ``blockCosts(grid:textTokens:policy:precision:)``, with the mean of
   /// full and cached steps.
@@ -49,7 +48,7 @@ extension RenderModel {
     let cached = try cachedOperations(
       grid: grid, textTokens: textTokens, policy: policy, steps: steps, precision: precision)
     for block in costs.indices {
-      let ofCachedStep = cached[block] * Self.fewRowsFactor + costs[block].cacheBytes * Self.operationsPerByte
+      let ofCachedStep = cached[block] + costs[block].cacheBytes * Self.operationsPerByte
       costs[block].meanOperations =
         ((steps - cachedSteps) * costs[block].operations + cachedSteps * ofCachedStep) / steps
     }

@@ -190,7 +190,8 @@ public actor Worker {
     case .send(let message, let payload): send(message, payload)
     case .load(let assignment, let attempt, let number): await load(assignment, attempt, number)
     case .unload: await unload()
-    case .open(let key, let attempt, let opening, let settings): await open(key, attempt, opening, settings)
+    case .open(let key, let attempt, let step, let opening, let settings):
+      await open(key, attempt, step, opening, settings)
     case .expectInput(let key, let attempt, let step): await expectInput(key, attempt, step)
     case .skipInput(let key, let attempt, let step):
       tensors?.cancel { $0.sample == key && $0.attempt == attempt && $0.step == step }
@@ -346,7 +347,10 @@ public actor Worker {
 
   // MARK: - Samples
 
-  private func open(_ key: SampleKey, _ attempt: UInt32, _ opening: SampleOpening, _ settings: Payload) async {
+  /// - Parameter step: the one that the sample begins with.
+  private func open(
+    _ key: SampleKey, _ attempt: UInt32, _ step: UInt32, _ opening: SampleOpening, _ settings: Payload
+  ) async {
     guard let stage, let tensors else { return }
     do {
       let sample = try WorkerSample(key, attempt, opening, SampleSettings(settings))
@@ -354,7 +358,7 @@ public actor Worker {
       for plan in try sample.conditionPlans(stage) {
         try tensors.expect(sample.expectation(plan, step: 0, stage, from: configuration.security.coordinatorKey))
       }
-      await expectInput(key, attempt, 0)
+      await expectInput(key, attempt, step)
       if opening.textTokens == 0 { begin(sample, .label(sample.settings.classLabel), stage) }
     } catch {
       await apply(.failed(key, attempt: attempt, step: 0, StageFailure(.request, "\(error)")))

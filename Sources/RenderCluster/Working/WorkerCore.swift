@@ -28,8 +28,8 @@ public enum WorkerEffect: Sendable, Equatable {
   /// Loads blocks, and lets go of those before.
   case load(Assignment, attempt: UInt32, stage: UInt32)
   case unload
-  /// Opens a sample: expects what it shall show, and the input of its first step.
-  case open(SampleKey, attempt: UInt32, SampleOpening, settings: Payload)
+  /// Opens a sample: expects what it shall show, and the input of the step that it begins with.
+  case open(SampleKey, attempt: UInt32, step: UInt32, SampleOpening, settings: Payload)
   /// Expects the input of a step.
   case expectInput(SampleKey, attempt: UInt32, step: UInt32)
   /// Expects that of the next step instead of this one's, which has none.
@@ -83,13 +83,18 @@ public struct WorkerCore: Sendable {
   /// In the order of their opening.
   private var samples: [Sample] = []
   private var isDraining = false
-  /// When the coordinator was last heard, in microseconds.
+  /// When the coordinator was last heard, and when hello was last said because it was not, in microseconds.
   private var heard: Int64 = 0
+  private var greeted: Int64 = 0
+  /// How long after that the coordinator may count on this worker.
+  private var lease = defaultLease
   private var now: Int64 = 0
   private var effects: [WorkerEffect] = []
 
   /// The coordinator sends a heartbeat each second, and gives up after six without an answer.
-  private static let silenceMicroseconds: Int64 = 6_000_000
+  private static let defaultLease: Int64 = 6_000_000
+  /// What the stage holds is kept for so long: the coordinator may have stood still and go on.
+  private static let patience: Int64 = 600_000_000
 
   public init() {}
 
@@ -100,6 +105,10 @@ public struct WorkerCore: Sendable {
   public var isComputing: Bool {
     samples.contains { $0.isComputing || !$0.hasCondition && $0.hasInput && $0.order != nil }
   }
+
+  /// Whether the lease has run out: the blocks may be another's by now. Nothing new is computed and nothing told until the
+  /// coordinator is heard again, which decides whether what is here still counts.
+  public var isFenced: Bool { session > 0 && now - heard > lease }
 
   /// The fence of a heartbeat: it says of which session the worker knows.
   public var fence: Fence { Fence(epoch: epoch, attempt: session) }
@@ -134,20 +143,29 @@ public struct WorkerCore: Sendable {
     case .taskFailed(let job, let attempt, let failure):
       post(.failed(failure), fence: Fence(job: job, attempt: attempt))
     case .drain: drain()
-    case .tick:
-      effects += outbox.overdue(now: now / 1000).map { .send($0.message, $0.payload) }
-      guard session > 0, now - heard > Self.silenceMicroseconds else { break }
-      heard = now
-      effects.append(.greet)
+    case .tick: tick()
     }
-    for sample in samples.indices { begin(sample) }
+    if !isFenced { for sample in samples.indices { begin(sample) } }
     return effects
+  }
+
+  private mutating func tick() {
+    guard isFenced else {
+      effects += outbox.overdue(now: now / 1000).map { .send($0.message, $0.payload) }
+      return
+    }
+    if now - heard > Self.patience { letGo() }
+    guard now - max(heard, greeted) > lease else { return }
+    greeted = now
+    effects.append(.greet)
   }
 
   private mutating func post(_ body: MessageBody, _ payload: Payload = .empty, fence: Fence) {
     var fence = fence
     fence.epoch = epoch
-    effects.append(.send(outbox.add(Message(body, fence: fence), payload, now: now / 1000), payload))
+    let message = outbox.add(Message(body, fence: fence), payload, now: now / 1000)
+    // Otherwise it is sent again when the coordinator is heard.
+    if !isFenced { effects.append(.send(message, payload)) }
   }
 
   private func index(_ key: SampleKey, _ attempt: UInt32) -> Int? {
@@ -163,7 +181,14 @@ public struct WorkerCore: Sendable {
   private mutating func take(_ message: Message, _ payload: Payload) {
     if message.fence.epoch >= epoch { heard = now }
     switch message.body {
-    case .welcome: return begin(epoch: message.fence.epoch, session: message.fence.attempt)
+    case .welcome(let welcome):
+      guard message.fence.epoch >= epoch else {
+        // Of a coordinator of the past, which must not think that it has a worker.
+        let text = "This worker obeys a coordinator that was started later."
+        return effects.append(.send(Message(.refused(Refusal(.epoch, text)), fence: Fence(epoch: epoch)), .empty))
+      }
+      if welcome.leaseMilliseconds > 0 { lease = Int64(welcome.leaseMilliseconds) * 1000 }
+      return begin(epoch: message.fence.epoch, session: message.fence.attempt)
     case .received(let receipt) where message.fence.epoch == epoch: return outbox.acknowledge(receipt.acknowledged)
     default: break
     }
@@ -208,8 +233,8 @@ public struct WorkerCore: Sendable {
     case .openSample(let opening):
       guard let stage, stage.isReady, stage.number == fence.stage else { return }
       close(fence.sample)
-      samples.append(Sample(key: fence.sample, attempt: fence.attempt, stage: fence.stage))
-      effects.append(.open(fence.sample, attempt: fence.attempt, opening, settings: payload))
+      samples.append(Sample(key: fence.sample, attempt: fence.attempt, stage: fence.stage, step: fence.step))
+      effects.append(.open(fence.sample, attempt: fence.attempt, step: fence.step, opening, settings: payload))
     case .closeSample:
       if index(fence.sample, fence.attempt) != nil { close(fence.sample) }
     case .task(let order):

@@ -103,7 +103,7 @@ struct ClusterReport {
 
   private func bytes(_ value: JSONValue?) -> String { ByteCount(value?.int ?? 0).description }
 
-  private static func table(_ header: [String], _ rows: [[String]]) -> [String] {
+  static func table(_ header: [String], _ rows: [[String]]) -> [String] {
     let all = [header] + rows
     let widths = header.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
     return all.map { row in

@@ -132,7 +132,7 @@ actor CoordinatorClient {
     case .welcome: welcome()
     case .accepted(let acceptance): answer(acceptance.acknowledged, message, payload)
     case .received(let receipt): answer(receipt.acknowledged, message, payload)
-    case .status: answer(message.fence.sequence, message, payload)
+    case .status, .jobs: answer(message.fence.sequence, message, payload)
     case .refused(let refusal): take(refusal)
     default: push.yield(.message(message, payload))
     }

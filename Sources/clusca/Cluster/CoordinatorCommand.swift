@@ -1,6 +1,7 @@
 import ArgumentParser
 import Files
 import Glibc
+import Journaling
 import Messaging
 import RenderCluster
 import Rendering
@@ -15,6 +16,9 @@ struct CoordinatorCommand: AsyncParsableCommand {
       Listens for workers (clusca worker) and clients (clusca submit, status, cancel) until it is told to stop. Prompts are \
       encoded and pixels decoded here; the transformer's blocks are with the workers. Without keys it listens on this \
       machine only. The allow-list is read again upon SIGHUP.
+
+      Jobs are remembered in the folder --state: what was accepted is done, whatever happens to this process, when it is \
+      started again with the same folder. Two coordinators cannot share one.
       """)
 
   @Option(
@@ -46,8 +50,22 @@ struct CoordinatorCommand: AsyncParsableCommand {
     completion: .directory)
   var model: [String] = []
 
-  @Option(name: .shortAndLong, help: ArgumentHelp("The folder for the pictures.", valueName: "folder"))
-  var output = "clusca-jobs"
+  @Option(
+    help: ArgumentHelp(
+      "The folder in which jobs are remembered. $XDG_STATE_HOME/clusca/coordinator or "
+        + "~/.local/state/clusca/coordinator unless given.", valueName: "folder"), completion: .directory)
+  var state: String?
+
+  /// For tests: a journal that is small begins another segment soon.
+  @Option(help: .hidden)
+  var segmentBytes = Journal.segmentBytes
+
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp(
+      "The folder for the pictures; the folder outputs beside the jobs unless given.", valueName: "folder"),
+    completion: .directory)
+  var output: String?
 
   @Option(
     name: .shortAndLong,
@@ -82,21 +100,26 @@ struct CoordinatorCommand: AsyncParsableCommand {
     let isQuiet = quiet
     let note: @Sendable (String) -> Void = { if !isQuiet { StandardError.write("clusca: \($0)") } }
     let security = try security()
+    let state = try StateFolder(state, environment: Environment.variables).path
     let models = try ServedModel.open(model)
     if let trace { try AtomicFile.check(trace, ifExists: .overwrite, createFolders: true) }
-    try AtomicFile.check("\(output)/job-1.png", ifExists: .number, createFolders: true)
+    let outputs = JobOutputs(folder: output ?? "\(state)/outputs")
+    try AtomicFile.check("\(outputs.folder)/job-1.png", ifExists: .number, createFolders: true)
     let chromeTrace = trace == nil ? nil : ChromeTrace()
     var record: (@Sendable (StageSpan) -> Void)?
     if let chromeTrace { record = { chromeTrace.add($0) } }
-    let coordinator = try await Coordinator.start(
-      CoordinatorConfiguration(
-        endpoints: endpoints, outputs: try outputsAddress(endpoints[0]), security: security,
-        epoch: Self.epoch, build: try Version.build(), numerics: Messaging.Digest(try NumericsClass.current()),
-        note: note, trace: record))
+    var configuration = CoordinatorConfiguration(
+      endpoints: endpoints, outputs: try outputsAddress(endpoints[0]), security: security,
+      epoch: Self.secondsSince1970, build: try Version.build(),
+      numerics: Messaging.Digest(try NumericsClass.current()), note: note, trace: record)
+    configuration.journal = journal(state, outputs)
+    let coordinator = try await Coordinator.start(configuration)
     for endpoint in coordinator.endpoints { note("Listening on \(endpoint).") }
-    note("Serving \(models.map(\.name).joined(separator: ", ")); pictures go to \(output).")
+    note(
+      "Serving \(models.map(\.name).joined(separator: ", ")); jobs are remembered in \(state), pictures go to \(outputs.folder)."
+    )
     let desk = try JobDesk(
-      coordinator, models, folder: output, transport: insecurePlaintext ? "plaintext" : nil, note: note)
+      coordinator, models, outputs: outputs, transport: insecurePlaintext ? "plaintext" : nil, note: note)
     let serving = Task { await desk.serve() }
     await withTaskCancellationHandler {
       await serving.value
@@ -110,11 +133,26 @@ struct CoordinatorCommand: AsyncParsableCommand {
     try Task.checkCancellation()
   }
 
-  /// Of this start: microseconds since 1970, since a coordinator may be started again within a second.
-  private static var epoch: UInt64 {
+  /// The first epoch of a folder, so that workers which knew another folder's coordinator obey the newer one; from then on
+  /// the journal counts.
+  private static var secondsSince1970: UInt64 {
     var now = timespec()
     clock_gettime(CLOCK_REALTIME, &now)
-    return UInt64(now.tv_sec) * 1_000_000 + UInt64(now.tv_nsec) / 1000
+    return UInt64(now.tv_sec)
+  }
+
+  private func journal(_ state: String, _ outputs: JobOutputs) -> CoordinatorConfiguration.JournalSettings {
+    var settings = CoordinatorConfiguration.JournalSettings(
+      folders: [state, outputs.folder], filesUpTo: outputs.lastJob,
+      storage: { () throws(JournalError) in try FolderStorage(state) },
+      failed: { error in
+        // What is in memory may be ahead of the disk: nobody may see it.
+        AtomicFile.abandonAll()
+        StandardError.write("clusca: \(error); no job is lost: make room or mend the disk, and start it again.")
+        _exit(ExitStatus.journal.rawValue)
+      })
+    settings.segmentBytes = max(1024, segmentBytes)
+    return settings
   }
 
   private func addresses() throws -> [Endpoint] {

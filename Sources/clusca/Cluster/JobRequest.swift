@@ -1,4 +1,5 @@
 import Messaging
+import RenderCluster
 import Rendering
 import StrictJSON
 
@@ -9,7 +10,7 @@ struct JobRequest: Sendable {
   static let keys: Set<String> = [
     "model", "prompt", "prompt_2", "negative_prompt", "class_label", "seed", "width", "height", "steps", "guidance",
     "cfg_scale", "cfg_channels", "scheduler", "max_sequence_length", "cache", "dtype", "noise_dtype", "noise_compat",
-    "vae_tiling", "frames", "fps",
+    "vae_tiling", "frames", "fps", "priority",
   ]
 
   let json: JSONObject
@@ -59,6 +60,19 @@ struct JobRequest: Sendable {
       throw CommandFailure(.usage, "The request has no prompt.")
     }
     return (settings, model)
+  }
+
+  /// Those with a higher one come first.
+  ///
+  /// - Throws: ``CommandFailure``.
+  func priority() throws -> Int {
+    guard let value = json["priority"] else { return 0 }
+    let range = LedgerJob.priorities
+    guard let priority = value.int, range.contains(priority) else {
+      throw CommandFailure(
+        .usage, "The priority is not a whole number from \(range.lowerBound) to \(range.upperBound).")
+    }
+    return priority
   }
 
   /// An empty one stands for none; spaces alone are a mistake.

@@ -12,9 +12,9 @@ struct Submit: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Asks a coordinator for pictures or videos.",
     discussion: """
-      Takes the options of generate and gives the same pictures and videos. What is not given is the coordinator's model's default. \
-      The command waits for the pictures and writes them; Ctrl-C ends their jobs. With --detach it prints the numbers of the \
-      jobs and ends; their pictures are in the coordinator's folder then, the frames of a video below one another in one.
+      Takes the options of generate and gives the same pictures and videos. What is not given is the coordinator's model's \
+      default. The command waits for the pictures and writes them, also over a restart of the coordinator; Ctrl-C ends \
+      their jobs. With --detach it prints the numbers of the jobs and ends; clusca fetch gets their pictures.
       """)
 
   @OptionGroup(title: "Connection")
@@ -43,9 +43,26 @@ struct Submit: AsyncParsableCommand {
   @Flag(help: "Do not wait: print the numbers of the jobs.")
   var detach = false
 
+  @Option(help: ArgumentHelp("Jobs with a higher one come first, from -100 to 100; 0 unless given.", valueName: "n"))
+  var priority: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "A text of your choice: the same request with the same text is the same job, however often it is submitted.",
+      valueName: "text"))
+  var idempotencyKey: String?
+
   func validate() throws {
     guard outputOptions.manifest == nil || !detach else {
       throw ValidationError("--manifest and --detach exclude one another")
+    }
+    if let priority, !LedgerJob.priorities.contains(priority) {
+      throw ValidationError("--priority \(priority) is not a number from -100 to 100")
+    }
+    guard idempotencyKey?.isEmpty != true else { throw ValidationError("--idempotency-key is empty") }
+    guard idempotencyKey == nil || !pictureOptions.seed.contains(where: { $0 < 0 }) else {
+      throw ValidationError(
+        "--idempotency-key and a random --seed exclude one another: the request would be another each time")
     }
   }
 
@@ -88,11 +105,19 @@ struct Submit: AsyncParsableCommand {
         if !detach { try check(destination, entry) }
         requests.append(
           SubmittedPictures.Request(
-            request: JobRequest(json: json(entry, seed: seed, repeated)), destination: destination,
-            key: (0..<Submission.keyBytes).map { _ in UInt8.random(in: 0...255) }))
+            wish: .picture(JobRequest(json: json(entry, seed: seed, repeated)), key: key(of: requests.count)),
+            destination: .known(destination)))
       }
     }
     return requests
+  }
+
+  /// Random, so that a request whose answer was lost can be sent again; or from the text that was given, and the place of the
+  /// request among those of the command.
+  private func key(of place: Int) -> [UInt8] {
+    guard let idempotencyKey else { return (0..<Submission.keyBytes).map { _ in UInt8.random(in: 0...255) } }
+    let digest = SHA256.digest(of: Array("\(place) \(idempotencyKey)".utf8))
+    return Array(digest.bytes.prefix(Submission.keyBytes))
   }
 
   /// How many frames there will be; the coordinator's model has its own number of them.
@@ -144,6 +169,7 @@ struct Submit: AsyncParsableCommand {
     set("noise_dtype", options.noiseDtype.map { .string($0.rawValue) })
     set("noise_compat", options.noiseCompat.map { .string($0 == .torch ? "torch" : "torch-legacy") })
     set("vae_tiling", options.vaeTiling.map { .string($0.rawValue) })
+    set("priority", priority.map { .integer($0) })
     if let cache = cacheOptions.json(json["cache"]?.object) { json["cache"] = .object(cache) }
     return json
   }

@@ -1,22 +1,33 @@
 import Files
+import Media
 import Messaging
 import RenderCluster
 import Rendering
 import StrictJSON
 
-/// The pictures of one `submit`, from the asking to the files.
+/// The pictures of one `submit` or `fetch`, from the asking to the files.
 actor SubmittedPictures {
   struct Request: Sendable {
-    let request: JobRequest
-    let destination: PictureDestination
-    /// By which the coordinator knows the request if it comes again.
-    let key: [UInt8]
+    let wish: Wish
+    let destination: Destination
+  }
+
+  enum Wish: Sendable {
+    /// The key is that by which the coordinator knows the request if it comes again.
+    case picture(JobRequest, key: [UInt8])
+    /// What a job that was submitted before has made.
+    case job(UInt64)
+  }
+
+  enum Destination: Sendable {
+    case known(PictureDestination)
+    /// As the number of frames will have it; of a pattern, or of the names that pictures and videos have if none is given.
+    case ofJob(UInt64, OutputPattern?)
   }
 
   private struct Open {
     let request: Request
-    /// By the coordinator that there is now.
-    var job: UInt64
+    let job: UInt64
     var progress = 0
     var total = 0
     var report: JSONObject = [:]
@@ -44,7 +55,7 @@ actor SubmittedPictures {
   /// - Throws: the first failure of a job, when all have ended.
   func run() async throws {
     for request in requests {
-      let job = try await submit(request)
+      let job = try await ask(for: request)
       if isDetached {
         try StandardOutput.write("\(job)")
       } else {
@@ -57,7 +68,7 @@ actor SubmittedPictures {
       try Task.checkCancellation()
       switch push {
       case .message(let message, let payload): try await take(message, payload)
-      case .reconnected: try await submitAgain()
+      case .reconnected: try await askAgain()
       }
       if open.isEmpty { break }
     }
@@ -72,13 +83,12 @@ actor SubmittedPictures {
     guard open.isEmpty else { throw CommandFailure(.unavailable, "The connection to the coordinator was lost.") }
   }
 
-  /// To a coordinator that has started anew, these are new jobs.
-  private func submitAgain() async throws {
+  /// After a lost connection, or of a coordinator that was started again.
+  private func askAgain() async throws {
     for index in open.indices {
-      let job = try await submit(open[index].request)
       inbox.forget(job: open[index].job)
-      open[index].job = job
       open[index].isComing = false
+      _ = try await ask(for: open[index].request)
     }
   }
 
@@ -89,9 +99,13 @@ actor SubmittedPictures {
     await Task { for job in jobs { _ = try? await client.ask(.cancel, job: job) } }.value
   }
 
-  private func submit(_ request: Request) async throws -> UInt64 {
-    let payload = Payload(JSONValue.object(request.request.json).text())
-    return try await client.ask(.submit(.init(key: request.key)), payload).0.fence.job
+  private func ask(for request: Request) async throws -> UInt64 {
+    switch request.wish {
+    case .picture(let request, let key):
+      let payload = Payload(JSONValue.object(request.json).text())
+      return try await client.ask(.submit(.init(key: key)), payload).0.fence.job
+    case .job(let job): return try await client.ask(.fetch, job: job).0.fence.job
+    }
   }
 
   private func take(_ message: Message, _ payload: Payload) async throws {
@@ -131,8 +145,9 @@ actor SubmittedPictures {
 
   private func write(_ png: [UInt8], _ index: Int) throws {
     let entry = open.remove(at: index)
-    let picture = try ReceivedPicture(png: png, settings: entry.report["settings"] ?? .null)
-    let paths = try picture.write(to: entry.request.destination, options)
+    let settings = entry.report["settings"] ?? .null
+    let picture = try ReceivedPicture(png: png, settings: settings)
+    let paths = try picture.write(to: destination(of: entry.request, settings), options)
     StandardError.clearProgress()
     var report = entry.report
     try note(report["manifest"]?.object, paths[0], picture)
@@ -142,6 +157,17 @@ actor SubmittedPictures {
     report["job"] = .integer(Int(clamping: entry.job))
     try StandardOutput.write(options.json ? JSONValue.object(report).text() : paths.joined(separator: "\n"))
     show()
+  }
+
+  private func destination(of request: Request, _ settings: JSONValue) throws -> PictureDestination {
+    switch request.destination {
+    case .known(let destination): return destination
+    case .ofJob(let job, let pattern):
+      let frames = max(1, settings["frames"]?.int ?? 1)
+      return try PictureDestination(
+        pattern ?? OutputPattern(frames > 1 ? "job-%d.mp4" : "job-%d.png"), frames: frames, index: Int(clamping: job),
+        seed: settings["seed"]?.int.flatMap { UInt64(exactly: $0) } ?? 0)
+    }
   }
 
   /// Adds a picture's part to the manifest, as the picture is here.

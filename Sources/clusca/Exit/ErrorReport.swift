@@ -1,6 +1,7 @@
 import ArgumentParser
 import Conditioning
 import Files
+import Journaling
 import Media
 import Messaging
 import RenderCluster
@@ -30,6 +31,8 @@ struct ErrorReport: Equatable {
     case let error as StagePlanFailure: (status, described) = (.memory, error.description)
     case let error as JSONError: (status, described) = (.input, error.description)
     case let error as JobError: (status, described) = (Self.status(of: error), error.description)
+    case let error as JournalDamage: (status, described) = (.input, error.description)
+    case let error as JournalError: (status, described) = (Self.status(of: error), Self.sentence(of: error))
     case let error as SecurityError: (status, described) = (.insecure, error.description)
     case let error as EndpointError: (status, described) = (.usage, error.description)
     case let error as KeyFileError: (status, described) = (.input, error.description)
@@ -62,10 +65,23 @@ struct ErrorReport: Equatable {
     case .request: .usage
     case .numeric, .model, .storage: .input
     case .denied, .version, .build, .numerics, .replaced: .refused
-    case .busy, .quota: .unavailable
+    case .busy, .quota: .busy
     case .cancelled: .interrupted
     default: .failure
     }
+  }
+
+  private static func status(of error: JournalError) -> ExitStatus {
+    switch error {
+    case .locked: .busy
+    case .damaged, .newerFormat: .input
+    case .file(let error): error.action == .reading ? .input : .journal
+    }
+  }
+
+  private static func sentence(of error: JournalError) -> String {
+    if case .locked = error { return "\(error); give each its own --state" }
+    return error.description
   }
 
   private static func status(of error: SafetensorsError) -> ExitStatus {

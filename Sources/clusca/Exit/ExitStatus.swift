@@ -18,6 +18,10 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
   case memory = 71
   /// A picture or another result cannot be written.
   case output = 73
+  /// The journal of a coordinator cannot be written; no job is lost.
+  case journal = 74
+  /// Not now, but later: a queue or a disk is full, or another coordinator has the folder.
+  case busy = 75
   /// The other side does not let this one in: its key, its role, its build or its processor.
   case refused = 77
   /// Keys or addresses would let strangers in.
@@ -41,6 +45,8 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
     case .memory: "not enough memory"
     case .output: "a result cannot be written"
     case .unavailable: "no coordinator or no workers"
+    case .journal: "the coordinator's journal cannot be written"
+    case .busy: "a queue or disk is full, or a folder is in use"
     case .refused: "refused by the coordinator"
     case .insecure: "strangers would get in"
     case .hungUp: "the terminal went away (SIGHUP)"

@@ -22,7 +22,8 @@ import Testing
       try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: folder.path)
       address = "ipc://\(folder.path)/c"
       coordinator = try RunningProgram(
-        "coordinator", "--listen", address, "-m", model, "-o", "\(folder.path)/jobs")
+        "coordinator", "--listen", address, "-m", model, "--state", "\(folder.path)/state", "-o",
+        "\(folder.path)/jobs")
       try await coordinator.says("Serving")
       for number in 0..<count { try await start("w\(number)") }
     }
@@ -253,7 +254,7 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: "\(cluster.folder.path)/x.png"))
   }
 
-  @Test func whoWaitsAsksACoordinatorThatStartsAnewAgain() async throws {
+  @Test func whoWaitsGetsThePictureOverARestartOfTheCoordinator() async throws {
     let cluster = try await Cluster(workers: 1)
     let path = "\(cluster.folder.path)/x.png"
     var next: RunningProgram?
@@ -264,7 +265,8 @@ import Testing
       cluster.coordinator.signal(SIGKILL)
       _ = cluster.coordinator.end()
       next = try RunningProgram(
-        "coordinator", "--listen", cluster.address, "-m", TinyModels.dev, "-o", "\(cluster.folder.path)/jobs")
+        "coordinator", "--listen", cluster.address, "-m", TinyModels.dev, "--state", "\(cluster.folder.path)/state",
+        "-o", "\(cluster.folder.path)/jobs")
     }
     #expect(outcome.status == 0, "\(outcome.errors) \(next?.errors ?? "")")
     #expect(try pixels(pictureBytes(path)) == pixels(picture("-p", "a cat", "--steps", "1500")))

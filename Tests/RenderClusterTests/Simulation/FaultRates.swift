@@ -18,6 +18,10 @@ struct FaultRates {
     case otherNumerics
     /// Dies again and again while it computes.
     case flakiness
+    /// There is no room on the coordinator's disk.
+    case fillDisk
+    /// The coordinator's disk cannot write what it was given.
+    case failSync
     /// Goes for good, if the others can do all jobs.
     case removal
   }
@@ -31,6 +35,8 @@ struct FaultRates {
   let notices: Double
   let waitsForWorkers: Bool
   let latency: Int64
+  let crashBetweenEffects: Double
+  let crashWhileWriting: Double
   /// When each happens.
   let faults: [(time: Int64, fault: Fault)]
   /// Nothing goes wrong later.
@@ -44,6 +50,8 @@ struct FaultRates {
     notices = random.rate(upTo: 1)
     waitsForWorkers = !random.chance(0.1)
     latency = random.milliseconds(1...30)
+    crashBetweenEffects = random.chance(0.2) ? 0.003 : 0
+    crashWhileWriting = random.chance(0.2) ? 0.05 : 0
     end = random.milliseconds(5000...25000)
     let kinds = Fault.allCases.filter { _ in random.chance(0.4) }
     let count = kinds.isEmpty ? 0 : random.number(0...12)

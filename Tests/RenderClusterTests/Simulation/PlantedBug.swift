@@ -24,4 +24,14 @@ enum PlantedBug: CaseIterable {
   case memoryIgnored
   case nobodyBlamed
   case everybodyBlamed
+  // In remembering.
+  case effectBeforeSync
+  case replayLosesTheLastRecord
+  case snapshotLosesAJob
+  case keyForgottenOnReplay
+  case doneBeforeRename
+  case failedSyncIgnored
+  case epochNotRaised
+  case pauseForEver
+  case quarantineNever
 }

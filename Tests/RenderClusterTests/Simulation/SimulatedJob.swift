@@ -10,6 +10,10 @@ final class SimulatedJob {
     case future
     case submitted
     case started
+    /// Its picture is on the way to the disk; of a job of the ledger.
+    case storing
+    /// Nothing is done about it now; of a job of the ledger.
+    case idle
     case ended(JobEnding.Outcome)
   }
 
@@ -28,7 +32,12 @@ final class SimulatedJob {
     var attempt: UInt32 = 0
   }
 
-  let id: UInt64
+  /// From 1.
+  let place: UInt64
+  /// Another one when it is in a ledger.
+  var id: UInt64
+  /// Who wants it done; nil for a job of no ledger.
+  var client: SimulatedClient?
   let facts: JobFacts
   let seed: UInt64
   let hasPrompt: Bool
@@ -39,15 +48,19 @@ final class SimulatedJob {
   var isCancelled = false
   /// The runtime has said that the job is over.
   var hasFailed = false
+  /// What its task is going to tell.
+  var failure: JobError?
   /// Why it failed.
   var reason: Reason?
   /// Faults of machines and networks since the job last got further, that it may be blamed for wrongly.
   var misfortunes = 0
   private(set) var references: [[(output: UInt64, label: UInt16?, signal: Float?)]] = []
   private(set) var referenceLatents: [UInt64] = []
+  private(set) var referenceFinal: UInt64 = 0
 
   init(id: UInt64, facts: JobFacts, seed: UInt64, hasPrompt: Bool, poison: (step: Int, block: Int)?, numerics: UInt64) {
     self.id = id
+    place = id
     self.facts = facts
     self.seed = seed
     self.hasPrompt = hasPrompt
@@ -58,7 +71,7 @@ final class SimulatedJob {
 
   /// Whether a step of the job is only measured: the one between a full step and a cached one. Who waits for a process to
   /// die at a step must have it computed.
-  func measures(_ step: Int) -> Bool { step % 3 == 1 && poison == nil && id.isMultiple(of: 5) }
+  func measures(_ step: Int) -> Bool { step % 3 == 1 && poison == nil && place.isMultiple(of: 5) }
 
   static func distance(_ step: Int) -> UInt32? { step % 3 == 0 ? nil : UInt32(step % 3) }
 
@@ -86,6 +99,7 @@ final class SimulatedJob {
       }
       if !measures(step) { latents = next(latents, outputs: references.map { $0[step].output }) }
     }
+    referenceFinal = latents
   }
 
   /// Those of the last full step.
@@ -110,8 +124,21 @@ final class SimulatedJob {
   func reset() {
     rows = Array(repeating: Row(), count: facts.rows)
     hasFailed = false
+    failure = nil
     state = .submitted
   }
 
-  var isOver: Bool { if case .ended = state { true } else { false } }
+  /// What the last step comes to.
+  var final: UInt64 {
+    let last = facts.steps - 1
+    return measures(last) ? rows[0].latents[last] : next(rows[0].latents[last], outputs: rows.map(\.result))
+  }
+
+  /// How it has ended, and why.
+  var end: (JobEnding.Outcome, Reason?)? {
+    if let client { return client.told.map { ($0.outcome, $0.reason) } }
+    return if case .ended(let outcome) = state { (outcome, reason) } else { nil }
+  }
+
+  var isOver: Bool { if let client { client.told != nil } else if case .ended = state { true } else { false } }
 }

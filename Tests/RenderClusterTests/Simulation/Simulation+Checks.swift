@@ -56,13 +56,17 @@ extension Simulation {
     switch ending.outcome {
     case .done: violation("job \(job.id) is done by the core")
     case .cancelled: if !job.isCancelled { violation("job \(job.id) is cancelled by nobody") }
-    case .failed:
-      guard job.poison == nil, ending.reason != .storage || loadFailures == 0,
-        ending.reason != .memory || rates.waitsForWorkers
-      else { return }
-      if job.misfortunes < Self.fewestMisfortunes {
-        violation("job \(job.id) is innocent, and fails after \(job.misfortunes) faults: \(ending.text)")
-      }
+    case .failed: checkBlame(job, ending)
+    }
+  }
+
+  /// Who has poisoned nothing fails only if the world was cruel.
+  func checkBlame(_ job: SimulatedJob, _ ending: JobEnding) {
+    guard job.poison == nil, ending.reason != .storage || loadFailures == 0,
+      ending.reason != .memory || rates.waitsForWorkers
+    else { return }
+    if job.misfortunes < Self.fewestMisfortunes {
+      violation("job \(job.id) is innocent, and fails after \(job.misfortunes) faults: \(ending.text)")
     }
   }
 
@@ -91,8 +95,15 @@ extension Simulation {
 
   func checkNote(_ text: String) {
     meet(text)
+    if text.contains("is set aside"), let worker = text.split(separator: " ").dropFirst(2).first {
+      // The operator is told, and looks after it.
+      push(.readmit(worker: String(worker)), after: random.milliseconds(1000...20_000))
+    }
     if text.hasPrefix("Stages for") { assignments += 1 }
-    let reasons = ["is here", "is lost", "being drained", "could not load", "do not get through"]
+    let reasons = [
+      "is here", "is lost", "blocks again", "is set aside", "has room again", "being drained", "could not load",
+      "do not get through",
+    ]
     if reasons.contains(where: { text.contains($0) }) { reasonsToAssign += 1 }
     if assignments > reasonsToAssign { violation("stages are assigned \(assignments) times") }
     if text.contains("do not get through"), now > lastCut + Self.stallMicroseconds {
@@ -102,7 +113,8 @@ extension Simulation {
 
   /// When all is over.
   func checkEnd() {
-    for job in jobs {
+    if remembers { checkLedgerEnd() }
+    for job in jobs where !remembers {
       if job.poison != nil, job.state == .ended(.done) { violation("the poison job \(job.id) is done") }
       if !job.isOver { violation("job \(job.id) has no end") }
     }

@@ -6,14 +6,18 @@ import Transformers
 /// What the coordinator's process does: as `Coordinator` does, but for the bugs that are planted; and its denoisers.
 extension Simulation {
   func coordinatorTick() {
-    push(.coordinatorTick(life: epoch), after: Self.tickMicroseconds)
+    push(.coordinatorTick(life: life), after: Self.tickMicroseconds)
+    if remembers { watchDisk() }
+    guard !isDown else { return }
     apply(.tick)
     for line in coordinatorLines { pump(line) }
   }
 
-  /// Everything in its memory is gone; its journal knows which jobs are not done.
+  /// Everything in its memory is gone. One without a ledger is told again what is to be done.
   func restartCoordinator() {
+    guard !remembers else { return crashCoordinator() }
     epoch += 1
+    life += 1
     coordinatorStopped = 0
     reasonsToAssign += 2 + jobs.count
     core = makeCore()
@@ -21,10 +25,10 @@ extension Simulation {
     coordinatorServer = SimulatedTensorServer()
     closeLines()
     for worker in workers { disconnect(worker) }
-    push(.coordinatorTick(life: epoch), after: 1000)
+    push(.coordinatorTick(life: life), after: 1000)
     for (index, job) in jobs.enumerated() where job.state != .future && !job.isOver {
       job.reset()
-      push(.submit(index, life: epoch), after: 1000)
+      push(.submit(index, life: life), after: 1000)
     }
   }
 
@@ -60,6 +64,10 @@ extension Simulation {
   }
 
   private func send(_ message: Message, _ payload: Payload, to peer: Peer) {
+    if peer.role == .client, let index = peer.connection.first.map(Int.init) {
+      checkSending(message, to: index)
+      return transmit(.toClient(index, message), from: 0, to: 0)
+    }
     guard let worker = workers.first(where: { $0.name == peer.name }) else { return }
     let connection = (0..<4).reduce(0) { $0 | Int(peer.connection[$1]) << ($1 * 8) }
     transmit(.toWorker(message, payload, worker: worker.index, connection: connection), from: 0, to: worker.index)
@@ -84,15 +92,38 @@ extension Simulation {
   // MARK: - Core
 
   func apply(_ event: CoordinatorEvent) {
-    let life = epoch
     tamper(before: event)
-    var effects = core.handle(event, now: now)
+    var effects = core.handle(event, now: now, date: UInt64(now))
     tamper(after: event, &effects)
-    for effect in effects where life == epoch { perform(effect) }
-    checkCore()
+    note(effects)
+    let (records, atOnce) = held.take(effects)
+    let life = life
+    write(records)
+    for effect in atOnce where life == self.life && !isDown { perform(effect) }
+    if bug == .effectBeforeSync { held.durable = held.appended }
+    release()
+    if !isDown { checkCore() }
+  }
+
+  /// Does what waits for nothing any more; the process may end between any two effects.
+  func release() {
+    let life = life
+    while life == self.life, !isDown, let effect = held.next() {
+      if remembers, now < rates.end, random.chance(rates.crashBetweenEffects) { return crashCoordinator() }
+      perform(effect)
+    }
+  }
+
+  /// The numbers that jobs are given.
+  private func note(_ effects: [CoordinatorEffect]) {
+    for effect in effects {
+      if case .record(.job(let job), _) = effect, let index = Int(job.request) { jobs[index].id = job.id }
+    }
   }
 
   private func perform(_ effect: CoordinatorEffect) {
+    // What was not seen by anybody may be used again.
+    lastEpoch = epoch
     switch effect {
     case .send(let message, let payload, let peer): send(message, payload, to: peer)
     case .start(let id): start(id)
@@ -111,14 +142,18 @@ extension Simulation {
     case .stepDone(let key, let step, let signal, let labels, let payload):
       finishStep(key, step, signal, labels, payload)
     // There are no tasks, and links are what they are.
-    case .computed, .taskBegun, .taskDone, .taskFailed, .measureLink: break
+    case .computed, .record, .taskBegun, .taskDone, .taskFailed, .measureLink: break
+    case .work(let job): begin(job)
+    case .halt(let id): halt(id)
+    case .deliver(let job, let peer): deliver(job, to: peer)
+    case .discard(let job): pictures[job.id] = nil
     case .note(let text):
       log("coordinator: \(text)")
       checkNote(text)
     }
   }
 
-  private func closeLines() {
+  func closeLines() {
     for line in coordinatorLines { lines[line.number] = nil }
     coordinatorLines = []
   }
@@ -162,7 +197,7 @@ extension Simulation {
 
   func submit(_ index: Int) {
     let job = jobs[index]
-    guard !job.isOver else { return }
+    guard !job.isOver || remembers, !remembers || job.state == .submitted else { return }
     job.state = .submitted
     log("job \(job.id) is submitted")
     apply(.submitted(job: job.id, job.facts))
@@ -174,6 +209,8 @@ extension Simulation {
     guard !job.isOver, job.state != .future else { return }
     log("job \(job.id) is cancelled")
     job.isCancelled = true
+    job.client?.wantsCancel = true
+    guard !remembers else { return }
     apply(.cancelled(job: job.id))
   }
 
@@ -183,22 +220,33 @@ extension Simulation {
       return violation("job \(id) is started, but is \(jobs[index].state)")
     }
     jobs[index].state = .started
-    push(.open(index, life: epoch), after: random.milliseconds(0...20))
+    push(.open(index, life: life), after: random.milliseconds(0...20))
   }
 
   private func end(_ id: UInt64, _ ending: JobEnding) {
     guard let index = jobs.firstIndex(where: { $0.id == id }) else { return }
     log("job \(id) ends: \(ending)")
+    guard !remembers else { return endTask(index, ending) }
     checkEnding(jobs[index], ending)
     jobs[index].reason = ending.reason
-    if ending.reason == .internal { situations.insert(.poisonGivenUp) }
+    if ending.reason == .quarantined { situations.insert(.poisonGivenUp) }
     finish(index, ending.outcome)
   }
 
   func finish(_ index: Int, _ outcome: JobEnding.Outcome) {
     jobs[index].state = .ended(outcome)
     openJobs -= 1
-    push(.leave(index, life: epoch), after: random.milliseconds(0...20))
+    push(.leave(index, life: life), after: random.milliseconds(0...20))
+  }
+
+  /// The stages do no more for a job of the ledger; the core has written down why, unless its task was cancelled.
+  private func endTask(_ index: Int, _ ending: JobEnding) {
+    let job = jobs[index]
+    guard job.state == .submitted || job.state == .started else { return }
+    job.hasFailed = true
+    job.state = .idle
+    job.failure = ending.outcome == .failed ? JobError(ending.reason ?? .internal, ending.text) : nil
+    push(.leave(index, life: life), after: random.milliseconds(0...20))
   }
 
   /// The denoiser lets go of all it has.
@@ -209,6 +257,8 @@ extension Simulation {
       apply(.closed(SampleKey(job: job.id, row: UInt32(row))))
     }
     apply(.finished(job: job.id))
+    if let failure = job.failure { apply(.failed(job: job.id, failure)) }
+    job.failure = nil
   }
 
   func open(_ index: Int) {
@@ -224,7 +274,7 @@ extension Simulation {
           SampleKey(job: job.id, row: UInt32(row)), opening, settings: Payload(hash: job.settings(row))))
     }
     guard job.state == .started else { return }
-    push(.want(index, life: epoch), after: random.milliseconds(0...20))
+    push(.want(index, life: life), after: random.milliseconds(0...20))
   }
 
   func want(_ index: Int) {
@@ -255,7 +305,12 @@ extension Simulation {
     job.misfortunes = 0
     guard job.rows.allSatisfy({ $0.waiting == nil }) else { return }
     if job.rows[0].done < job.facts.steps {
-      push(.want(index, life: epoch), after: random.milliseconds(0...50))
+      push(.want(index, life: life), after: random.milliseconds(0...50))
+    } else if remembers {
+      log("job \(job.id) has all its steps")
+      job.state = .storing
+      push(.leave(index, life: life), after: random.milliseconds(0...20))
+      push(.store(index, life: life), after: random.milliseconds(0...500))
     } else {
       log("job \(job.id) is done")
       finish(index, .done)

@@ -1,5 +1,7 @@
 import Messaging
 
+@testable import RenderCluster
+
 /// What goes wrong with processes and the network.
 extension Simulation {
   func inject(_ fault: FaultRates.Fault) {
@@ -30,6 +32,10 @@ extension Simulation {
       apply(.drain, worker)
     case .restartCoordinator: restartCoordinator()
     case .stopCoordinator: coordinatorStopped = min(now + duration, rates.end)
+    case .fillDisk:
+      disk.isFull = true
+      push(.diskHasRoom, after: min(duration, max(1, rates.end - now)))
+    case .failSync: disk.failsNext = true
     case .flakiness: worker.isFlaky = true
     case .removal:
       let others = workers.filter { !$0.isRemoved && $0 !== worker }
@@ -52,7 +58,14 @@ extension Simulation {
   func endFaults() {
     log("faults end")
     healCuts()
+    disk.isFull = false
     for worker in workers { (worker.isSlow, worker.isFlaky) = (false, false) }
+  }
+
+  func readmit(_ worker: String) {
+    var admin = peer(ofClient: 0)
+    admin.role = .admin
+    apply(.command(.readmit(worker: worker), from: Asker(admin, sequence: 0)))
   }
 
   func startAgain(_ worker: SimulatedWorker, _ life: Int) {

@@ -1,3 +1,4 @@
+import Journaling
 import Messaging
 
 @testable import RenderCluster
@@ -8,7 +9,7 @@ extension Simulation {
     switch bug {
     case .leaseIgnored:
       for index in core.workers.indices { core.workers[index].heard = now / 1000 }
-    case .nobodyBlamed:
+    case .nobodyBlamed, .quarantineNever:
       for index in core.jobs.indices { core.jobs[index].losses = 0 }
     case .everybodyBlamed:
       for index in core.jobs.indices {
@@ -17,6 +18,29 @@ extension Simulation {
       }
     default: break
     }
+  }
+
+  func tamper(replayOf records: [JournalRecord]) -> [JournalRecord] {
+    switch bug {
+    case .replayLosesTheLastRecord: return records.dropLast()
+    case .keyForgottenOnReplay:
+      return records.map { record in
+        guard case .job(let job)? = try? LedgerEntry(record) else { return record }
+        let other = LedgerJob(
+          id: job.id, client: job.client, key: [UInt8](repeating: 255, count: 16), request: job.request,
+          model: job.model, steps: job.steps, accepted: job.accepted)
+        return LedgerEntry.job(other).record(date: record.date)
+      }
+    default: return records
+    }
+  }
+
+  func tamper(snapshot: [JournalRecord]) -> [JournalRecord] {
+    guard bug == .snapshotLosesAJob, let place = snapshot.lastIndex(where: { $0.type == LedgerEntry.Kind.job.rawValue })
+    else { return snapshot }
+    var rest = snapshot
+    rest.remove(at: place)
+    return rest
   }
 
   func tamper(after event: CoordinatorEvent, _ effects: inout [CoordinatorEffect]) {

@@ -47,7 +47,8 @@ extension Simulation {
   }
 
   func open(
-    _ key: SampleKey, _ attempt: UInt32, _ opening: SampleOpening, _ settings: Payload, _ worker: SimulatedWorker
+    _ key: SampleKey, _ attempt: UInt32, _ step: UInt32, _ opening: SampleOpening, _ settings: Payload,
+    _ worker: SimulatedWorker
   ) {
     guard let stage = worker.stage else { return }
     checkOpening(key, attempt, stage, worker)
@@ -56,7 +57,7 @@ extension Simulation {
     do {
       if opening.textTokens > 0 { try worker.server.expect(.prompt, fence(key, attempt, 0, stage)) }
     } catch { violation("\(worker.name) cannot expect a prompt: \(error)") }
-    expectInput(key, attempt, 0, worker)
+    expectInput(key, attempt, step, worker)
     if opening.textTokens == 0 { begin(key, attempt, condition: 0, worker) }
   }
 

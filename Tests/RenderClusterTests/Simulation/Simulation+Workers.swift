@@ -136,7 +136,8 @@ extension Simulation {
     case .send(let message, let payload): send(message, payload, worker)
     case .load(let assignment, let attempt, let number): load(assignment, attempt, number, worker)
     case .unload: unload(worker)
-    case .open(let key, let attempt, let opening, let settings): open(key, attempt, opening, settings, worker)
+    case .open(let key, let attempt, let step, let opening, let settings):
+      open(key, attempt, step, opening, settings, worker)
     case .expectInput(let key, let attempt, let step): expectInput(key, attempt, step, worker)
     case .skipInput(let key, let attempt, let step):
       worker.server.cancel { $0.sample == key && $0.attempt == attempt && $0.step == step }

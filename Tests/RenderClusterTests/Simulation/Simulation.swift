@@ -1,3 +1,4 @@
+import Journaling
 import Tensors
 import Transformers
 
@@ -29,6 +30,8 @@ final class Simulation {
 
   var core: CoordinatorCore
   var epoch: UInt64 = 1
+  /// Counts the coordinator's processes.
+  var life: UInt64 = 1
   /// By connection.
   var directory: [Int: Peer] = [:]
   var coordinatorServer = SimulatedTensorServer()
@@ -53,6 +56,19 @@ final class Simulation {
   var reasonsToAssign = 0
   /// Pipelines that each job has been in when they were lost, for a planted bug.
   var sharedLosses: [UInt64: Int] = [:]
+  // Of a coordinator that remembers.
+  let remembers: Bool
+  let disk = SimulatedDisk()
+  var journal: SimulatedJournal?
+  var held = HeldEffects(hasJournal: false, sequence: 0)
+  /// There is no process of the coordinator.
+  var isDown = false
+  var lastEpoch: UInt64 = 0
+  /// By number of the job: what is in the folder for outputs.
+  var pictures: [UInt64: UInt64] = [:]
+  /// Requests by the number of the job that was accepted, and how jobs have ended, as somebody was told.
+  var acknowledged: [UInt64: Int] = [:]
+  var endings: [UInt64: JobEnding] = [:]
   /// What must never happen, and did.
   private(set) var failure: String?
   private(set) var trace: [String] = []
@@ -61,6 +77,7 @@ final class Simulation {
     self.seed = seed
     self.bug = bug
     self.isLogging = isLogging
+    remembers = seed % 4 != 0
     random = SplitMix64(seed: seed)
     rates = FaultRates(&random)
     core = CoordinatorCore(Self.identity(epoch: 1), planning: SimulatedPlanner.plan)
@@ -74,10 +91,13 @@ final class Simulation {
       epoch: epoch, build: build, numerics: digest(0), outputs: .init(address: "0", key: nil), waitsForWorkers: waits)
   }
 
-  func makeCore() -> CoordinatorCore {
+  /// The number of a job that a ledger has given none, with its place added.
+  static let provisional: UInt64 = 1_000_000
+
+  func makeCore(_ ledger: Ledger = Ledger()) -> CoordinatorCore {
     CoordinatorCore(
-      Self.identity(epoch: epoch, waits: rates.waitsForWorkers),
-      planning: plansReally ? StagePlanner.planning : SimulatedPlanner.plan)
+      Self.identity(epoch: epoch, waits: remembers || rates.waitsForWorkers),
+      planning: plansReally ? StagePlanner.planning : SimulatedPlanner.plan, ledger: ledger)
   }
 
   /// The product's planner takes long, so that most seeds have a simpler one.
@@ -121,8 +141,14 @@ final class Simulation {
     openJobs = jobs.count
     reasonsToAssign = 2 + 2 * jobs.count
     cuts = Array(repeating: 0, count: (count + 1) * (count + 1))
-    core = makeCore()
     schedule()
+    guard remembers else {
+      core = makeCore()
+      return
+    }
+    for job in jobs { job.client = SimulatedClient(priority: random.number(-1...1)) }
+    disk.hidesFailures = bug == .failedSyncIgnored
+    startCoordinator()
   }
 
   /// Whether workers could do a job.
@@ -140,7 +166,7 @@ final class Simulation {
   }
 
   private func schedule() {
-    push(.coordinatorTick(life: epoch), after: 1000)
+    if !remembers { push(.coordinatorTick(life: life), after: 1000) }
     for worker in workers {
       if random.chance(0.7) {
         launch(worker)
@@ -151,7 +177,16 @@ final class Simulation {
     }
     for index in jobs.indices {
       let arrival = random.milliseconds(1...8000)
-      push(.submit(index, life: epoch), after: arrival)
+      if remembers {
+        push(.ask(index), after: arrival)
+        if random.chance(0.15) {
+          let pause = arrival + random.milliseconds(0...8000)
+          push(.pause(index, true), after: pause)
+          push(.pause(index, false), after: pause + random.milliseconds(1...10_000))
+        }
+      } else {
+        push(.submit(index, life: life), after: arrival)
+      }
       if random.chance(0.15) { push(.cancel(index), after: arrival + random.milliseconds(0...8000)) }
     }
     for (time, fault) in rates.faults { heap.push(.fault(fault), at: time) }
@@ -166,7 +201,7 @@ final class Simulation {
     while failure == nil, let (time, event) = heap.pop() {
       now = time
       events += 1
-      if openJobs > 0 || now < rates.end || !core.jobs.isEmpty { quiet = now }
+      if openJobs > 0 || now < rates.end || !core.jobs.isEmpty || isDown { quiet = now }
       if now - quiet > Self.quietness { break }
       if now > rates.end + Self.patience {
         violation("jobs never end: \(jobs.filter { !$0.isOver }.map(\.id)), in the core \(core.jobs.map(\.id))")
@@ -174,6 +209,8 @@ final class Simulation {
       }
       if let index = event.worker, workers[index - 1].state == .stopped {
         workers[index - 1].held.append(event)
+      } else if isDown, event.isCoordinators {
+        continue
       } else if now < coordinatorStopped, event.isCoordinators {
         // In their order: what is put in later at the same time comes later.
         heap.push(event, at: coordinatorStopped)
@@ -187,16 +224,28 @@ final class Simulation {
 
   private func handle(_ event: SimulationEvent) {
     switch event {
-    case .coordinatorTick(let life): if life == epoch { coordinatorTick() }
+    case .coordinatorTick(let life): if life == self.life { coordinatorTick() }
     case .toCoordinator(let message, let payload, let worker, let connection):
       log("from w\(worker): \(Self.text(message))")
       take(message, payload, workers[worker - 1], connection: connection)
     // A job that was submitted to the coordinator of before is submitted again by the journal.
-    case .submit(let job, let life): if life == epoch || jobs[job].state == .future { submit(job) }
+    case .submit(let job, let life): if life == self.life || jobs[job].state == .future { submit(job) }
     case .cancel(let job): cancel(job)
-    case .open(let job, let life): if life == epoch { open(job) }
-    case .want(let job, let life): if life == epoch { want(job) }
-    case .leave(let job, let life): if life == epoch { leave(job) }
+    case .open(let job, let life): if life == self.life { open(job) }
+    case .want(let job, let life): if life == self.life { want(job) }
+    case .leave(let job, let life): if life == self.life { leave(job) }
+    case .crash(let life): if life == self.life { crashCoordinator() }
+    case .restart: startCoordinator()
+    case .synchronised(let life): if life == self.life { finishWriting() }
+    case .ask(let job): ask(job)
+    case .toDesk(let job, let command): takeQuestion(job, command)
+    case .toClient(let job, let message): tell(client: job, message)
+    case .withdraw(let job, let life): if life == self.life { withdraw(job) }
+    case .store(let job, let life): if life == self.life { store(job) }
+    case .rendered(let job, let life): if life == self.life { rendered(job) }
+    case .readmit(let worker): readmit(worker)
+    case .pause(let job, let pauses): jobs[job].client?.wantsPause = pauses
+    case .diskHasRoom: disk.isFull = false
     case .fault(let fault): inject(fault)
     case .end: endFaults()
     case .gone(let worker): apply(.gone(worker: workers[worker - 1].name))

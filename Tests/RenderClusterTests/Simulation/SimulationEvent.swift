@@ -25,13 +25,31 @@ enum SimulationEvent {
   case chunkAnswer(Message, line: Int, to: Int)
   /// Who looks after a worker's process tells that it has ended.
   case gone(Int)
+  /// The coordinator's process ends while its disk is busy.
+  case crash(life: UInt64)
+  /// Somebody who looks after the coordinator's process starts it again.
+  case restart
+  /// What was written of the journal is forced to the disk.
+  case synchronised(life: UInt64)
+  case ask(Int)
+  /// A client wants its request done, or something done about it.
+  case toDesk(Int, JobCommand?)
+  case toClient(Int, Message)
+  case withdraw(Int, life: UInt64)
+  case store(Int, life: UInt64)
+  case rendered(Int, life: UInt64)
+  case readmit(worker: String)
+  case pause(Int, Bool)
+  case diskHasRoom
   case fault(FaultRates.Fault)
   case end
 
   /// Whether the coordinator's process does it.
   var isCoordinators: Bool {
     switch self {
-    case .coordinatorTick, .toCoordinator, .submit, .cancel, .open, .want, .leave, .gone: true
+    case .coordinatorTick, .toCoordinator, .submit, .cancel, .open, .want, .leave, .gone, .synchronised, .toDesk,
+      .withdraw, .store, .rendered, .readmit:
+      true
     case .chunk(_, _, _, _, let process), .chunkAnswer(_, _, let process): process == 0
     default: false
     }

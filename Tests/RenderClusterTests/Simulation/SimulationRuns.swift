@@ -40,9 +40,9 @@ enum SimulationRuns {
           result.events += simulation.events
           for situation in simulation.situations { result.situations[situation, default: 0] += 1 }
           for job in simulation.jobs {
-            guard case .ended(let outcome) = job.state else { continue }
+            guard let (outcome, reason) = job.end else { continue }
             result.endings[outcome, default: 0] += 1
-            if outcome == .failed, job.poison == nil, job.reason == .internal { result.innocents += 1 }
+            if outcome == .failed, job.poison == nil, reason == .quarantined { result.innocents += 1 }
           }
           if let failure { result.failures.append((seed, failure)) }
           return stopsAtFirst && !result.failures.isEmpty

@@ -14,13 +14,19 @@ enum Situation: CaseIterable {
   case poisonGivenUp
   case pipelineOutgrown
   case partialRecovery
+  case tornJournal
+  case failedSync
+  case compaction
+  case pausedJob
+  case refusedForTheDisk
+  case workerSetAside
 }
 
 extension Simulation {
   private static let words: [(String, Situation)] = [
     ("it has been silent", .silentWorker), ("it has computed nothing", .hungWorker), ("has been loading", .hungLoad),
     ("could not load", .failedLoad), ("do not get through", .stepThatStoodStill),
-    ("others are preferred", .avoidedWorker), ("Jobs wait", .jobWithoutWorkers),
+    ("others are preferred", .avoidedWorker), ("is set aside", .workerSetAside), ("Jobs wait", .jobWithoutWorkers),
   ]
 
   func meet(_ note: String) {

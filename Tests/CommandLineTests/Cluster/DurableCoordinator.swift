@@ -1,0 +1,89 @@
+import Foundation
+import Media
+import StrictJSON
+import Synchronization
+import Testing
+
+@testable import clusca
+
+/// A coordinator whose process is killed and started again, with the same folder for what it remembers.
+final class DurableCoordinator {
+  let folder: TemporaryFolder
+  let address: String
+  private(set) var process: RunningProgram?
+  private var workers: [RunningProgram] = []
+
+  init() throws {
+    folder = try TemporaryFolder()
+    try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: folder.path)
+    address = "ipc://\(folder.path)/c"
+  }
+
+  var state: String { "\(folder.path)/state" }
+
+  /// - Parameter crash: the place at which it is killed.
+  func start(crash: String? = nil, segmentBytes: Int = 1 << 16, _ more: String...) throws {
+    process = try RunningProgram(
+      ["coordinator", "--listen", address, "-m", TinyModels.dev, "--state", state]
+        + ["--segment-bytes", "\(segmentBytes)"] + more,
+      environment: crash.map { ["CLUSCA_CRASH_AT": $0] } ?? [:])
+  }
+
+  func serves() async throws { try await process?.says("Serving") }
+
+  func startWorker() throws { workers.append(try worker(workers.count)) }
+
+  /// Kills a worker and starts another under its name.
+  func replaceWorker(_ number: Int) throws {
+    workers[number].signal(SIGKILL)
+    _ = workers[number].end()
+    workers[number] = try worker(number)
+  }
+
+  private func worker(_ number: Int) throws -> RunningProgram {
+    try RunningProgram(
+      "worker", "--coordinator", address, "--name", "w\(number)", "-m", TinyModels.dev, "--threads", "1", "--gflops",
+      "10")
+  }
+
+  func kill() {
+    process?.signal(SIGKILL)
+    _ = process?.end()
+  }
+
+  func client(_ command: String, _ arguments: String...) throws -> Program.Outcome {
+    try Program.run(command.split(separator: " ").map(String.init) + ["--coordinator", address] + arguments)
+  }
+
+  func submit(_ arguments: String...) throws -> Program.Outcome {
+    try Program.run(["submit", "--coordinator", address] + TinyModels.small + arguments)
+  }
+
+  /// What `clusca jobs` tells of each job.
+  func jobs(_ arguments: String...) throws -> [JSONValue] {
+    let outcome = try Program.run(["jobs", "--coordinator", address, "--json"] + arguments)
+    try #require(outcome.status == 0, "\(outcome.errors)")
+    return try outcome.output.split(separator: "\n").map { try JSONValue(parsing: String($0)) }
+  }
+
+  /// The pixels of a picture in the folder.
+  func pixels(_ name: String) throws -> [UInt8] {
+    try PNG.decode(Array(Data(contentsOf: URL(filePath: "\(folder.path)/\(name)")))).bytes
+  }
+
+  /// Those that a single process makes.
+  static func reference(_ arguments: String...) throws -> [UInt8] {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/x.png"
+    let outcome = try Program.run(["generate", "-m", TinyModels.dev] + TinyModels.small + arguments + ["-o", path])
+    try #require(outcome.status == 0, "\(outcome.errors)")
+    return try PNG.decode(Array(Data(contentsOf: URL(filePath: path)))).bytes
+  }
+}
+
+/// Something that becomes true.
+final class ManagedFlag: Sendable {
+  private let state = Mutex(false)
+  var value: Bool { state.withLock { $0 } }
+  func set() { state.withLock { $0 = true } }
+}
