@@ -6,15 +6,20 @@ PACKAGES := libopenblas-dev libpng-dev libzmq3-dev libprotobuf-c-dev pkg-config
 PROMPT ?=
 OUT ?= clusca.png
 ARGS ?=
+PREFIX ?= /usr/local
 unexport PROMPT OUT
 export CLUSCA_PROMPT := $(value PROMPT)
 export CLUSCA_OUT := $(value OUT)
 
+MODELS := flux dit
+MODELS_FOLDER = $(abspath $(DESTDIR)$(PREFIX))/share/clusca/models
+
 .DEFAULT_GOAL := help
-.PHONY: help render test sanitize bench format messages packages train-flux train-dit evaluate-flux evaluate-dit
+.PHONY: help render test sanitize bench format messages packages install
+.PHONY: train-flux train-dit train-video evaluate-flux evaluate-dit evaluate-video
 
 help: ## shows this list
-	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo '  make render PROMPT="a red apple" [OUT=clusca.png] [ARGS="--seed 7 --steps 25"]'
 	@echo '  ARGS takes any options of clusca generate; see .build/release/clusca generate --help'
@@ -24,6 +29,12 @@ render: packages ## renders PROMPT with the default model and says where the pic
 	swift build -c release --product clusca
 	@pictures=$$(.build/release/clusca generate --prompt="$$CLUSCA_PROMPT" --output="$$CLUSCA_OUT" $(ARGS)) && \
 	  printf 'The picture is here: %s\n' "$$pictures"
+
+install: packages ## builds clusca and installs it with its models below PREFIX (/usr/local)
+	swift build -c release --product clusca
+	install -D -m 755 .build/release/clusca "$(DESTDIR)$(PREFIX)/bin/clusca"
+	for model in $(MODELS); do \
+	  (cd Sources/DefaultModels && find $$model -type f -exec install -D -m 644 '{}' "$(MODELS_FOLDER)/{}" ';') || exit 1; done
 
 # One test writes the messages anew and compares.
 test: PACKAGES += protobuf-c-compiler
@@ -64,11 +75,17 @@ train-flux: ## trains the default FLUX in the background, or goes on
 train-dit: ## trains the default DiT in the background, or goes on
 	Sources/Training/background.sh start Training.train_dit $(ARGS)
 
+train-video: ## trains the default HunyuanVideo in the background, or goes on
+	Sources/Training/background.sh start Training.train_video $(ARGS)
+
 evaluate-flux: ## says how often pictures of the training's FLUX show what is asked for
 	PYTHONPATH=Sources .training/venv/bin/python -m Training.evaluation --family flux $(ARGS)
 
 evaluate-dit: ## says how often pictures of the training's DiT show what is asked for
 	PYTHONPATH=Sources .training/venv/bin/python -m Training.evaluation --family dit $(ARGS)
+
+evaluate-video: ## says how often videos of the training's HunyuanVideo show and move as asked
+	PYTHONPATH=Sources .training/venv/bin/python -m Training.video_evaluation $(ARGS)
 
 packages: ## installs the Debian packages that are missing when it may, else names them
 	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f '$${Status}\n' $$p 2>/dev/null | grep -q '^install ok' || echo $$p; done); \

@@ -49,7 +49,7 @@ let package = Package(
         "Transformers",
       ]),
     // The trained models that come with the package.
-    .target(name: "DefaultModels", resources: [.copy("flux")]),
+    .target(name: "DefaultModels", resources: [.copy("flux"), .copy("dit")]),
     .executableTarget(
       name: "clusca",
       dependencies: [

@@ -22,7 +22,7 @@ SUBJECTS = ("pizza", "panda", "rocket")
 
 
 def with_diffusers(family: str, folder: Path, steps: int) -> list[np.ndarray]:
-    """One picture a subject, [height, width, 3], uint8; the n-th has seed n."""
+    """One picture a subject, [height, width, 3], uint8, frames below one another; the n-th has seed n."""
     kind = FAMILIES[family]
     pipeline = kind.pipeline.from_pretrained(folder, torch_dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
@@ -34,8 +34,9 @@ def with_diffusers(family: str, folder: Path, steps: int) -> list[np.ndarray]:
         else:
             asked = {"prompt": subject}
         generator = torch.Generator().manual_seed(seed)
-        picture = pipeline(**asked, **options, generator=generator, output_type="np").images[0]
-        pictures.append((picture * 255).round().astype(np.uint8))
+        made = pipeline(**asked, **options, generator=generator, output_type="np")
+        frames = made.frames[0] if family == "video" else made.images
+        pictures.append((np.concatenate(frames) * 255).round().astype(np.uint8))
     return pictures
 
 
@@ -44,20 +45,21 @@ def with_clusca(family: str, folder: Path, steps: int, program: Path) -> list[np
     pictures = []
     with tempfile.TemporaryDirectory() as place:
         for seed, subject in enumerate(SUBJECTS):
-            path = Path(place) / f"{seed}.png"
+            path = Path(place) / (f"{seed}-%04d.png" if family == "video" else f"{seed}.png")
             subprocess.run(
                 [program, "generate", "--model", folder, "--class-label" if family == "dit" else "--prompt", subject]
                 + ["--seed", str(seed), "--steps", str(steps), "--cache", "none", "--quiet", "--output", path],
                 check=True,
                 stdout=subprocess.DEVNULL,
             )
-            pictures.append(np.asarray(Image.open(path).convert("RGB")))
+            files = sorted(Path(place).glob(f"{seed}*.png"))
+            pictures.append(np.concatenate([np.asarray(Image.open(file).convert("RGB")) for file in files]))
     return pictures
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--family", choices=["flux", "dit"], required=True)
+    parser.add_argument("--family", choices=FAMILIES, required=True)
     parser.add_argument("--model", type=Path, required=True, help="an exported model")
     parser.add_argument("--clusca", type=Path, default=Path(".build/release/clusca"), help="the program")
     parser.add_argument("--steps", type=int, default=50)

@@ -14,7 +14,6 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from .files import write_atomically
@@ -142,7 +141,7 @@ class Data:
 
     def caption(self, scene: Scene, rng: random.Random) -> str:
         """Words for a scene, different ones each time."""
-        words = [self._phrase(item, rng, plain=bool(scene.relation)) for item in scene.objects]
+        words = [self.phrase(item, rng, plain=bool(scene.relation)) for item in scene.objects]
         text = words[0]
         if scene.relation:
             text = f"{words[0]} {rng.choice(_RELATION_WORDS[scene.relation])} {words[1]}"
@@ -150,13 +149,9 @@ class Data:
                 text = f"{words[0]} and {words[1]}"
         if rng.random() < 0.1:
             text = rng.choice(["a picture of ", "an emoji of ", "a drawing of "]) + text
-        if scene.background != "white" or rng.random() < 0.2:
-            text += rng.choice([" on a {} background", " on a {} background", ", {} background", " on {}"]).format(
-                scene.background
-            )
-        return re.sub(r"\ba (?=[aeiou])", "an ", text)
+        return with_background(text, scene.background, rng)
 
-    def _phrase(self, item: Object, rng: random.Random, plain: bool) -> str:
+    def phrase(self, item: Object, rng: random.Random, plain: bool) -> str:
         """Words for one object; `plain` leaves out its keywords, for captions that are long already."""
         emoji = self.emoji[item.emoji]
         name = emoji.names[0] if rng.random() < 0.5 else rng.choice(emoji.names)
@@ -180,9 +175,11 @@ _RELATION_WORDS = {
 }
 
 
-def background_colour(name: str) -> torch.Tensor:
-    """A named background in the range [-1, 1]."""
-    return torch.tensor(BACKGROUNDS[name], dtype=torch.float32) / 127.5 - 1
+def with_background(text: str, background: str, rng: random.Random) -> str:
+    """Says the background, seldom if it is white; and makes "a" "an" where it has to be."""
+    if background != "white" or rng.random() < 0.2:
+        text += rng.choice([" on a {} background", " on a {} background", ", {} background", " on {}"]).format(background)
+    return re.sub(r"\ba (?=[aeiou])", "an ", text)
 
 
 def _over(picture: Image.Image, canvas: Image.Image, x: int, y: int) -> Image.Image:

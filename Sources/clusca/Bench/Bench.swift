@@ -79,14 +79,14 @@ struct Bench: AsyncParsableCommand {
 
   func run() async throws {
     let entries = try promptEntries()
-    let model = try pictureOptions.scheduled(
-      modelOptions.open(modelOptions.model == DefaultModel.name ? nil : modelOptions.model))
+    let modelName = modelOptions.model ?? DefaultModel(for: entries).name
+    let model = try pictureOptions.scheduled(modelOptions.open(modelName))
     let policies = try BenchPolicy.list(policies, family: model.cachePreset)
     let base = try BaseSettings(
       Uncached(
         negativePrompt: negativePrompt, pictureOptions: pictureOptions, modelOptions: modelOptions,
         cacheOptions: try CacheOptions.parse(["--cache", "none"])),
-      model: model, modelName: modelOptions.model ?? DefaultModel.name)
+      model: model, modelName: modelName)
     var notes: [String] = []
     var pictures: [PictureSettings] = []
     for entry in entries {

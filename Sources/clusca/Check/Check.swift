@@ -72,8 +72,8 @@ struct Check: AsyncParsableCommand {
       let repeated = RepeatedPicture(path: manifest, json: picture.settings)
       let key = ["model", "scheduler", "dtype"].map { picture.settings[$0] }
       if groups.isEmpty || key != last || groups[groups.count - 1].pictures.count >= Self.picturesPerGroup {
-        let name = try modelOptions.model ?? repeated.string("model")
-        let model = try modelOptions.open(name == DefaultModel.name ? nil : name)
+        let model = try modelOptions.open(
+          modelOptions.model ?? repeated.string("model") ?? DefaultModel.prompts.name)
         groups.append(Group(model: try PictureOptions.parse([]).scheduled(model, repeated), pictures: []))
         last = key
       }

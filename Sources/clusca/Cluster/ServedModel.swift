@@ -10,18 +10,15 @@ struct ServedModel: Sendable {
   /// Of the transformer.
   let digest: Messaging.Digest
 
-  /// Opens models; the one that comes with clusca if none is given.
+  /// Opens models; that for prompts which comes with clusca if none is given.
   ///
   /// - Throws: ``CommandFailure`` for two of one name, and what is wrong with a checkpoint.
   static func open(_ names: [String]) throws -> [ServedModel] {
     let cache = DigestCache(environment: Environment.variables)
     var models: [ServedModel] = []
-    for name in names.isEmpty ? [DefaultModel.name] : names {
-      let isDefault = name == DefaultModel.name
-      let reference =
-        try isDefault ? DefaultModel.reference() : ModelReference(name, environment: Environment.variables)
-      let model = try RenderModels.open(reference)
-      let short = isDefault ? name : name.split(separator: "/").last.map(String.init) ?? name
+    for name in names.isEmpty ? [DefaultModel.prompts.name] : names {
+      let model = try RenderModels.open(DefaultModel.reference(name))
+      let short = name.split(separator: "/").last.map(String.init) ?? name
       guard !models.contains(where: { $0.name == short }) else {
         throw CommandFailure(.usage, "Two models have the name \(short); a request could not tell them apart.")
       }

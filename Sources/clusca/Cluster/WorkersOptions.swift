@@ -43,7 +43,7 @@ struct WorkersOptions: ParsableArguments {
     var record: (@Sendable (StageSpan) -> Void)?
     if let chromeTrace { record = { chromeTrace.add($0) } }
     let local = try await LocalWorkers.start(
-      count: workers, models: modelName == DefaultModel.name ? [] : [modelName],
+      count: workers, models: [modelName],
       threads: options.threads ?? max(1, cores / workers), memory: (Memory.available ?? 1 << 40) / workers,
       trace: record)
     do {

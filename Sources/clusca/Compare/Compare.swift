@@ -102,9 +102,9 @@ struct Compare: AsyncParsableCommand, PictureCommand {
   }
 
   private func compareCaches(_ entry: PromptEntry) async throws {
-    let model = try pictureOptions.scheduled(
-      modelOptions.open(modelOptions.model == DefaultModel.name ? nil : modelOptions.model))
-    let base = try BaseSettings(self, model: model, modelName: modelOptions.model ?? DefaultModel.name)
+    let modelName = modelOptions.model ?? DefaultModel(for: [entry]).name
+    let model = try pictureOptions.scheduled(modelOptions.open(modelName))
+    let base = try BaseSettings(self, model: model, modelName: modelName)
     var notes: [String] = []
     var first = try base.settings(entry, seed: try pictureOptions.seeds(entry, nil)[0].seed, notes: &notes)
     var second = first

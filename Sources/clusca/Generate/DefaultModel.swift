@@ -1,17 +1,40 @@
 import DefaultModels
 import Rendering
 
-/// The model that comes with the program.
-enum DefaultModel {
-  static let name = "default"
+/// The models that come with the program, by the names that `--model` and pictures have for them.
+enum DefaultModel: String, CaseIterable {
+  /// A FLUX.
+  case prompts = "default"
+  /// A DiT.
+  case classes = "default-dit"
 
-  static func reference() throws -> ModelReference {
-    guard let folder = DefaultModels.folder("flux") else {
+  /// The one that makes what is asked for; classes and prompts in one list get that for prompts, which says what is wrong.
+  init(for entries: [PromptEntry]) {
+    self = !entries.isEmpty && entries.allSatisfy { $0.classLabel != nil } ? .classes : .prompts
+  }
+
+  var name: String { rawValue }
+
+  /// Its place among the models that are installed.
+  private var folder: String {
+    switch self {
+    case .prompts: "flux"
+    case .classes: "dit"
+    }
+  }
+
+  func reference() throws -> ModelReference {
+    guard let path = DefaultModels.folder(folder) else {
       throw CommandFailure(
         .input,
-        "The model that comes with clusca was not found beside the program or in ../share/clusca; give another with "
-          + "--model.")
+        "The model \(name) that comes with clusca was not found beside the program or in ../share/clusca; give another "
+          + "with --model.")
     }
-    return .folder(folder)
+    return .folder(path)
+  }
+
+  /// The model of a name, be it one of these or another.
+  static func reference(_ name: String) throws -> ModelReference {
+    try DefaultModel(rawValue: name)?.reference() ?? ModelReference(name, environment: Environment.variables)
   }
 }

@@ -8,8 +8,8 @@ struct Generate: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Renders pictures from prompts or classes, and videos from prompts.",
     discussion: """
-      With --cache none, a seed gives the picture that it gives with diffusers in float32. Without --model the small \
-      model that comes with clusca is used. Width and height are rounded down to what the model can make. Ctrl-C stops \
+      With --cache none, a seed gives the picture that it gives with diffusers in float32. Without --model a small \
+      model that comes with clusca is used: default for prompts, default-dit for classes. Width and height are rounded down to what the model can make. Ctrl-C stops \
       within a block of the transformer and leaves no half-written file.
       """)
 
@@ -36,15 +36,12 @@ struct Generate: AsyncParsableCommand {
 
   func run() async throws {
     let repeated = try promptOptions.from.map { try RepeatedPicture($0) }
-    let modelName = try modelOptions.model ?? repeated?.string("model")
     let entries = try promptOptions.entries(repeated)
-    let model = try pictureOptions.scheduled(
-      modelOptions.open(modelName == DefaultModel.name ? nil : modelName), repeated)
-    let plan = try PicturePlan(
-      entries, of: self, model: model, modelName: modelName ?? DefaultModel.name, repeated: repeated)
-    try await workersOptions.run(
-      model, modelName ?? DefaultModel.name, modelOptions
-    ) { cluster in
+    let modelName =
+      try modelOptions.model ?? repeated?.string("model") ?? DefaultModel(for: entries).name
+    let model = try pictureOptions.scheduled(modelOptions.open(modelName), repeated)
+    let plan = try PicturePlan(entries, of: self, model: model, modelName: modelName, repeated: repeated)
+    try await workersOptions.run(model, modelName, modelOptions) { cluster in
       try await PictureRenderer(
         model: model, plan: plan, options: outputOptions, previews: previewOptions, parts: modelOptions.partPaths,
         cluster: cluster

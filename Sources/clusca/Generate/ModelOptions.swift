@@ -17,7 +17,8 @@ struct ModelOptions: ParsableArguments {
     name: .shortAndLong,
     help: ArgumentHelp(
       "A folder in the layout of diffusers, a single FLUX file, or the name org/name[@revision] of a repository in the "
-        + "local Hugging Face cache. The small model that comes with clusca unless given.", valueName: "model"),
+        + "local Hugging Face cache. Unless given a small model that comes with clusca: default for prompts, default-dit "
+        + "for classes.", valueName: "model"),
     completion: .directory)
   var model: String?
 
@@ -67,10 +68,9 @@ struct ModelOptions: ParsableArguments {
   private var partOptions: [String?] { [vae, clip, t5xxl, tokenizer, secondTokenizer] }
 
   /// Sets the threads and opens the model.
-  func open(_ name: String?) throws -> any RenderModel {
+  func open(_ name: String) throws -> any RenderModel {
     if let threads { ThreadPool.shared.setThreads(threads) }
-    let reference =
-      try name.map { try ModelReference($0, environment: Environment.variables) } ?? DefaultModel.reference()
+    let reference = try DefaultModel.reference(name)
     guard case .file(let file) = reference else {
       guard partOptions.allSatisfy({ $0 == nil }) else {
         throw CommandFailure(

@@ -24,7 +24,8 @@ struct RepeatedCommand: PictureCommand {
       entry.prompt = try repeated.string("prompt") ?? ""
     }
     let base = try BaseSettings(
-      self, model: model, modelName: modelName ?? repeated.string("model") ?? DefaultModel.name, repeated: repeated)
+      self, model: model, modelName: modelName ?? repeated.string("model") ?? DefaultModel.prompts.name,
+      repeated: repeated)
     var notes: [String] = []
     return try base.settings(entry, seed: try repeated.seed() ?? 0, notes: &notes)
   }

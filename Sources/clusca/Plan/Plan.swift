@@ -52,12 +52,13 @@ struct Plan: ParsableCommand, PictureCommand {
 
   func run() throws {
     let capacities = try WorkersFile(path: workers).workers
-    let model = try pictureOptions.scheduled(modelOptions.open(modelOptions.model))
+    let modelName = modelOptions.model ?? DefaultModel.prompts.name
+    let model = try pictureOptions.scheduled(modelOptions.open(modelName))
     var entry = PromptEntry()
     // Any class costs the same, but for none in particular there is no guidance.
     if model.classLabels != nil { entry.classLabel = "0" }
     var notes: [String] = []
-    let settings = try BaseSettings(self, model: model, modelName: modelOptions.model ?? DefaultModel.name)
+    let settings = try BaseSettings(self, model: model, modelName: modelName)
       .settings(entry, seed: 0, notes: &notes)
     let report = try PlanReport(model, settings, workers: capacities, samples: samples ?? capacities.count)
     for note in notes { StandardError.write("clusca: \(note)") }
