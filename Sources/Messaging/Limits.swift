@@ -16,8 +16,8 @@ public struct Limits: Sendable, Hashable {
   public var jobsOfAClient = 10_000
   /// Bytes of a request, as JSON.
   public var requestBytes = 64 << 10
-  /// Bytes of a sample's policy settings, as JSON.
-  public var policyBytes = 16 << 10
+  /// Bytes of the settings of a sample or a task, as JSON: the times of ten thousand steps among them.
+  public var settingsBytes = 256 << 10
   /// Bytes of the JSON that answers a status request or ends a job, and of a preview.
   public var reportBytes = 1 << 20
   /// Bytes of one tensor, all chunks together.
@@ -53,7 +53,7 @@ extension Limits: CustomStringConvertible {
     tensor            rank \(TensorPlan.maximumRank), dimensions 1...\(TensorPlan.maximumDimension), \
     \(tensorBytes) bytes, \(inboxBytes) bytes at once
     request           \(requestBytes) bytes, of which a prompt \(promptBytes); \(jobsOfAClient) jobs a client
-    policy            \(policyBytes) bytes
+    settings          \(settingsBytes) bytes
     report, preview   \(reportBytes) bytes
     malformed         \(strikes) in \(strikeSeconds) s, then \(quarantineSeconds) s of silence
     unlisted keys     \(unlistedHandshakes) a minute and address

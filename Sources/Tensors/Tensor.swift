@@ -4,13 +4,13 @@
 /// together rows, since every kernel works on rows.
 public struct Tensor: Sendable {
   public private(set) var shape: [Int]
-  private var storage: FloatStorage
+  private var storage: AlignedStorage<Float>
 
   /// A tensor whose elements hold what the memory held; the caller writes every one of them.
   public init(uninitialized shape: [Int]) {
     precondition(shape.allSatisfy { $0 >= 0 }, "a dimension of \(shape) is negative")
     self.shape = shape
-    storage = FloatStorage(count: shape.reduce(1, *))
+    storage = AlignedStorage<Float>(count: shape.reduce(1, *))
   }
 
   public init(repeating value: Float, shape: [Int]) {

@@ -59,13 +59,28 @@ enum Program {
     process.standardOutput = FileHandle(forWritingAtPath: output)
     process.standardError = FileHandle(forWritingAtPath: errors)
     try process.run()
+    let patience = Patience(with: process)
     try body(process)
     process.waitUntilExit()
+    patience.end()
     return Outcome(
       status: process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus,
       output: try String(contentsOfFile: output, encoding: .utf8),
       errors: try String(contentsOfFile: errors, encoding: .utf8))
   }
+}
+
+/// Kills a process that does not end, so that a test fails where it would stand still.
+struct Patience {
+  private let killing: DispatchWorkItem
+
+  init(with process: Process) {
+    let id = process.processIdentifier
+    killing = DispatchWorkItem { kill(id, SIGKILL) }
+    DispatchQueue.global().asyncAfter(deadline: .now() + 300, execute: killing)
+  }
+
+  func end() { killing.cancel() }
 }
 
 /// A folder that a test has for itself and that goes when the test ends.

@@ -87,7 +87,9 @@ import Testing
     let misled = try await RawPeer(
       .curve(enrolment.peers["anna"]!, server: try KeyPair().publicKey), to: server.endpoint)
     let plain = try await RawPeer(.plaintext, to: server.endpoint)
-    for peer in [misled, plain] { _ = try await peer.events.first { $0 == .refused || $0 == .disconnected } }
+    for peer in [misled, plain] {
+      _ = try await peer.events.first { $0 == .refused || $0 == .brokenOff || $0 == .disconnected }
+    }
     for peer in [stranger, misled, plain] {
       #expect(!peer.events.events.contains(.ready) && peer.log.events.isEmpty)
       await peer.stop()

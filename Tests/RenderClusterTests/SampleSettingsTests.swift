@@ -36,6 +36,12 @@ import Testing
     #expect(try SampleSettings(settings.payload).timesteps == timesteps)
   }
 
+  @Test func theTimesOfAsManyStepsAsThereMayBeFitIntoAMessage() {
+    let timesteps = (0..<10_000).map { 1000 - Float($0) / 10.01 }
+    let settings = SampleSettings(cache: .hunyuan, classLabel: nil, timesteps: timesteps)
+    #expect(settings.payload.bytes.count <= Limits().settingsBytes)
+  }
+
   @Test(arguments: [[1000.5], [20, -1]] as [[Float]])
   func timesOutsideOfTheNoiseLevelsAreRefused(timesteps: [Float]) {
     let settings = SampleSettings(cache: .flux, classLabel: nil, timesteps: timesteps)

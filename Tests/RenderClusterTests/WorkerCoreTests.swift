@@ -57,6 +57,20 @@ import Testing
     #expect(message == Message(.release, fence: Fence(epoch: 1, sequence: 2 << 32 | 1)))
   }
 
+  @Test func aDrainedWorkerThatNobodyHearsLeaves() {
+    var asked = WorkerCore()
+    _ = asked.handle(welcome(1), now: 0)
+    #expect(!asked.handle(.drain, now: 1).contains(.leave))
+    #expect(!asked.handle(.tick, now: 5_000_000).contains(.leave))
+    _ = asked.handle(.tick, now: 7_000_000)
+    #expect(asked.isFenced && asked.handle(.tick, now: 8_000_000).contains(.leave))
+
+    var fenced = WorkerCore()
+    _ = fenced.handle(welcome(1), now: 0)
+    _ = fenced.handle(.tick, now: 7_000_000)
+    #expect(fenced.handle(.drain, now: 8_000_000) == [.leave])
+  }
+
   /// A worker with a stage, and a sample whose first step may begin.
   private func busy() -> WorkerCore {
     var core = WorkerCore()

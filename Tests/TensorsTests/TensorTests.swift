@@ -16,4 +16,15 @@ import Testing
     #expect(tensor.gathered(rows: [2, 0, 2]).elements == [5, 6, 1, 2, 5, 6])
     #expect(Tensor.concatenated(rows: [tensor.rows(2..<3), tensor.rows(0..<1)]).elements == [5, 6, 1, 2])
   }
+
+  @Test func openingSeveralTensorsForChangesCopiesNone() {
+    var tensors = [Tensor(zeros: [2, 3]), Tensor(zeros: [4])]
+    let places = tensors.map { $0.withUnsafeElements { $0.baseAddress } }
+    Tensor.withMutableElements(of: &tensors) { pointers in
+      #expect(pointers.map { UnsafePointer($0) } == places)
+      pointers[1][3] = 7
+    }
+    #expect(tensors[1].elements == [0, 0, 0, 7])
+    #expect(tensors.map { $0.withUnsafeElements { $0.baseAddress } } == places)
+  }
 }

@@ -53,7 +53,7 @@ extension SampleOpening: MessageFields {
     header.message.text_tokens = textTokens
   }
 
-  func payloadRule(_ limits: Limits) -> PayloadRule { .atMost(limits.policyBytes) }
+  func payloadRule(_ limits: Limits) -> PayloadRule { .atMost(limits.settingsBytes) }
 }
 
 /// Begins a step of a sample at every stage. The labels of the clusters are in the payload; see ``LabelledStream``.

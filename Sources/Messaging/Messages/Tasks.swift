@@ -118,5 +118,5 @@ extension TaskReport: MessageFields {
 
   func write(to header: HeaderWriter) { header.message.microseconds = microseconds }
 
-  func payloadRule(_ limits: Limits) -> PayloadRule { .atMost(limits.policyBytes) }
+  func payloadRule(_ limits: Limits) -> PayloadRule { .atMost(limits.settingsBytes) }
 }

@@ -44,6 +44,7 @@ public final class ClientPort {
       isReady = true
       emit(.ready)
     case .refused: emit(.refused)
+    case .brokenOff: emit(.brokenOff)
     case .disconnected:
       guard isReady else { return }
       isReady = false

@@ -20,6 +20,8 @@ public enum ClientEvent: Sendable {
   case ready
   /// The server did not let it in; it goes on trying.
   case refused
+  /// The server ended the handshake without a word, as one that has another key or is killed; it goes on trying.
+  case brokenOff
   /// The connection is lost; what was queued is dropped, and it goes on trying.
   case disconnected
   case message(Message, Payload)
@@ -91,7 +93,7 @@ public final class MessageClient: Sendable {
     let address = configuration.endpoint.description
     thread.add(monitor.events) {
       guard let (event, _) = try monitor.next() else { return }
-      if event == .refused { connectAgain(socket, address, thread) }
+      if event == .refused || event == .brokenOff { connectAgain(socket, address, thread) }
       port.take(event)
     }
     thread.add(socket) { try port.receive() }

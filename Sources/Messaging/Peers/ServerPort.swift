@@ -54,7 +54,7 @@ public final class ServerPort {
     case .disconnected:
       counters.endedConnections += 1
       connections.ended(descriptor)
-    case .refused: counters.refusedHandshakes += 1
+    case .refused, .brokenOff: counters.refusedHandshakes += 1
     case .connected, .ready: break
     }
     emit(.connection(event))

@@ -46,7 +46,7 @@ public enum SelfAttack {
         while let (event, _) = try monitor.next() {
           switch event {
           case .ready: outcome.set(true)
-          case .refused, .disconnected: outcome.set(false)
+          case .refused, .brokenOff, .disconnected: outcome.set(false)
           case .accepted, .connected: break
           }
         }

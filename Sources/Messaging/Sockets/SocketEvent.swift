@@ -7,8 +7,10 @@ public enum SocketEvent: Sendable, Hashable {
   case connected
   /// The handshake is through: messages may go.
   case ready
-  /// The handshake failed: another mechanism, another key, a stranger, or no peer of ZeroMQ at all.
+  /// The handshake failed: another mechanism, a stranger, or no peer of ZeroMQ at all.
   case refused
+  /// The connection ended during the handshake and nobody said why: a server with another key, or a peer that is gone.
+  case brokenOff
   /// Of a connection on which messages could go, or not yet.
   case disconnected
 }
@@ -39,8 +41,8 @@ final class SocketMonitor {
       case ZMQ_EVENT_ACCEPTED: return (.accepted, value)
       case ZMQ_EVENT_CONNECTED: return (.connected, value)
       case ZMQ_EVENT_HANDSHAKE_SUCCEEDED: return (.ready, -1)
-      case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL, ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL, ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
-        return (.refused, -1)
+      case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL, ZMQ_EVENT_HANDSHAKE_FAILED_AUTH: return (.refused, -1)
+      case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL: return (.brokenOff, -1)
       case ZMQ_EVENT_DISCONNECTED: return (.disconnected, value)
       default: continue
       }

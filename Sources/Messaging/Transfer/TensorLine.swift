@@ -90,7 +90,7 @@ extension TensorLine.Queue {
       pump(port)
     case .message(let message, _): take(message, port)
     case .tick: pump(port)
-    case .refused: report(.unreachable("\(hello.name) is not let in"))
+    case .refused, .brokenOff: report(.unreachable("\(hello.name) is not let in"))
     case .failed(let reason): report(.unreachable(reason))
     // Whoever has the line says it once for all of them.
     case .disconnected, .malformed, .insecure: break

@@ -14,8 +14,6 @@ struct SampleSettings: Sendable, Equatable {
   /// Those of the steps, 0...1000, in their order.
   var timesteps: [Float]
 
-  static let maximumBytes = 64 << 10
-
   init(cache: CacheSettings, classLabel: Int?, validTokens: Int? = nil, timesteps: [Float]) {
     self.cache = cache
     self.classLabel = classLabel
@@ -37,12 +35,7 @@ struct SampleSettings: Sendable, Equatable {
 
   /// - Throws: ``WireError`` for anything but what ``payload`` makes.
   init(_ payload: Payload) throws {
-    let json: JSONValue
-    do {
-      json = try JSONValue(parsing: payload.bytes)
-    } catch {
-      throw WireError("The settings of a sample are no JSON: \(error)")
-    }
+    let json = try JSONValue(payload, of: "a sample")
     guard let cache = json["cache"]?.object, let streams = json["propagating_streams"]?.array else {
       throw WireError("The settings of a sample lack their caching")
     }
@@ -82,4 +75,17 @@ struct WireError: Error, Sendable, CustomStringConvertible {
   let description: String
 
   init(_ description: String) { self.description = description }
+}
+
+extension JSONValue {
+  /// The settings that travel as the payload of a message.
+  ///
+  /// - Parameter subject: what they are those of, for the error.
+  init(_ payload: Payload, of subject: String) throws {
+    do {
+      self = try JSONValue(parsing: payload.bytes)
+    } catch {
+      throw WireError("The settings of \(subject) are no JSON: \(error)")
+    }
+  }
 }

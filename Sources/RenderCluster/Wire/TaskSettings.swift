@@ -22,12 +22,7 @@ enum TaskSettings: Sendable, Equatable {
 
   /// - Throws: ``WireError`` for anything but what ``payload`` makes.
   init(_ payload: Payload) throws {
-    let json: JSONValue
-    do {
-      json = try JSONValue(parsing: payload.bytes)
-    } catch {
-      throw WireError("The settings of a task are no JSON: \(error)")
-    }
+    let json = try JSONValue(payload, of: "a task")
     if let text = json["prompt"]?.string {
       self = .prompt(PromptText(text, second: json["prompt_2"]?.string))
     } else if let bytes = json["tiling"]?.int, bytes >= 0 {

@@ -133,7 +133,11 @@ public actor Worker {
     case .refused:
       configuration.note("The coordinator at \(configuration.coordinator) does not let this worker's key in.")
     case .insecure: configuration.note("Messages are not protected: anybody on the network may read and forge them.")
-    case .disconnected, .malformed: break
+    case .brokenOff:
+      configuration.note(
+        "The coordinator at \(configuration.coordinator) breaks off the handshake: it has another key, or is gone.")
+    case .malformed(let error): configuration.note("A message of the coordinator is malformed: \(error).")
+    case .disconnected: break
     }
   }
 

@@ -154,6 +154,8 @@ public struct WorkerCore: Sendable {
       effects += outbox.overdue(now: now / 1000).map { .send($0.message, $0.payload) }
       return
     }
+    // Who was to let this worker go has given it up, or is gone itself.
+    if isDraining { return effects.append(.leave) }
     if now - heard > Self.patience { letGo() }
     guard now - max(heard, greeted) > lease else { return }
     greeted = now
@@ -254,7 +256,7 @@ public struct WorkerCore: Sendable {
   private mutating func drain() {
     guard !isDraining else { return }
     isDraining = true
-    if session > 0 { post(.release, fence: Fence()) } else { effects.append(.leave) }
+    if session > 0, !isFenced { post(.release, fence: Fence()) } else { effects.append(.leave) }
   }
 
   // MARK: - Steps

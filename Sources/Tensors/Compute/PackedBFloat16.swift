@@ -4,9 +4,9 @@ import CKernels
 struct PackedBFloat16: Sendable {
   let outputs: Int
   let inputs: Int
-  private let panels: HalfStorage
+  private let panels: AlignedStorage<UInt16>
 
-  var byteCount: Int { panels.elements.count * MemoryLayout<UInt16>.stride }
+  var byteCount: Int { panels.byteCount }
 
   init(joining parts: [StoredTensor]) throws {
     inputs = parts[0].shape[1]
@@ -14,11 +14,11 @@ struct PackedBFloat16: Sendable {
     let panelWidth = Int(CLUSCA_PANEL)
     let pairs = (inputs + 1) / 2
     let count = (outputs + panelWidth - 1) / panelWidth * pairs * 2 * panelWidth
-    if parts.allSatisfy(\.isShapeOnly), let zeros = HalfStorage(zeros: count) {
+    if parts.allSatisfy(\.isShapeOnly), let zeros = AlignedStorage<UInt16>(zeros: count) {
       panels = zeros
       return
     }
-    panels = HalfStorage(count: count)
+    panels = AlignedStorage<UInt16>(count: count)
     panels.elements.update(repeating: 0)
     var first = 0
     for part in parts {
@@ -27,7 +27,7 @@ struct PackedBFloat16: Sendable {
       for start in stride(from: 0, to: part.shape[0], by: rowsPerChunk) {
         let chunk = try part.rows(start..<min(part.shape[0], start + rowsPerChunk))
         chunk.withBFloat16 {
-          kernels.pack_bfloat16($0, chunk.shape[0], inputs, first + start, panels.elements.baseAddress)
+          kernels.pack_bfloat16($0, chunk.shape[0], inputs, first + start, panels.start)
         }
       }
       first += part.shape[0]
@@ -44,7 +44,7 @@ struct PackedBFloat16: Sendable {
       let (rows, packed) = pieces[index]
       kernels.product_bfloat16(
         narrow.elements + rows.lowerBound * narrow.stride, narrow.stride, rows.count, inputs,
-        panels.elements.baseAddress, packed.lowerBound, packed.upperBound, outputs, c + rows.lowerBound * cStride,
+        panels.start, packed.lowerBound, packed.upperBound, outputs, c + rows.lowerBound * cStride,
         cStride, bias, activation.code)
     }
     withExtendedLifetime(narrow) {}

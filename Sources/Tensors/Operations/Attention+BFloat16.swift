@@ -4,8 +4,8 @@ import CKernels
 struct PackedKeysAndValues {
   private let attention: Attention
   private let tokens: Int
-  private let keys: HalfStorage
-  private let values: HalfStorage
+  private let keys: AlignedStorage<UInt16>
+  private let values: AlignedStorage<UInt16>
   private let keysPerHead: Int
   private let valuesPerHead: Int
 
@@ -19,8 +19,8 @@ struct PackedKeysAndValues {
     let (keysPerHead, valuesPerHead) = (
       panels(tokens) * panel * headWidth, panels(headWidth) * panel * ((tokens + 1) / 2 * 2)
     )
-    let keys = HalfStorage(count: attention.keyValueHeads * keysPerHead)
-    let values = HalfStorage(count: attention.keyValueHeads * valuesPerHead)
+    let keys = AlignedStorage<UInt16>(count: attention.keyValueHeads * keysPerHead)
+    let values = AlignedStorage<UInt16>(count: attention.keyValueHeads * valuesPerHead)
     let stride = qkv.columns
     qkv.withUnsafeElements { qkv in
       guard let qkv = qkv.baseAddress else { return }
@@ -28,9 +28,9 @@ struct PackedKeysAndValues {
       let firstValue = firstKey + attention.keyValueHeads * headWidth
       ThreadPool.shared.forEach(attention.keyValueHeads) { head in
         packKeys(
-          firstKey + head * headWidth, stride, tokens, headWidth, keys.elements.baseAddress! + head * keysPerHead)
+          firstKey + head * headWidth, stride, tokens, headWidth, keys.start + head * keysPerHead)
         packValues(
-          firstValue + head * headWidth, stride, tokens, headWidth, values.elements.baseAddress! + head * valuesPerHead)
+          firstValue + head * headWidth, stride, tokens, headWidth, values.start + head * valuesPerHead)
       }
     }
     self.attention = attention
@@ -58,8 +58,8 @@ struct PackedKeysAndValues {
             let row = run.queries.lowerBound
             attend(
               qkv + row * stride + column, stride, run.queries.count, headWidth,
-              keys.elements.baseAddress! + head / group * keysPerHead,
-              values.elements.baseAddress! + head / group * valuesPerHead, tokens, attention.scale, run.firstVisible,
+              keys.start + head / group * keysPerHead,
+              values.start + head / group * valuesPerHead, tokens, attention.scale, run.firstVisible,
               run.step, out + row * outStride + column, outStride)
           }
         }

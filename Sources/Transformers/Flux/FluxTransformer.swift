@@ -10,9 +10,7 @@ public struct FluxTransformer: DiffusionTransformer {
   fileprivate let timestepEmbedder: VectorEmbedder
   fileprivate let guidanceEmbedder: VectorEmbedder?
   fileprivate let pooledEmbedder: VectorEmbedder
-  fileprivate let doubleBlocks: [DoubleStreamBlock]
-  fileprivate let singleBlocks: [SingleStreamBlock]
-  fileprivate let head: Head?
+  fileprivate let jointBlocks: JointBlocks
 
   public var layout: BlockLayout { configuration.layout }
 
@@ -20,12 +18,6 @@ public struct FluxTransformer: DiffusionTransformer {
   fileprivate struct Embedders: Sendable {
     let image: Linear
     let text: Linear
-  }
-
-  /// What only the last stage needs.
-  fileprivate struct Head: Sendable {
-    let modulation: AdaLayerNorm
-    let projection: Linear
   }
 
   /// Reads the parameters that the blocks of a range need; all blocks unless told otherwise. The first range reads the
@@ -53,33 +45,19 @@ public struct FluxTransformer: DiffusionTransformer {
         text: try Linear(
           parameters.sensitive.module("context_embedder"), inputs: configuration.textWidth, outputs: width))
       : nil
-    let double = configuration.doubleBlocks
-    doubleBlocks = try blocks.clamped(to: 0..<double).map { index in
-      try DoubleStreamBlock(
-        parameters.module("transformer_blocks.\(index)"), index: index, order: .textFirst, heads: configuration.heads,
-        headWidth: configuration.headWidth, mlpWidth: 4 * width)
-    }
-    singleBlocks = try blocks.clamped(to: double..<configuration.blockCount).map { index in
-      try SingleStreamBlock(
-        parameters.module("single_transformer_blocks.\(index - double)"), index: index, heads: configuration.heads,
-        headWidth: configuration.headWidth, mlpWidth: 4 * width)
-    }
-    head =
-      blocks.upperBound == configuration.blockCount
-      ? Head(
-        modulation: try AdaLayerNorm(parameters.sensitive.module("norm_out"), inputs: width, width: width, parts: 2),
-        projection: try Linear(
-          parameters.sensitive.module("proj_out"), inputs: width, outputs: configuration.outputChannels))
-      : nil
+    jointBlocks = try JointBlocks(
+      parameters,
+      JointBlocks.Shape(
+        order: .textFirst, doubleBlocks: configuration.doubleBlocks, singleBlocks: configuration.singleBlocks,
+        heads: configuration.heads, headWidth: configuration.headWidth, mlpWidth: 4 * width,
+        outputChannels: configuration.outputChannels),
+      blocks: blocks)
   }
 
   public var weightBytes: Int {
     let vectors = timestepEmbedder.weightBytes + pooledEmbedder.weightBytes + (guidanceEmbedder?.weightBytes ?? 0)
-    let ends =
-      (embedders.map { $0.image.weightBytes + $0.text.weightBytes } ?? 0)
-      + (head.map { $0.modulation.weightBytes + $0.projection.weightBytes } ?? 0)
-    return vectors + ends + doubleBlocks.reduce(0) { $0 + $1.weightBytes }
-      + singleBlocks.reduce(0) { $0 + $1.weightBytes }
+    let ends = embedders.map { $0.image.weightBytes + $0.text.weightBytes } ?? 0
+    return vectors + ends + jointBlocks.weightBytes
   }
 
   public func modulationOutputs(ofBlock block: Int) -> Int { configuration.modulationOutputs(ofBlock: block) }
@@ -102,23 +80,15 @@ public struct FluxTransformer: DiffusionTransformer {
   public func makeSample(_ inputs: SampleInputs, timesteps: [Float]) throws -> any TransformerSample {
     try FluxSample(self, inputs, ConditioningTable(timesteps: timesteps))
   }
-
-  /// The maps of adaLN; all take the first vector.
-  fileprivate var modulations: [ConditioningTable.Map] {
-    let norms = doubleBlocks.flatMap(\.modulations) + singleBlocks.map(\.modulation)
-    return (norms + (head.map { [$0.modulation] } ?? [])).map { ($0, 0) }
-  }
 }
 
 private struct FluxSample: TransformerSample {
   private let model: FluxTransformer
-  private let textTokens: Int
-  private let imageTokens: Int
+  private let tokens: JointBlocks.Tokens
   /// The prompt in the blocks' width, `[text tokens, width]`; of the first stage.
   private let text: Tensor?
   private let pooled: Tensor
   private let guidance: Float?
-  private let rope: RotaryEmbedding
   private let table: ConditioningTable
 
   init(_ model: FluxTransformer, _ inputs: SampleInputs, _ table: ConditioningTable) throws {
@@ -138,19 +108,22 @@ private struct FluxSample: TransformerSample {
     }
     self.model = model
     self.table = table
-    textTokens = text.rows
-    imageTokens = inputs.grid.tokens
     self.text = model.embedders?.text(text)
     self.pooled = model.pooledEmbedder(pooled)
     guidance = configuration.embedsGuidance ? inputs.guidance ?? 1 : nil
-    let textPositions = [[Float]](repeating: [0, 0, 0], count: textTokens)
-    rope = RotaryEmbedding(
-      positions: textPositions + inputs.grid.positions, axes: configuration.ropeAxes, theta: 10000)
+    let textPositions = [[Float]](repeating: [0, 0, 0], count: text.rows)
+    tokens = JointBlocks.Tokens(
+      image: inputs.grid.tokens, text: text.rows,
+      rope: RotaryEmbedding(
+        positions: textPositions + inputs.grid.positions, axes: configuration.ropeAxes, theta: 10000),
+      visibility: .all)
   }
 
   func conditioning(timestep: Float, probe: Probe?) -> Conditioning {
     guard let probe else {
-      return table.conditioning(timestep: timestep, maps: model.modulations) { vector(timestep: $0, probe: nil) }
+      return table.conditioning(timestep: timestep, maps: model.jointBlocks.modulations) {
+        vector(timestep: $0, probe: nil)
+      }
     }
     return Conditioning(vector(timestep: timestep, probe: probe))
   }
@@ -177,8 +150,8 @@ private struct FluxSample: TransformerSample {
     if let probe {
       probe("x_embedder", image)
       probe("context_embedder", text)
-      probe("pos_embed.0", rope.cosine)
-      probe("pos_embed.1", rope.sine)
+      probe("pos_embed.0", tokens.rope.cosine)
+      probe("pos_embed.1", tokens.rope.sine)
     }
     return BlockState([.image: image, .text: text])
   }
@@ -187,69 +160,18 @@ private struct FluxSample: TransformerSample {
     _ state: inout BlockState, blocks: BlockRange, conditioning: Conditioning, cache: any FeatureCache, probe: Probe?,
     beforeBlock: () throws -> Void
   ) rethrows {
-    let double = model.configuration.doubleBlocks
-    let vec = conditioning.vector(0)
-    if blocks.lowerBound < double {
-      let image = ResidualStream(state.take(.image))
-      let text = ResidualStream(state.take(.text))
-      for (index, block) in zip(model.blocks, model.doubleBlocks) where blocks.contains(index) {
-        try beforeBlock()
-        let name = "transformer_blocks.\(index)"
-        block(
-          image: image, text: text, vec: vec, rope: rope, isLast: index == double - 1, cache: cache,
-          probe: probe?.module(name))
-        probe?("\(name).0", text.all)
-        probe?("\(name).1", image.all)
-      }
-      state = BlockState([.image: image.all, .text: text.all])
-    }
-    guard blocks.upperBound > double else { return }
-    pass(&state, over: blocks)
-    let imageRows = textTokens..<textTokens + imageTokens
-    let joint = ResidualStream(state.take(.joint), summedRows: cache.leavesTextOut ? imageRows : nil)
-    for (index, block) in zip(max(model.blocks.lowerBound, double)..., model.singleBlocks)
-    where blocks.contains(index) {
-      try beforeBlock()
-      let name = "single_transformer_blocks.\(index - double)"
-      block(joint, vec: vec, rope: rope, cache: cache, probe: probe?.module(name))
-      if let probe {
-        let joint = joint.all
-        probe(name, joint)
-        probe("\(name).0", joint.rows(0..<textTokens))
-        probe("\(name).1", joint.rows(textTokens..<joint.rows))
-      }
-    }
-    state = BlockState([.joint: joint.all])
+    try model.jointBlocks.run(
+      &state, blocks: blocks, of: tokens, vec: conditioning.vector(0), cache: cache, probe: probe,
+      beforeBlock: beforeBlock)
   }
 
-  /// The first single block joins the streams.
-  func pass(_ state: inout BlockState, over blocks: BlockRange) {
-    guard blocks.upperBound > model.configuration.doubleBlocks, state.streams[.joint] == nil else { return }
-    state = BlockState([.joint: Tensor.concatenated(rows: [state.take(.text), state.take(.image)])])
-  }
+  func pass(_ state: inout BlockState, over blocks: BlockRange) { model.jointBlocks.pass(&state, over: blocks) }
 
   func modulatedInput(_ state: BlockState, conditioning: Conditioning) -> Tensor {
-    let vec = conditioning.vector(0)
-    if let block = model.doubleBlocks.first, let image = state.streams[.image] {
-      return block.modulatedInput(image: image, vec: vec)
-    }
-    var joint = state
-    pass(&joint, over: 0..<1)
-    guard let block = model.singleBlocks.first else { preconditionFailure("only the first stage has the first block") }
-    return block.modulatedInput(joint.take(.joint), vec: vec)
+    model.jointBlocks.modulatedInput(state, vec: conditioning.vector(0))
   }
 
   func project(_ state: BlockState, conditioning: Conditioning, probe: Probe?) -> Tensor {
-    guard let head = model.head else { preconditionFailure("only the last stage projects") }
-    let image =
-      state.streams[.image]
-      ?? state.streams[.joint].map { $0.rows(textTokens..<$0.rows) }
-      ?? Tensor(zeros: [0, model.configuration.width])
-    let vectors = head.modulation.vectors(conditioning.vector(0))  // scale first here (AdaLayerNormContinuous)
-    let normed = LayerNorm(epsilon: 1e-6)(image, Modulation(shift: vectors[1], scale: vectors[0]))
-    let out = head.projection(normed)  // [image tokens, output channels]
-    probe?("norm_out", normed)
-    probe?("proj_out", out)
-    return out
+    model.jointBlocks.project(state, of: tokens, vec: conditioning.vector(0), probe: probe)
   }
 }

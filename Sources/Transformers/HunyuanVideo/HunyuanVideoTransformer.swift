@@ -11,9 +11,7 @@ public struct HunyuanVideoTransformer: DiffusionTransformer {
   fileprivate let timestepEmbedder: VectorEmbedder
   fileprivate let guidanceEmbedder: VectorEmbedder?
   fileprivate let pooledEmbedder: VectorEmbedder
-  fileprivate let doubleBlocks: [DoubleStreamBlock]
-  fileprivate let singleBlocks: [SingleStreamBlock]
-  fileprivate let head: Head?
+  fileprivate let jointBlocks: JointBlocks
 
   public var layout: BlockLayout { configuration.layout }
 
@@ -21,12 +19,6 @@ public struct HunyuanVideoTransformer: DiffusionTransformer {
   fileprivate struct Embedders: Sendable {
     let video: Linear
     let refiner: TokenRefiner
-  }
-
-  /// What only the last stage needs.
-  fileprivate struct Head: Sendable {
-    let modulation: AdaLayerNorm
-    let projection: Linear
   }
 
   /// Reads the parameters that the blocks of a range need; all blocks unless told otherwise. The first range reads the
@@ -38,8 +30,7 @@ public struct HunyuanVideoTransformer: DiffusionTransformer {
   ) throws {
     let blocks = blocks ?? 0..<configuration.blockCount
     precondition(blocks.lowerBound >= 0 && blocks.upperBound <= configuration.blockCount, "no such blocks")
-    let (width, heads, headWidth) = (configuration.width, configuration.heads, configuration.headWidth)
-    let mlpWidth = configuration.mlpWidth
+    let width = configuration.width
     self.configuration = configuration
     self.blocks = blocks
     let embed = parameters.sensitive.module("time_text_embed")
@@ -50,33 +41,19 @@ public struct HunyuanVideoTransformer: DiffusionTransformer {
     pooledEmbedder = try VectorEmbedder(
       embed.module("text_embedder"), inputs: configuration.pooledWidth, width: width)
     embedders = blocks.lowerBound == 0 ? try Embedders(parameters, configuration) : nil
-    let double = configuration.doubleBlocks
-    doubleBlocks = try blocks.clamped(to: 0..<double).map { index in
-      try DoubleStreamBlock(
-        parameters.module("transformer_blocks.\(index)"), index: index, order: .imageFirst, heads: heads,
-        headWidth: headWidth, mlpWidth: mlpWidth)
-    }
-    singleBlocks = try blocks.clamped(to: double..<configuration.blockCount).map { index in
-      try SingleStreamBlock(
-        parameters.module("single_transformer_blocks.\(index - double)"), index: index, heads: heads,
-        headWidth: headWidth, mlpWidth: mlpWidth)
-    }
-    head =
-      blocks.upperBound == configuration.blockCount
-      ? Head(
-        modulation: try AdaLayerNorm(parameters.sensitive.module("norm_out"), inputs: width, width: width, parts: 2),
-        projection: try Linear(
-          parameters.sensitive.module("proj_out"), inputs: width, outputs: configuration.tokenChannels.output))
-      : nil
+    jointBlocks = try JointBlocks(
+      parameters,
+      JointBlocks.Shape(
+        order: .imageFirst, doubleBlocks: configuration.doubleBlocks, singleBlocks: configuration.singleBlocks,
+        heads: configuration.heads, headWidth: configuration.headWidth, mlpWidth: configuration.mlpWidth,
+        outputChannels: configuration.tokenChannels.output),
+      blocks: blocks)
   }
 
   public var weightBytes: Int {
     let vectors = timestepEmbedder.weightBytes + pooledEmbedder.weightBytes + (guidanceEmbedder?.weightBytes ?? 0)
-    let ends =
-      (embedders.map { $0.video.weightBytes + $0.refiner.weightBytes } ?? 0)
-      + (head.map { $0.modulation.weightBytes + $0.projection.weightBytes } ?? 0)
-    return vectors + ends + doubleBlocks.reduce(0) { $0 + $1.weightBytes }
-      + singleBlocks.reduce(0) { $0 + $1.weightBytes }
+    let ends = embedders.map { $0.video.weightBytes + $0.refiner.weightBytes } ?? 0
+    return vectors + ends + jointBlocks.weightBytes
   }
 
   public func modulationOutputs(ofBlock block: Int) -> Int { configuration.modulationOutputs(ofBlock: block) }
@@ -98,12 +75,6 @@ public struct HunyuanVideoTransformer: DiffusionTransformer {
 
   public func makeSample(_ inputs: SampleInputs, timesteps: [Float]) throws -> any TransformerSample {
     try HunyuanVideoSample(self, inputs, ConditioningTable(timesteps: timesteps))
-  }
-
-  /// The maps of adaLN; all take the first vector.
-  fileprivate var modulations: [ConditioningTable.Map] {
-    let norms = doubleBlocks.flatMap(\.modulations) + singleBlocks.map(\.modulation)
-    return (norms + (head.map { [$0.modulation] } ?? [])).map { ($0, 0) }
   }
 }
 
@@ -128,10 +99,7 @@ private struct HunyuanVideoSample: TransformerSample {
   private let prompt: TokenRefiner.Prompt?
   private let pooled: Tensor
   private let guidance: Float?
-  private let videoTokens: Int
-  /// The video's tokens and those of the text that are no padding.
-  private let visibility: Attention.Visibility
-  private let rope: RotaryEmbedding
+  private let tokens: JointBlocks.Tokens
   private let table: ConditioningTable
 
   init(_ model: HunyuanVideoTransformer, _ inputs: SampleInputs, _ table: ConditioningTable) throws {
@@ -156,18 +124,22 @@ private struct HunyuanVideoSample: TransformerSample {
     self.pooled = model.pooledEmbedder(pooled)
     // The pipeline hands over 1000 times what the user gives.
     guidance = configuration.embedsGuidance ? (inputs.guidance ?? 1) * 1000 : nil
-    videoTokens = inputs.grid.tokens
-    visibility = .first(videoTokens + valid)
     // Text has no positions: at the origin the rotation changes nothing.
     let textPositions = [[Float]](repeating: [0, 0, 0], count: text.rows)
-    rope = RotaryEmbedding(
-      positions: inputs.grid.positions + textPositions, axes: configuration.ropeAxes, theta: configuration.ropeTheta,
-      frequenciesInFloat64: false)
+    tokens = JointBlocks.Tokens(
+      image: inputs.grid.tokens, text: text.rows,
+      rope: RotaryEmbedding(
+        positions: inputs.grid.positions + textPositions, axes: configuration.ropeAxes,
+        theta: configuration.ropeTheta, frequenciesInFloat64: false),
+      // All but the padding of the text.
+      visibility: .first(inputs.grid.tokens + valid))
   }
 
   func conditioning(timestep: Float, probe: Probe?) -> Conditioning {
     guard let probe else {
-      return table.conditioning(timestep: timestep, maps: model.modulations) { vectors(timestep: $0, probe: nil) }
+      return table.conditioning(timestep: timestep, maps: model.jointBlocks.modulations) {
+        vectors(timestep: $0, probe: nil)
+      }
     }
     return Conditioning(vectors(timestep: timestep, probe: probe))
   }
@@ -191,8 +163,8 @@ private struct HunyuanVideoSample: TransformerSample {
     if let probe {
       probe("x_embedder", video)
       probe("context_embedder", text)
-      probe("rope.0", rope.cosine.rows(0..<videoTokens))
-      probe("rope.1", rope.sine.rows(0..<videoTokens))
+      probe("rope.0", tokens.rope.cosine.rows(0..<tokens.image))
+      probe("rope.1", tokens.rope.sine.rows(0..<tokens.image))
     }
     return BlockState([.image: video, .text: text])
   }
@@ -201,68 +173,18 @@ private struct HunyuanVideoSample: TransformerSample {
     _ state: inout BlockState, blocks: BlockRange, conditioning: Conditioning, cache: any FeatureCache, probe: Probe?,
     beforeBlock: () throws -> Void
   ) rethrows {
-    let double = model.configuration.doubleBlocks
-    let vec = conditioning.vector(0)
-    if blocks.lowerBound < double {
-      let video = ResidualStream(state.take(.image))
-      let text = ResidualStream(state.take(.text))
-      for (index, block) in zip(model.blocks, model.doubleBlocks) where blocks.contains(index) {
-        try beforeBlock()
-        let name = "transformer_blocks.\(index)"
-        block(
-          image: video, text: text, vec: vec, rope: rope, visibility: visibility, isLast: index == double - 1,
-          cache: cache, probe: probe?.module(name))
-        probe?("\(name).0", video.all)
-        probe?("\(name).1", text.all)
-      }
-      state = BlockState([.image: video.all, .text: text.all])
-    }
-    guard blocks.upperBound > double else { return }
-    pass(&state, over: blocks)
-    let joint = ResidualStream(state.take(.joint), summedRows: cache.leavesTextOut ? 0..<videoTokens : nil)
-    for (index, block) in zip(max(model.blocks.lowerBound, double)..., model.singleBlocks)
-    where blocks.contains(index) {
-      try beforeBlock()
-      let name = "single_transformer_blocks.\(index - double)"
-      block(joint, vec: vec, rope: rope, visibility: visibility, cache: cache, probe: probe?.module(name))
-      if let probe {
-        let joint = joint.all
-        probe(name, joint)
-        probe("\(name).0", joint.rows(0..<videoTokens))
-        probe("\(name).1", joint.rows(videoTokens..<joint.rows))
-      }
-    }
-    state = BlockState([.joint: joint.all])
+    try model.jointBlocks.run(
+      &state, blocks: blocks, of: tokens, vec: conditioning.vector(0), cache: cache, probe: probe,
+      beforeBlock: beforeBlock)
   }
 
-  /// The first single block joins the streams.
-  func pass(_ state: inout BlockState, over blocks: BlockRange) {
-    guard blocks.upperBound > model.configuration.doubleBlocks, state.streams[.joint] == nil else { return }
-    state = BlockState([.joint: Tensor.concatenated(rows: [state.take(.image), state.take(.text)])])
-  }
+  func pass(_ state: inout BlockState, over blocks: BlockRange) { model.jointBlocks.pass(&state, over: blocks) }
 
   func modulatedInput(_ state: BlockState, conditioning: Conditioning) -> Tensor {
-    let vec = conditioning.vector(0)
-    if let block = model.doubleBlocks.first, let video = state.streams[.image] {
-      return block.modulatedInput(image: video, vec: vec)
-    }
-    var joint = state
-    pass(&joint, over: 0..<1)
-    guard let block = model.singleBlocks.first else { preconditionFailure("only the first stage has the first block") }
-    return block.modulatedInput(joint.take(.joint), vec: vec)
+    model.jointBlocks.modulatedInput(state, vec: conditioning.vector(0))
   }
 
   func project(_ state: BlockState, conditioning: Conditioning, probe: Probe?) -> Tensor {
-    guard let head = model.head else { preconditionFailure("only the last stage projects") }
-    let video =
-      state.streams[.image] ?? state.streams[.joint].map { $0.rows(0..<videoTokens) }
-      ?? Tensor(zeros: [0, model.configuration.width])
-    // Scale first here (AdaLayerNormContinuous).
-    let vectors = head.modulation.vectors(conditioning.vector(0))
-    let normed = LayerNorm(epsilon: 1e-6)(video, Modulation(shift: vectors[1], scale: vectors[0]))
-    let out = head.projection(normed)  // [video tokens, patch² · output channels]
-    probe?("norm_out", normed)
-    probe?("proj_out", out)
-    return out
+    model.jointBlocks.project(state, of: tokens, vec: conditioning.vector(0), probe: probe)
   }
 }

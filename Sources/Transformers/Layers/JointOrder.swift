@@ -14,4 +14,9 @@ enum JointOrder: Sendable {
   func textRows(_ image: Int, _ text: Int) -> Range<Int> {
     self == .textFirst ? 0..<text : image..<image + text
   }
+
+  /// What belongs to the two, in their order.
+  func sorted<Value>(image: Value, text: Value) -> [Value] {
+    self == .textFirst ? [text, image] : [image, text]
+  }
 }

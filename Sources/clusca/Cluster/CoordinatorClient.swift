@@ -31,6 +31,8 @@ actor CoordinatorClient {
   private var client: MessageClient?
   private var isWelcome = false
   private var welcomes = 0
+  /// Whether the last handshake was.
+  private var isBrokenOff = false
   private var lastHello = MonotonicClock.milliseconds
   private var waitingForWelcome: CheckedContinuation<Void, any Error>?
   private let connectingDeadline = MonotonicClock.milliseconds + connectingMilliseconds
@@ -109,8 +111,12 @@ actor CoordinatorClient {
 
   private func take(_ event: ClientEvent) {
     switch event {
-    case .ready: sayHello()
+    case .ready:
+      isBrokenOff = false
+      sayHello()
     case .disconnected: isWelcome = false
+    // One that is started anew may have been killed in the middle of it.
+    case .brokenOff: isBrokenOff = true
     case .refused:
       fail(CommandFailure(.refused, "The coordinator at \(endpoint) does not let this key in."))
     case .failed(let reason): fail(CommandFailure(.unavailable, "The connection to \(endpoint) failed: \(reason)."))
@@ -166,9 +172,13 @@ actor CoordinatorClient {
     if !isWelcome, now - lastHello >= Self.patienceMilliseconds { sayHello() }
     if waitingForWelcome != nil, now >= connectingDeadline {
       fail(
-        CommandFailure(
-          .unavailable,
-          "There is no coordinator at \(endpoint); start one with clusca coordinator, or see --coordinator."))
+        isBrokenOff
+          ? CommandFailure(
+            .refused, "The coordinator at \(endpoint) breaks off every handshake: it has another key, or none is given."
+          )
+          : CommandFailure(
+            .unavailable,
+            "There is no coordinator at \(endpoint); start one with clusca coordinator, or see --coordinator."))
     }
     if isWelcome { send(Message(.heartbeat(Heartbeat()))) }
     for index in questions.indices.reversed() {

@@ -14,8 +14,7 @@ final class TimedSample {
   private var clusters: [TokenStream: TokenClusters] = [:]
   private let latents: Tensor
   private let timesteps = (0..<50).map { 1000 - 20 * Float($0) }
-  /// The seconds of a run before its first step: what is computed for all timesteps at once, a quarter for each of four
-  /// blocks that it stands for.
+  /// The seconds before the first step for what is computed for all timesteps at once, of the blocks that are measured.
   private(set) var preparation = 0.0
   private(set) var full = StepTimes()
   private(set) var cached = StepTimes()

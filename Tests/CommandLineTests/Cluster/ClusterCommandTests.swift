@@ -62,6 +62,36 @@ import Testing
     return try pictureBytes(path)
   }
 
+  // MARK: - Keys
+
+  @Test func whoHasNotTheKeysIsNotLetInAndToldSo() async throws {
+    let folder = try TemporaryFolder()
+    try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: folder.path)
+    for name in ["coordinator", "anna", "stranger"] {
+      #expect(try Program.run("keys", "new", name, "--folder", folder.path).status == 0)
+    }
+    let list = "\(folder.path)/allowed"
+    let allowed = try Program.run(
+      "keys", "allow", "\(folder.path)/anna.public", "--role", "client", "--allow-list", list)
+    #expect(allowed.status == 0, "\(allowed.errors)")
+    let coordinator = try RunningProgram(
+      "coordinator", "--listen", "ipc://\(folder.path)/c", "-m", TinyModels.dev, "--state", "\(folder.path)/state",
+      "--key", "\(folder.path)/coordinator.secret", "--allow-list", list)
+    try await coordinator.says("Serving")
+    func status(_ name: String, of server: String) throws -> Program.Outcome {
+      try Program.run(
+        "status", "--coordinator", "ipc://\(folder.path)/c", "--key", "\(folder.path)/\(name).secret",
+        "--coordinator-key", "\(folder.path)/\(server).public")
+    }
+    #expect(try status("anna", of: "coordinator").status == 0)
+    for (name, server) in [("stranger", "coordinator"), ("anna", "stranger")] {
+      let outcome = try status(name, of: server)
+      #expect(outcome.status == 77 && outcome.hasOneSentence && outcome.errors.contains("key"), "\(outcome.errors)")
+    }
+    let plain = try Program.run("status", "--coordinator", "ipc://\(folder.path)/c")
+    #expect(plain.status == 77 && plain.hasOneSentence && plain.errors.contains("key"), "\(plain.errors)")
+  }
+
   // MARK: - Workers of generate
 
   @Test func workersOfGenerateGiveTheSamePictures() throws {

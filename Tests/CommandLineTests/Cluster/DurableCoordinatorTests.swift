@@ -96,7 +96,7 @@ import Testing
     try cluster.startWorker()
     #expect(try cluster.submit("-p", "a cat", "--detach").output == "1\n")
     #expect(try cluster.submit("-p", "a cat", "--seed", "7", "--detach").output == "2\n")
-    try await cluster.process?.says("Job 2 of client: done")
+    for job in 1...2 { try await cluster.process?.says("Job \(job) of client: done") }
     cluster.kill()
     try cluster.start()
     let outcome = try cluster.client("fetch", "1", "2", "-o", "\(cluster.folder.path)/f-%d.png")

@@ -39,7 +39,9 @@ final class RunningProgram {
 
   /// Its exit status.
   func end() -> Int32 {
+    let patience = Patience(with: process)
     process.waitUntilExit()
+    patience.end()
     return process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
   }
 

@@ -1,0 +1,137 @@
+import FeatureCaching
+import Messaging
+import Rendering
+import Tensors
+import Transformers
+
+/// The numbers of samples: what their denoisers give to the stages and get from them.
+extension Coordinator {
+  func open(_ key: SampleKey, _ setup: SampleSetup, _ opening: SampleOpening, _ settings: SampleSettings) throws {
+    if let failure = failure(of: key.job) { throw failure }
+    samples[key] = RemoteSample(condition: setup.inputs.condition)
+    post(.opened(key, opening, settings: settings.payload))
+  }
+
+  /// What the stages give for a step.
+  struct Answer: Sendable {
+    /// Nil for a measurement.
+    var output: Tensor?
+    var clusters: [TokenStream: TokenClusters]
+    var signal: Float?
+  }
+
+  /// - Parameter isMeasurement: whether the first stage shall only measure the step.
+  func step(
+    _ key: SampleKey, _ context: StepContext, _ latents: Tensor, isMeasurement: Bool = false
+  ) async throws -> Answer {
+    if let failure = failure(of: key.job) { throw failure }
+    guard samples[key] != nil else { throw StageError.unknownSample(context.sample) }
+    let clusters = WireClusters.pack(context.clusters)
+    let kind: StepOrder.Kind =
+      switch context.kind {
+      case .full: isMeasurement ? .measure : .full
+      case .cached(let steps): .cached(distance: UInt32(steps))
+      }
+    let order = StepOrder(
+      kind, index: UInt32(context.index), timestep: context.timestep, labels: clusters.labels)
+    return try await withTaskCancellationHandler {
+      try await withCheckedThrowingContinuation { continuation in
+        guard !Task.isCancelled else { return continuation.resume(throwing: CancellationError()) }
+        samples[key]?.inputs.append(.init(latents: latents, isMeasurement: isMeasurement))
+        samples[key]?.waiting = continuation
+        post(.wanted(key, StepRequest(order: order, labels: clusters.payload)))
+      }
+    } onCancel: {
+      Task { await fail(key, CancellationError()) }
+    }
+  }
+
+  func close(_ key: SampleKey) {
+    guard let sample = samples.removeValue(forKey: key) else { return }
+    sample.waiting?.resume(throwing: CancellationError())
+    post(.closed(key))
+  }
+
+  func fail(_ key: SampleKey, _ error: any Error) {
+    let waiting = samples[key]?.waiting
+    samples[key]?.waiting = nil
+    waiting?.resume(throwing: error)
+  }
+
+  // MARK: - Tensors
+
+  private func fence(_ key: SampleKey, _ attempt: UInt32, stage: Int, step: UInt32) -> Fence {
+    Fence(
+      epoch: epoch, job: key.job, row: key.row, attempt: attempt, stage: UInt32(stage), step: step)
+  }
+
+  func sendCondition(_ key: SampleKey, _ attempt: UInt32) {
+    guard case .text(let text, let pooled, _)? = samples[key]?.condition else { return }
+    for (stream, tensor) in [(WireStream.prompt, text), (.pooled, pooled)] {
+      guard let plan = TensorPlan(stream, .float32, shape: tensor.shape) else { continue }
+      let payload = tensor.payload()
+      for (stage, line) in lines.enumerated() {
+        line.send(plan, payload, fence: fence(key, attempt, stage: stage, step: 0))
+      }
+    }
+  }
+
+  func sendLatents(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32) {
+    guard let sample = samples[key], sample.inputs.indices.contains(Int(step)), let first = lines.first else { return }
+    let (latents, isMeasurement) = (sample.inputs[Int(step)].latents, sample.inputs[Int(step)].isMeasurement)
+    samples[key]?.awaited = RemoteSample.Place(attempt: attempt, step: step)
+    samples[key]?.output = nil
+    guard let plan = TensorPlan(.latents, .float32, shape: latents.shape),
+      // The model's output has the shape of its latents.
+      let output = TensorPlan(.output, .float32, shape: latents.shape)
+    else { return fail(key, JobError(.tensor, "Latents of shape \(latents.shape) do not travel.")) }
+    do {
+      let expected = fence(key, attempt, stage: lines.count, step: step)
+      if !isMeasurement { try outputs.expect(.init(output, fence: expected, sender: lastStageKey)) }
+    } catch {
+      return fail(key, JobError(.memory, "The outputs of all steps in flight are too large: \(error)."))
+    }
+    first.send(plan, latents.payload(), fence: fence(key, attempt, stage: 0, step: step))
+  }
+
+  func finishStep(
+    _ key: SampleKey, _ step: UInt32, _ signal: Float?, _ labels: [LabelledStream], _ payload: Payload
+  ) {
+    guard let sample = samples[key], let waiting = sample.waiting, sample.inputs.indices.contains(Int(step)),
+      sample.awaited?.step == step, sample.output != nil || sample.inputs[Int(step)].isMeasurement
+    else { return }
+    samples[key]?.output = nil
+    samples[key]?.waiting = nil
+    do {
+      waiting.resume(
+        returning: Answer(
+          output: sample.output, clusters: try WireClusters.unpack(labels, payload), signal: signal))
+    } catch {
+      waiting.resume(throwing: JobError(.malformed, "The labels of step \(step + 1) make no sense: \(error)."))
+    }
+  }
+}
+
+/// A sample as the runtime knows it: its numbers.
+struct RemoteSample {
+  let condition: Condition
+  /// What an order begins with.
+  struct Input {
+    let latents: Tensor
+    let isMeasurement: Bool
+  }
+
+  /// By order, so that another pipeline can do them again.
+  var inputs: [Input] = []
+  /// Which order of which attempt is in hand.
+  struct Place: Equatable {
+    let attempt: UInt32
+    let step: UInt32
+  }
+
+  var awaited: Place?
+  /// Of the order in hand.
+  var output: Tensor?
+  /// The denoiser that waits for the step in hand.
+  var waiting: CheckedContinuation<Coordinator.Answer, any Error>?
+}
