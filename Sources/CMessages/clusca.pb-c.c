@@ -922,7 +922,7 @@ const ProtobufCMessageDescriptor clusca__header__descriptor =
   (ProtobufCMessageInit) clusca__header__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue clusca__kind__enum_values_by_number[29] =
+static const ProtobufCEnumValue clusca__kind__enum_values_by_number[31] =
 {
   { "KIND_NONE", "CLUSCA__KIND__KIND_NONE", 0 },
   { "KIND_HELLO", "CLUSCA__KIND__KIND_HELLO", 1 },
@@ -941,6 +941,8 @@ static const ProtobufCEnumValue clusca__kind__enum_values_by_number[29] =
   { "KIND_STEP_DONE", "CLUSCA__KIND__KIND_STEP_DONE", 23 },
   { "KIND_TASK", "CLUSCA__KIND__KIND_TASK", 24 },
   { "KIND_TASK_DONE", "CLUSCA__KIND__KIND_TASK_DONE", 25 },
+  { "KIND_TAKE_SNAPSHOT", "CLUSCA__KIND__KIND_TAKE_SNAPSHOT", 26 },
+  { "KIND_SNAPSHOT", "CLUSCA__KIND__KIND_SNAPSHOT", 27 },
   { "KIND_CHUNK", "CLUSCA__KIND__KIND_CHUNK", 30 },
   { "KIND_ACK", "CLUSCA__KIND__KIND_ACK", 31 },
   { "KIND_RESEND", "CLUSCA__KIND__KIND_RESEND", 32 },
@@ -955,36 +957,38 @@ static const ProtobufCEnumValue clusca__kind__enum_values_by_number[29] =
   { "KIND_FETCH", "CLUSCA__KIND__KIND_FETCH", 47 },
 };
 static const ProtobufCIntRange clusca__kind__value_ranges[] = {
-{0, 0},{10, 7},{20, 11},{30, 17},{40, 21},{0, 29}
+{0, 0},{10, 7},{20, 11},{30, 19},{40, 23},{0, 31}
 };
-static const ProtobufCEnumValueIndex clusca__kind__enum_values_by_name[29] =
+static const ProtobufCEnumValueIndex clusca__kind__enum_values_by_name[31] =
 {
-  { "KIND_ACCEPTED", 22 },
-  { "KIND_ACK", 18 },
+  { "KIND_ACCEPTED", 24 },
+  { "KIND_ACK", 20 },
   { "KIND_ASSIGN", 7 },
-  { "KIND_CANCEL", 24 },
-  { "KIND_CHUNK", 17 },
+  { "KIND_CANCEL", 26 },
+  { "KIND_CHUNK", 19 },
   { "KIND_CLOSE_SAMPLE", 12 },
-  { "KIND_CREDIT", 20 },
+  { "KIND_CREDIT", 22 },
   { "KIND_CURRENT", 6 },
-  { "KIND_DONE", 26 },
-  { "KIND_EVENT", 25 },
+  { "KIND_DONE", 28 },
+  { "KIND_EVENT", 27 },
   { "KIND_FAILED", 10 },
-  { "KIND_FETCH", 28 },
+  { "KIND_FETCH", 30 },
   { "KIND_HEARTBEAT", 4 },
   { "KIND_HELLO", 1 },
-  { "KIND_JOBS", 27 },
+  { "KIND_JOBS", 29 },
   { "KIND_NONE", 0 },
   { "KIND_OPEN_SAMPLE", 11 },
   { "KIND_READY", 9 },
   { "KIND_RECEIVED", 5 },
   { "KIND_REFUSED", 3 },
   { "KIND_RELEASE", 8 },
-  { "KIND_RESEND", 19 },
-  { "KIND_STATUS", 23 },
+  { "KIND_RESEND", 21 },
+  { "KIND_SNAPSHOT", 18 },
+  { "KIND_STATUS", 25 },
   { "KIND_STEP_BEGIN", 13 },
   { "KIND_STEP_DONE", 14 },
-  { "KIND_SUBMIT", 21 },
+  { "KIND_SUBMIT", 23 },
+  { "KIND_TAKE_SNAPSHOT", 17 },
   { "KIND_TASK", 15 },
   { "KIND_TASK_DONE", 16 },
   { "KIND_WELCOME", 2 },
@@ -996,9 +1000,9 @@ const ProtobufCEnumDescriptor clusca__kind__descriptor =
   "Kind",
   "Clusca__Kind",
   "clusca",
-  29,
+  31,
   clusca__kind__enum_values_by_number,
-  29,
+  31,
   clusca__kind__enum_values_by_name,
   5,
   clusca__kind__value_ranges,

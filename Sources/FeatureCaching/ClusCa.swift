@@ -74,7 +74,10 @@ final class ClusCaCache: TaylorCache {
   private let policy: ClusCa
   private let choices: any TokenChoices
   private var found: [TokenStream: TokenClusters] = [:]
-  /// From full step to full step, so that clusters keep their meaning.
+  /// Those of the last full step begin those of the next, so that clusters keep their meaning; with the block behind which
+  /// they lie.
+  private var centroids: [TokenStream: (block: Int, tensor: Tensor)] = [:]
+  /// Of the last full step.
   private var clusterings: [TokenStream: KMeans.Result] = [:]
   /// What the picture's fresh tokens gave at this step, by block; kept only for a quirk.
   private var imageOutputs: [Int: Tensor] = [:]
@@ -114,19 +117,39 @@ final class ClusCaCache: TaylorCache {
     return forecast(branch, distance: distance)
   }
 
-  override func observe(_ stream: TokenStream, _ hidden: ResidualStream) {
+  override func observe(_ stream: TokenStream, behind block: Int, _ hidden: ResidualStream) {
     guard step.kind.isFull, policy.clusters > 0 else { return }
     let hidden = hidden.all
     let start =
-      clusterings[stream]?.centroids
+      centroids[stream]?.tensor
       ?? hidden.gathered(
         rows: choices.initialCentroids(policy.clusters, of: hidden.rows, stream: stream))
     let clustering = policy.kMeans(hidden, from: start)
+    centroids[stream] = (block, clustering.centroids)
     clusterings[stream] = clustering
     found[stream] = clustering.clusters
   }
 
   override var newClusters: [TokenStream: TokenClusters] { found }
+
+  private static let centroidsName = "centroids"
+
+  override var snapshot: CacheSnapshot {
+    super.snapshot.adding(
+      centroids.map { stream, place in
+        CacheSnapshot.Entry(
+          block: place.block, name: "\(Self.centroidsName).\(stream)", tensor: place.tensor)
+      })
+  }
+
+  override func restore(_ snapshot: CacheSnapshot) {
+    super.restore(snapshot)
+    for entry in snapshot.entries {
+      for stream in TokenStream.allCases where entry.name == "\(Self.centroidsName).\(stream)" {
+        centroids[stream] = (entry.block, entry.tensor)
+      }
+    }
+  }
 
   override func show(_ probe: Probe) {
     super.show(probe)
@@ -140,6 +163,6 @@ final class ClusCaCache: TaylorCache {
   }
 
   override var byteCount: Int {
-    super.byteCount + clusterings.values.reduce(0) { $0 + $1.centroids.byteCount }
+    super.byteCount + centroids.values.reduce(0) { $0 + $1.tensor.byteCount }
   }
 }

@@ -11,5 +11,7 @@ class ComputingCache: FeatureCache {
   var signalBoundary: Int? { nil }
   func measure(_ streams: [TokenStream: Tensor], modulated: () -> Tensor) -> Float? { nil }
   var byteCount: Int { 0 }
+  var snapshot: CacheSnapshot { CacheSnapshot() }
+  func restore(_ snapshot: CacheSnapshot) {}
   func show(_ probe: Probe) {}
 }

@@ -82,13 +82,13 @@ public protocol FeatureCache: AnyObject {
 
   /// Shows the hidden states of a stream behind its last token-wise branch. The last block that has one calls it, at every
   /// step; policies that cluster do so here.
-  func observe(_ stream: TokenStream, _ hidden: ResidualStream)
+  func observe(_ stream: TokenStream, behind block: Int, _ hidden: ResidualStream)
 
   /// Whether nothing of the text can reach the picture at this step, or any later one by what is kept: no branch mixes
   /// tokens. Blocks then leave the text's hidden states what they are.
   var leavesTextOut: Bool { get }
 
-  /// What ``observe(_:_:)`` made of the hidden states of this step; empty at steps and stages without.
+  /// What ``observe(_:behind:_:)`` made of the hidden states of this step; empty at steps and stages without.
   var newClusters: [TokenStream: TokenClusters] { get }
 
   /// The boundaries at which the hidden states pass through ``cross(_:_:)``: in front of the block of this number, or
@@ -132,6 +132,12 @@ public protocol FeatureCache: AnyObject {
   /// The bytes of all that is kept.
   var byteCount: Int { get }
 
+  /// What has to be known of all that is kept if the next step is full; asked for between two steps.
+  var snapshot: CacheSnapshot { get }
+
+  /// Goes on from a snapshot of the same blocks, before the first step of this cache, which is the one behind the snapshot.
+  func restore(_ snapshot: CacheSnapshot)
+
   /// Shows what is kept, to compare it with that of another implementation: `BLOCK.STREAM.PART.ORDER` for the outputs of
   /// branches and their differences, `clusters.STREAM.…` for what clusterings found.
   func show(_ probe: Probe)
@@ -156,7 +162,7 @@ extension FeatureCache {
     feature(branch) { compute(x.all, attend()) }
   }
   public func observeAttention(_ branches: [Branch], received: () -> [Tensor]) {}
-  public func observe(_ stream: TokenStream, _ hidden: ResidualStream) {}
+  public func observe(_ stream: TokenStream, behind block: Int, _ hidden: ResidualStream) {}
   public var leavesTextOut: Bool { false }
   public var newClusters: [TokenStream: TokenClusters] { [:] }
   public var boundaries: [Int] { [] }
@@ -168,5 +174,7 @@ extension FeatureCache {
   public func makeVerifier() -> any FeatureCache { ComputingCache() }
   public func verify(forecast: [TokenStream: Tensor], exact: [TokenStream: Tensor]) {}
   public var signal: Float? { nil }
+  public var snapshot: CacheSnapshot { CacheSnapshot() }
+  public func restore(_ snapshot: CacheSnapshot) {}
   public func show(_ probe: Probe) {}
 }

@@ -63,7 +63,7 @@ class TaylorCache: FeatureCache {
     feature(branch) { compute(x.all) }
   }
 
-  func observe(_ stream: TokenStream, _ hidden: ResidualStream) {}
+  func observe(_ stream: TokenStream, behind block: Int, _ hidden: ResidualStream) {}
 
   /// Attention is forecast at cached steps, and what the text's branches keep is of no use to the picture's.
   var leavesTextOut: Bool { !step.kind.isFull && !isObserved && verifiedBlock == nil }
@@ -79,6 +79,30 @@ class TaylorCache: FeatureCache {
   var signal: Float? { nil }
 
   var byteCount: Int { series.values.reduce(0) { $0 + $1.byteCount } }
+
+  var snapshot: CacheSnapshot {
+    let entries = series.flatMap { branch, series in
+      series.lowerOrders.enumerated().map { order, tensor in
+        CacheSnapshot.Entry(block: branch.block, name: "\(branch.name).\(order)", tensor: tensor)
+      }
+    }
+    return CacheSnapshot(entries, lastFullStep: lastFullStep)
+  }
+
+  func restore(_ snapshot: CacheSnapshot) {
+    lastFullStep = snapshot.lastFullStep
+    var orders: [Branch: [Int: Tensor]] = [:]
+    for entry in snapshot.entries {
+      let words = entry.name.split(separator: ".")
+      guard let order = words.last.flatMap({ Int($0) }),
+        let branch = Branch(entry.block, named: words.dropLast().joined(separator: "."))
+      else { continue }
+      orders[branch, default: [:]][order] = entry.tensor
+    }
+    series = orders.mapValues { orders in
+      TaylorSeries(lowerOrders: orders.sorted { $0.key < $1.key }.map(\.value), maximumOrder: maximumOrder)
+    }
+  }
 
   func show(_ probe: Probe) {
     for (branch, series) in series {

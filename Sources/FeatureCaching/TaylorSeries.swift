@@ -21,6 +21,7 @@ struct TaylorSeries {
       orders = [output]
       return
     }
+    precondition(orders.allSatisfy { $0.shape == output.shape }, "the outputs of a branch have one shape")
     let oldCount = orders.count
     if oldCount <= maximumOrder { orders.append(Tensor(uninitialized: output.shape)) }
     let newCount = orders.count
@@ -47,6 +48,15 @@ struct TaylorSeries {
       coefficients.append(Float(coefficient))
     }
     return Feature(terms: orders, coefficients: coefficients)
+  }
+
+  /// What the next update looks at: the highest differences are formed anew from those below.
+  var lowerOrders: ArraySlice<Tensor> { orders.prefix(maximumOrder) }
+
+  /// A series that the next update finds as it found the one of these ``lowerOrders``.
+  init(lowerOrders: [Tensor], maximumOrder: Int) {
+    self.maximumOrder = maximumOrder
+    orders = lowerOrders
   }
 
   /// Changes order 0 in place.

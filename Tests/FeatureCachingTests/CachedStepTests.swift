@@ -149,7 +149,7 @@ import Testing
     for step in 0..<3 {
       cache.begin(CacheStep(index: step, kind: .full))
       #expect(cache.newClusters.isEmpty)
-      cache.observe(.image, x)
+      cache.observe(.image, behind: 0, x)
       labels.append(cache.newClusters[.image]?.labels ?? [])
     }
     #expect(labels == [[0, 0, 0, 0], [1, 1, 0, 0], [1, 1, 0, 0]])

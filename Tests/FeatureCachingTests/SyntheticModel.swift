@@ -63,10 +63,10 @@ struct SyntheticModel {
     let gate = Self.gate(step, block)
     image.add(joint[0], gate: gate)
     image.add(cache.feature(Branch(block, .image, .mlp), of: image) { Self.perToken($0, block) }, gate: gate)
-    if block == Self.doubleBlocks - 1 { cache.observe(.image, image) }
+    if block == Self.doubleBlocks - 1 { cache.observe(.image, behind: block, image) }
     text.add(joint[1], gate: gate)
     text.add(cache.feature(Branch(block, .text, .mlp), of: text) { Self.perToken($0, block) }, gate: gate)
-    if block == Self.doubleBlocks - 1 { cache.observe(.text, text) }
+    if block == Self.doubleBlocks - 1 { cache.observe(.text, behind: block, text) }
     streams = [.image: image, .text: text]
   }
 
@@ -130,5 +130,7 @@ extension FeatureCache {
     feature(branch, of: ResidualStream(x), compute: compute)
   }
 
-  func observe(_ stream: TokenStream, _ hidden: Tensor) { observe(stream, ResidualStream(hidden)) }
+  func observe(_ stream: TokenStream, behind block: Int, _ hidden: Tensor) {
+    observe(stream, behind: block, ResidualStream(hidden))
+  }
 }

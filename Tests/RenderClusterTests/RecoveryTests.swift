@@ -98,4 +98,57 @@ import Testing
     #expect(Set(cluster.computed.suffix(10).map(\.worker)) == ["w1"])
     await cluster.stop()
   }
+
+  // MARK: - Snapshots
+
+  /// Full steps are 0, 1, 4 and 7.
+  @Test(arguments: [.flux, .dit, .hunyuanVideo] as [TinyModel.Family])
+  func aJobGoesOnFromItsLastSnapshotWithTheSameBits(family: TinyModel.Family) async throws {
+    let model = try TinyModel(family)
+    let cluster = try await TinyCluster(
+      model, cuts: [2], keys: family == .flux ? TinyKeys("w0", "w1", "w2") : nil, secondsBetweenFailures: 0)
+    for name in ["w0", "w1", "w2"] { try cluster.start(name) }
+    try await cluster.workersAreHere(3)
+    var task = TinyModel.Task(cache: TinyModel.caches(family).first { $0.method == .clusca }!)
+    task.isGuided = true
+    let latents = try await cluster.latents(task) { done in
+      // The snapshot was taken before the step that is done.
+      if done == 4 { await cluster.snapshotIsKept(of: 4) }
+      if done == 5 { await cluster.kill("w0") }
+    }
+    #expect(try await latents == model.latents(task))
+    let again = cluster.computed.filter { $0.worker == "w2" }
+    #expect(!again.isEmpty && again.allSatisfy { $0.step >= 4 })
+    #expect(cluster.computed.filter { $0.step == 3 }.count == 4)
+    await cluster.stop()
+  }
+
+  @Test func aJobWhoseSnapshotsHaveNoRoomBeginsAgainFromItsFirstStep() async throws {
+    let model = try TinyModel(.flux)
+    let cluster = try await TinyCluster(model, cuts: [2], secondsBetweenFailures: 0, snapshotBytes: 1 << 10)
+    for name in ["w0", "w1", "w2"] { try cluster.start(name) }
+    try await cluster.workersAreHere(3)
+    let task = try clusca()
+    let latents = try await cluster.latents(task) { done in if done == 5 { await cluster.kill("w0") } }
+    #expect(try await latents == model.latents(task))
+    #expect(cluster.told.contains { $0.contains("There are no snapshots of job 1") })
+    #expect(cluster.computed.contains { $0.worker == "w2" && $0.step == 0 })
+    await cluster.stop()
+  }
+
+  @Test func aJobThatHasLostAPipelineIsKeptAtEachFullStep() async throws {
+    let model = try TinyModel(.flux)
+    let cluster = try await TinyCluster(model, cuts: [2])
+    for name in ["w0", "w1", "w2", "w3"] { try cluster.start(name) }
+    try await cluster.workersAreHere(4)
+    let task = try clusca()
+    let latents = try await cluster.latents(task) { done in
+      if done == 2 { await cluster.kill("w0") }
+      if done == 4 { await cluster.snapshotIsKept(of: 4) }
+      if done == 5 { await cluster.kill("w1") }
+    }
+    #expect(try await latents == model.latents(task))
+    #expect(cluster.computed.filter { $0.worker == "w3" }.allSatisfy { $0.step >= 4 })
+    await cluster.stop()
+  }
 }

@@ -25,7 +25,8 @@ final class TinyCluster: Sendable {
   ///   planner's own unless given.
   ///   - keys: who may connect, over TCP and CURVE; plain sockets in a folder unless given.
   init(
-    _ model: TinyModel, cuts: [Int]? = nil, waitsForWorkers: Bool = true, keys: TinyKeys? = nil
+    _ model: TinyModel, cuts: [Int]? = nil, waitsForWorkers: Bool = true, keys: TinyKeys? = nil,
+    secondsBetweenFailures: Double = CoordinatorIdentity.assumedSecondsBetweenFailures, snapshotBytes: Int = 1 << 30
   ) async throws {
     self.model = model
     self.keys = keys
@@ -37,13 +38,15 @@ final class TinyCluster: Sendable {
     let box = ListBox<StageSpan>()
     let notes = ListBox<String>()
     self.notes = notes
-    coordinator = try await Coordinator.start(
-      CoordinatorConfiguration(
-        endpoints: [keys == nil ? Endpoint("ipc://\(folder)/control") : Endpoint("tcp://127.0.0.1:0")],
-        outputs: keys == nil ? Endpoint("ipc://\(folder)/outputs") : Endpoint("tcp://127.0.0.1:0"),
-        security: keys.map { .curve($0.coordinator, $0.access) } ?? .plaintext, epoch: 1, build: Self.build,
-        numerics: Self.numerics, waitsForWorkers: waitsForWorkers,
-        planning: planning, note: { notes.add($0) }, trace: { box.add($0) }))
+    var configuration = CoordinatorConfiguration(
+      endpoints: [keys == nil ? try Endpoint("ipc://\(folder)/control") : try Endpoint("tcp://127.0.0.1:0")],
+      outputs: keys == nil ? try Endpoint("ipc://\(folder)/outputs") : try Endpoint("tcp://127.0.0.1:0"),
+      security: keys.map { .curve($0.coordinator, $0.access) } ?? .plaintext, epoch: 1, build: Self.build,
+      numerics: Self.numerics, waitsForWorkers: waitsForWorkers,
+      planning: planning, note: { notes.add($0) }, trace: { box.add($0) })
+    configuration.secondsBetweenFailures = secondsBetweenFailures
+    configuration.snapshotBytes = snapshotBytes
+    coordinator = try await Coordinator.start(configuration)
     self.box = box
   }
 
@@ -108,6 +111,11 @@ final class TinyCluster: Sendable {
   func end(of name: String) async throws {
     let task = workers.withLock { $0[name]?.task }
     try await task?.value
+  }
+
+  /// Waits until the snapshots of a step are kept, of the only job.
+  func snapshotIsKept(of step: Int) async {
+    while await coordinator.status.jobs.first?.keptSteps != step { try? await Task.sleep(for: .milliseconds(2)) }
   }
 
   /// Waits until so many workers are admitted.

@@ -90,6 +90,14 @@ typedef enum _Clusca__Kind {
    */
   CLUSCA__KIND__KIND_TASK_DONE = 25,
   /*
+   * [next_*] before the step of the fence, which is full
+   */
+  CLUSCA__KIND__KIND_TAKE_SNAPSHOT = 26,
+  /*
+   * [] + JSON
+   */
+  CLUSCA__KIND__KIND_SNAPSHOT = 27,
+  /*
    * [transfer stream dtype dims offset total_bytes checksum] + bytes
    */
   CLUSCA__KIND__KIND_CHUNK = 30,

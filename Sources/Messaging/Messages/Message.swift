@@ -28,6 +28,10 @@ public enum MessageBody: Sendable, Hashable {
   case closeSample
   case stepBegin(StepOrder)
   case stepDone(StepReport)
+  case takeSnapshot(SnapshotOrder)
+  /// What a snapshot consists of, as JSON in the payload. From a stage: that which was asked for; from the coordinator: that
+  /// with which a sample begins. Its tensors follow in chunks.
+  case snapshot
   case task(TaskOrder)
   case taskDone(TaskReport)
   case chunk(TensorChunk)
@@ -51,6 +55,7 @@ public enum MessageBody: Sendable, Hashable {
     case .current: .current
     case .release: .release
     case .closeSample: .closeSample
+    case .snapshot: .snapshot
     case .status: .status
     case .cancel: .cancel
     case .jobs: .jobs
@@ -73,6 +78,7 @@ public enum MessageBody: Sendable, Hashable {
     case .openSample(let body): body
     case .stepBegin(let body): body
     case .stepDone(let body): body
+    case .takeSnapshot(let body): body
     case .task(let body): body
     case .taskDone(let body): body
     case .chunk(let body): body
@@ -83,12 +89,13 @@ public enum MessageBody: Sendable, Hashable {
     case .accepted(let body): body
     case .event(let body): body
     case .done(let body): body
-    case .current, .release, .closeSample, .status, .cancel, .jobs, .fetch: nil
+    case .current, .release, .closeSample, .snapshot, .status, .cancel, .jobs, .fetch: nil
     }
   }
 
   /// Bytes that may stand in the payload.
   func payloadRule(_ limits: Limits) -> PayloadRule {
-    self == .status || self == .jobs ? .atMost(limits.reportBytes) : fields?.payloadRule(limits) ?? .none
+    self == .status || self == .jobs || self == .snapshot
+      ? .atMost(limits.reportBytes) : fields?.payloadRule(limits) ?? .none
   }
 }

@@ -13,6 +13,7 @@ extension MessageKind {
     case .openSample: SampleOpening.fields
     case .stepBegin: StepOrder.fields
     case .stepDone: StepReport.fields
+    case .takeSnapshot: SnapshotOrder.fields
     case .task: TaskOrder.fields
     case .taskDone: TaskReport.fields
     case .chunk: TensorChunk.fields
@@ -23,7 +24,7 @@ extension MessageKind {
     case .accepted: Acceptance.fields
     case .event: JobEvent.fields
     case .done: JobEnding.fields
-    case .current, .release, .closeSample, .status, .cancel, .jobs, .fetch: []
+    case .current, .release, .closeSample, .snapshot, .status, .cancel, .jobs, .fetch: []
     }
   }
 }
@@ -45,6 +46,8 @@ extension MessageBody {
     case .closeSample: self = .closeSample
     case .stepBegin: self = .stepBegin(try StepOrder(reading: header))
     case .stepDone: self = .stepDone(try StepReport(reading: header))
+    case .takeSnapshot: self = .takeSnapshot(try SnapshotOrder(reading: header))
+    case .snapshot: self = .snapshot
     case .task: self = .task(try TaskOrder(reading: header))
     case .taskDone: self = .taskDone(try TaskReport(reading: header))
     case .chunk: self = .chunk(try TensorChunk(reading: header))

@@ -16,6 +16,8 @@ public enum MessageKind: UInt8, Sendable, Hashable, CaseIterable {
   case stepDone = 23
   case task = 24
   case taskDone = 25
+  case takeSnapshot = 26
+  case snapshot = 27
   case chunk = 30
   case ack = 31
   case resend = 32

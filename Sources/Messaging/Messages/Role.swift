@@ -31,13 +31,14 @@ public enum Role: UInt32, Sendable, Hashable, CaseIterable {
     case .hello, .heartbeat: true
     case .refused, .current, .received: self != .observer
     case .ready, .failed, .stepDone, .taskDone: self == .worker
-    case .chunk: self == .worker || self == .coordinator
+    case .chunk, .snapshot: self == .worker || self == .coordinator
     // A client takes its pictures in chunks.
     case .ack, .resend, .credit: self != .observer
     case .status: self == .client || self == .admin || self == .observer || self == .coordinator
     case .jobs: self == .client || self == .admin || self == .coordinator
     case .submit, .cancel, .fetch: self == .client || self == .admin
-    case .welcome, .assign, .openSample, .closeSample, .stepBegin, .task, .accepted, .event, .done:
+    case .welcome, .assign, .openSample, .closeSample, .stepBegin, .takeSnapshot, .task, .accepted,
+      .event, .done:
       self == .coordinator
     // A worker asks to be let go.
     case .release: self == .coordinator || self == .worker

@@ -76,9 +76,7 @@ extension TaskOrder: MessageFields {
     guard let digest = try header.digestIfAny(\.model, .model) else { throw header.malformed(.model, "is missing") }
     model = digest
     precision = try header.value(\.precision.rawValue, .precision)
-    let address = try header.text(\.next_address, .nextAddress, maximumBytes: MessageText.addressBytes)
-    guard !address.isEmpty else { throw header.malformed(.nextAddress, "is missing") }
-    destination = .init(address: address, key: try header.keyIfAny(\.next_key, .nextKey))
+    destination = try .init(destinationOf: header)
   }
 
   func write(to header: HeaderWriter) {
@@ -94,8 +92,7 @@ extension TaskOrder: MessageFields {
     }
     header.message.model = header.bytes(model.bytes)
     header.message.precision.rawValue = precision.rawValue
-    header.message.next_address = header.text(destination.address, maximumBytes: MessageText.addressBytes)
-    header.message.next_key = header.text(destination.key?.text ?? "", maximumBytes: PublicKey.characters)
+    destination.write(to: header)
   }
 
   func payloadRule(_ limits: Limits) -> PayloadRule { .atMost(limits.requestBytes) }

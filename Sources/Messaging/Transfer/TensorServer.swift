@@ -57,8 +57,12 @@ public final class TensorServer: Sendable {
   }
 
   /// Does not expect tensors any more for which `isOver` says so.
-  public func cancel(where isOver: @Sendable (Fence) -> Bool) {
-    state.inbox.withLock { inbox in inbox.cancel { isOver($0.fence) } }
+  ///
+  /// - Parameter stream: only of this one, unless nil.
+  public func cancel(_ stream: WireStream? = nil, where isOver: @Sendable (Fence) -> Bool) {
+    state.inbox.withLock { inbox in
+      inbox.cancel { (stream == nil || $0.plan.stream == stream) && isOver($0.fence) }
+    }
   }
 
   /// Tells senders of tensors of an earlier epoch or attempt that they are late.

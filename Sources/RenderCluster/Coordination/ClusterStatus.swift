@@ -31,6 +31,8 @@ public struct ClusterStatus: Sendable, Hashable {
     public var steps: Int
     /// The steps that all rows have done.
     public var doneSteps: Int
+    /// The steps that would not be done again if a worker were lost now.
+    public var keptSteps: Int
   }
 
   public var epoch: UInt64
@@ -59,7 +61,7 @@ public struct ClusterStatus: Sendable, Hashable {
           [
             "id": .integer(Int(clamping: job.id)), "model": .string(job.model),
             "state": .string(job.isRunning ? "running" : "waiting"), "steps": .integer(job.steps),
-            "steps_done": .integer(job.doneSteps),
+            "steps_done": .integer(job.doneSteps), "steps_kept": .integer(job.keptSteps),
           ]
         }),
       "obstacle": obstacle.map(JSONValue.string) ?? .null,
@@ -89,7 +91,8 @@ extension CoordinatorCore {
       jobs: jobs.map { job in
         ClusterStatus.Job(
           id: job.id, model: job.facts.modelName, isRunning: job.state == .running, steps: job.facts.steps,
-          doneSteps: job.samples.count < job.facts.rows ? 0 : job.samples.map(\.delivered).min() ?? 0)
+          doneSteps: job.samples.count < job.facts.rows ? 0 : job.samples.map(\.delivered).min() ?? 0,
+          keptSteps: job.keptSteps)
       }, obstacle: jobs.isEmpty ? nil : obstacle)
   }
 }

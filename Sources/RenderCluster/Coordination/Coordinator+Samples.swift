@@ -77,8 +77,8 @@ extension Coordinator {
   }
 
   func sendLatents(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32) {
-    guard let sample = samples[key], sample.inputs.indices.contains(Int(step)), let first = lines.first else { return }
-    let (latents, isMeasurement) = (sample.inputs[Int(step)].latents, sample.inputs[Int(step)].isMeasurement)
+    guard let sample = samples[key], let first = lines.first, let input = sample.input(of: step) else { return }
+    let (latents, isMeasurement) = (input.latents, input.isMeasurement)
     samples[key]?.awaited = RemoteSample.Place(attempt: attempt, step: step)
     samples[key]?.output = nil
     guard let plan = TensorPlan(.latents, .float32, shape: latents.shape),
@@ -97,8 +97,8 @@ extension Coordinator {
   func finishStep(
     _ key: SampleKey, _ step: UInt32, _ signal: Float?, _ labels: [LabelledStream], _ payload: Payload
   ) {
-    guard let sample = samples[key], let waiting = sample.waiting, sample.inputs.indices.contains(Int(step)),
-      sample.awaited?.step == step, sample.output != nil || sample.inputs[Int(step)].isMeasurement
+    guard let sample = samples[key], let waiting = sample.waiting, let input = sample.input(of: step),
+      sample.awaited?.step == step, sample.output != nil || input.isMeasurement
     else { return }
     samples[key]?.output = nil
     samples[key]?.waiting = nil
@@ -121,8 +121,13 @@ struct RemoteSample {
     let isMeasurement: Bool
   }
 
-  /// By order, so that another pipeline can do them again.
-  var inputs: [Input] = []
+  /// By order, so that another pipeline can do them again; those before a snapshot are not needed any more.
+  var inputs: [Input?] = []
+  func input(of step: UInt32) -> Input? { inputs.indices.contains(Int(step)) ? inputs[Int(step)] : nil }
+
+  /// The last snapshot, and the next one as far as it is here.
+  var snapshot: KeptSnapshot?
+  var coming: KeptSnapshot?
   /// Which order of which attempt is in hand.
   struct Place: Equatable {
     let attempt: UInt32

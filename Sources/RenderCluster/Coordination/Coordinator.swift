@@ -96,7 +96,7 @@ public actor Coordinator {
     let identity = CoordinatorIdentity(
       epoch: configuration.epoch, build: configuration.build, numerics: configuration.numerics,
       outputs: .init(address: outputs.endpoint.description, key: key),
-      waitsForWorkers: configuration.waitsForWorkers)
+      waitsForWorkers: configuration.waitsForWorkers, secondsBetweenFailures: configuration.secondsBetweenFailures)
     core = CoordinatorCore(identity, planning: configuration.planning, ledger: ledger)
   }
 
@@ -111,6 +111,12 @@ public actor Coordinator {
 
   /// Who sends outputs; nil where nobody has keys.
   var lastStageKey: PublicKey? { core.lastStageKey }
+
+  /// Who sends the snapshots of a stage; nil where nobody has keys.
+  func stageKey(_ stage: UInt32) -> PublicKey? { core.key(ofStage: Int(stage)) }
+
+  /// What snapshots may take in all.
+  nonisolated var snapshotBytes: Int { configuration.snapshotBytes }
 
   /// Why a job was ended; nil if it was not.
   func failure(of job: UInt64) -> (any Error)? { jobs[job]?.failure }
@@ -264,6 +270,7 @@ public actor Coordinator {
 
   private func take(_ arrival: TensorInbox.Arrival) async {
     let fence = arrival.fence
+    if arrival.plan.stream == .state { return await takeState(arrival) }
     if await takeTaskOutput(arrival) { return }
     // A late one of another attempt must not take the place of the one that is waited for.
     guard samples[fence.sample]?.awaited == RemoteSample.Place(attempt: fence.attempt, step: fence.step),
@@ -273,7 +280,7 @@ public actor Coordinator {
     await apply(.output(fence.sample, attempt: fence.attempt, step: fence.step))
   }
 
-  private func apply(_ event: CoordinatorEvent) async {
+  func apply(_ event: CoordinatorEvent) async {
     for effect in memory.take(core.handle(event, now: Clock.microseconds, date: Clock.date)) { await perform(effect) }
     await release()
   }
@@ -318,6 +325,11 @@ public actor Coordinator {
       let isOver: @Sendable (Fence) -> Bool = { $0.sample == key && $0.attempt == attempt }
       outputs.cancel(where: isOver)
       for line in lines { line.drop(where: isOver) }
+      dropComingSnapshot(key, attempt)
+    case .expectSnapshot(let key, let attempt, let step, let stage, let manifest):
+      await expectSnapshot(key, attempt, step, stage, manifest)
+    case .keepSnapshot(let key, let step): keepSnapshot(key, step)
+    case .sendSnapshot(let key, let attempt, let step, let stages): sendSnapshot(key, attempt, step, stages)
     case .stepDone(let key, let step, let signal, let labels, let payload):
       finishStep(key, step, signal, labels, payload)
     case .computed(let span): configuration.trace?(span)

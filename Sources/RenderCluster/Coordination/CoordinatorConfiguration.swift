@@ -19,6 +19,10 @@ public struct CoordinatorConfiguration: Sendable {
   /// Whether jobs that no set of workers can do wait for more of them.
   public var waitsForWorkers: Bool
   public var planning: Planning
+  /// What snapshots of jobs may take of the memory, in all.
+  public var snapshotBytes = 1 << 30
+  /// In the mean, of the workers of a pipeline; see ``CoordinatorIdentity/secondsBetweenFailures``.
+  public var secondsBetweenFailures = CoordinatorIdentity.assumedSecondsBetweenFailures
   /// Told what people should know.
   public var note: @Sendable (String) -> Void
   /// Told of each step that a stage has computed.

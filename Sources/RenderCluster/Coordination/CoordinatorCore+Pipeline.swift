@@ -26,8 +26,11 @@ extension CoordinatorCore {
   }
 
   /// Whose outputs are taken; nil on a plain transport.
-  var lastStageKey: PublicKey? {
-    pipeline?.plan.stages.last.flatMap { index(of: $0.worker) }.flatMap { workers[$0].peer.key }
+  var lastStageKey: PublicKey? { pipeline.flatMap { key(ofStage: $0.plan.stages.count - 1) } }
+
+  func key(ofStage number: Int) -> PublicKey? {
+    guard let stages = pipeline?.plan.stages, stages.indices.contains(number) else { return nil }
+    return index(of: stages[number].worker).flatMap { workers[$0].peer.key }
   }
 
   private func neighbour(_ worker: String) -> Assignment.Neighbour? {
@@ -78,6 +81,7 @@ extension CoordinatorCore {
     releasePipeline()
     needsReview = true
     for job in jobs.indices {
+      if jobs[job].isAdmitted { jobs[job].isEndangered = true }
       jobs[job].isAdmitted = false
       for sample in jobs[job].samples.indices where jobs[job].samples[sample].state != .outside {
         emit(.forget(jobs[job].samples[sample].key, attempt: jobs[job].samples[sample].attempt))

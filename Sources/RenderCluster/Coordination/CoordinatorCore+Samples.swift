@@ -65,11 +65,17 @@ extension CoordinatorCore {
       guard let worker = index(of: planned.worker) else { continue }
       let fence = Fence(
         job: record.key.job, row: record.key.row, attempt: attempt, stage: UInt32(stage), step: UInt32(record.position))
-      let sequence = post(.openSample(record.opening), record.settings, fence: fence, to: worker)
+      var sequence = post(.openSample(record.opening), record.settings, fence: fence, to: worker)
+      if let snapshot = record.snapshot {
+        let manifest = snapshot.manifest.restricted(to: planned.blocks)
+        sequence = post(.snapshot, manifest.payload, fence: fence, to: worker)
+      }
       openings.append(.init(worker: planned.worker, sequence: sequence))
     }
+    let time = milliseconds
     jobs[job].samples[sample].attempt = attempt
     jobs[job].samples[sample].state = .opening(openings)
+    jobs[job].samples[sample].snapshotTime = time
   }
 
   mutating func openingArrived(at worker: String, sequence: UInt64) {
@@ -83,6 +89,7 @@ extension CoordinatorCore {
         }
         jobs[job].samples[sample].state = .open
         emit(.sendCondition(jobs[job].samples[sample].key, attempt: jobs[job].samples[sample].attempt))
+        sendSnapshot(jobs[job].samples[sample])
       }
     }
   }
@@ -127,6 +134,7 @@ extension CoordinatorCore {
       jobs[job].samples[sample].leave(keepsNothing: jobs[job].facts.keepsNothing)
     }
     jobs[job].isAdmitted = false
+    jobs[job].isEndangered = true
     needsAdmission = true
     needsReview = true
   }
@@ -143,6 +151,7 @@ extension CoordinatorCore {
     guard let pipeline, pipeline.isReady, let step = jobs[job].samples[sample].next, !isPaused(jobs[job]) else {
       return
     }
+    takeSnapshot(job, sample, before: step)
     let record = jobs[job].samples[sample]
     let request = record.steps[step]
     for (stage, planned) in pipeline.plan.stages.enumerated() {

@@ -60,7 +60,7 @@ extension CoordinatorCore {
 
   /// Whether outputs of a worker are waited for: of the last stage, and of tasks.
   func maySendOutputs(_ worker: String) -> Bool {
-    pipeline?.plan.stages.last?.worker == worker || tasks.contains { $0.worker == worker }
+    pipeline?.stage(of: worker) != nil || tasks.contains { $0.worker == worker }
   }
 
   func hasTasks(_ worker: Int) -> Bool { tasks.contains { $0.worker == workers[worker].name } }

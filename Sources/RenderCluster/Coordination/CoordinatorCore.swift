@@ -13,10 +13,18 @@ public struct CoordinatorIdentity: Sendable, Hashable {
   public var outputs: Assignment.Neighbour
   /// Whether jobs that no set of workers can do wait for more of them; otherwise they fail.
   public var waitsForWorkers: Bool
+  /// How long the stages of a pipeline work, in the mean, until one of them fails; 0 has a snapshot taken before every full
+  /// step.
+  public var secondsBetweenFailures: Double
+
+  /// Six hours.
+  public static let assumedSecondsBetweenFailures = 21_600.0
 
   public init(
-    epoch: UInt64, build: String, numerics: Digest, outputs: Assignment.Neighbour, waitsForWorkers: Bool = true
+    epoch: UInt64, build: String, numerics: Digest, outputs: Assignment.Neighbour, waitsForWorkers: Bool = true,
+    secondsBetweenFailures: Double = Self.assumedSecondsBetweenFailures
   ) {
+    self.secondsBetweenFailures = secondsBetweenFailures
     self.waitsForWorkers = waitsForWorkers
     self.epoch = epoch
     self.build = build
@@ -62,6 +70,8 @@ public struct CoordinatorCore: Sendable {
   var needsAdmission = false
   /// When a worker last joined, in milliseconds.
   var lastJoined = Int64.min
+  /// How long a snapshot took last, from the order until all of it was here, in milliseconds.
+  var snapshotMilliseconds = 50.0
   /// Counts assignments and openings: a number never means two things.
   var lastAttempt: UInt32 = 0
   private var lastHeartbeat: UInt64 = 0
@@ -109,6 +119,8 @@ public struct CoordinatorCore: Sendable {
     case .closed(let key): close(key)
     case .output(let key, let attempt, let step): take(outputOf: key, attempt: attempt, step: step)
     case .lost(let key, let attempt, let reason): lost(tensorOf: key, attempt: attempt, reason)
+    case .snapshotArrived(let key, let attempt, let stage): take(snapshotOf: key, attempt: attempt, stage: stage)
+    case .snapshotLost(let key, let attempt, let reason): lost(snapshotOf: key, attempt: attempt, reason)
     case .taskWanted(let task): want(task)
     case .taskDropped(let id): forget(task: id)
     case .linkMeasured(let worker, let bytesPerSecond): take(linkOf: worker, bytesPerSecond)
@@ -201,15 +213,15 @@ public struct CoordinatorCore: Sendable {
     // Of another coordinator's time, or not in need of an order.
     guard message.fence.epoch == identity.epoch, message.fence.sequence > 0 else { return }
     let (acknowledges, ready) = workers[index].inbox.take(message, payload)
-    if acknowledges {
-      let receipt = Receipt(acknowledged: message.fence.sequence)
-      emit(.send(Message(.received(receipt), fence: Fence(epoch: identity.epoch)), .empty, to: peer))
-    }
     for (message, payload) in ready {
       // What the message before led to may have cost the worker its place.
-      guard let index = self.index(of: peer.name), workers[index].peer == peer else { return }
+      guard let index = self.index(of: peer.name), workers[index].peer == peer else { break }
       act(on: message, payload, index)
     }
+    // Behind what it led to: a worker takes the receipt of a snapshot for leave to send the tensors.
+    guard acknowledges else { return }
+    let receipt = Receipt(acknowledged: message.fence.sequence)
+    emit(.send(Message(.received(receipt), fence: Fence(epoch: identity.epoch)), .empty, to: peer))
   }
 
   private mutating func act(on message: Message, _ payload: Payload, _ worker: Int) {
@@ -217,6 +229,7 @@ public struct CoordinatorCore: Sendable {
     case .ready(let readiness): take(readiness, message.fence, worker)
     case .failed(let failure): take(failure, message.fence, worker)
     case .stepDone(let report): take(report, payload, message.fence, worker)
+    case .snapshot: take(snapshot: payload, message.fence, worker)
     case .release: drain(worker)
     case .taskDone(let report): take(report, payload, message.fence, worker)
     default: break

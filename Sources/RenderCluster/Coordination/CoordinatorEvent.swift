@@ -27,6 +27,10 @@ public enum CoordinatorEvent: Sendable {
   case output(SampleKey, attempt: UInt32, step: UInt32)
   /// The output of a step cannot be had, as the end of a sentence.
   case lost(SampleKey, attempt: UInt32, String)
+  /// All tensors of a stage's snapshot are here.
+  case snapshotArrived(SampleKey, attempt: UInt32, stage: UInt32)
+  /// A snapshot cannot be had, as the end of a sentence.
+  case snapshotLost(SampleKey, attempt: UInt32, String)
   /// Something is to be done beside the pipeline.
   case taskWanted(WantedTask)
   /// Nobody waits for that any more.
@@ -75,6 +79,12 @@ public enum CoordinatorEffect: Sendable, Equatable {
   case sendCondition(SampleKey, attempt: UInt32)
   /// The latents of a step go to the first stage, and its output is expected.
   case sendLatents(SampleKey, attempt: UInt32, step: UInt32)
+  /// The tensors of a stage's snapshot are expected.
+  case expectSnapshot(SampleKey, attempt: UInt32, step: UInt32, stage: UInt32, SnapshotManifest)
+  /// The snapshot that was expected takes the place of the one before: nothing before its step is needed any more.
+  case keepSnapshot(SampleKey, step: UInt32)
+  /// The snapshot that is kept goes to the stages, which have these blocks.
+  case sendSnapshot(SampleKey, attempt: UInt32, step: UInt32, [Range<Int>])
   /// What was sent of a sample or is expected has no point any more.
   case forget(SampleKey, attempt: UInt32)
   /// The step that the denoiser wanted is done, or measured.

@@ -28,6 +28,10 @@ struct JobRecord: Sendable, Equatable {
   var mark = 0
   /// A step whose numbers were none.
   var numericFailure: NumericFailure?
+  /// A pipeline was lost with it, so that another may be: snapshots are taken as often as can be.
+  var isEndangered = false
+  /// Snapshots of it have no room.
+  var takesNoSnapshots = false
   /// Tensors of it that did not arrive whole.
   var lostTensors = 0
 
@@ -42,6 +46,12 @@ struct JobRecord: Sendable, Equatable {
   /// It runs alone, so that it is certain whether it is to blame, and others do not suffer with it.
   var isSuspect: Bool { losses >= Self.mostSharedLosses }
 
+  /// Orders that no pipeline does again.
+  var keptSteps: Int {
+    guard samples.count == facts.rows else { return 0 }
+    return samples.map { facts.keepsNothing ? $0.delivered : $0.snapshot?.step ?? 0 }.min() ?? 0
+  }
+
   /// Samples that have been opened in the stages take the caches of all of its rows.
   func cacheBytes(_ blocks: Range<Int>) -> Int {
     facts.rows * blocks.reduce(0) { $0 + facts.blocks[$1].cacheBytes }
@@ -54,7 +64,7 @@ struct JobRecord: Sendable, Equatable {
         if let step = sample.inFlight { return step.stages.contains(stage) }
         // Before the step that it begins with, the stage may be opening it.
         if case .opening = sample.state { return true }
-        return sample.state == .open && sample.position == 0
+        return sample.state == .open && sample.position == sample.start
       }
   }
 }

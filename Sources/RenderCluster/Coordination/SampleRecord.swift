@@ -2,8 +2,9 @@ import Messaging
 
 /// A sample: its steps so far, and how far the pipeline that it is in has come with them.
 ///
-/// A pipeline that takes over from a lost one does all steps again, in their order: that makes the same caches. The
-/// outputs of those that the denoiser has seen are not looked at again.
+/// A pipeline that takes over from a lost one begins with the last snapshot and does the steps behind it again, in their
+/// order, or all of them if there is none: that makes the same caches. The outputs of those that the denoiser has seen are
+/// not looked at again.
 struct SampleRecord: Sendable, Equatable {
   enum State: Sendable, Equatable {
     /// In no pipeline.
@@ -26,6 +27,14 @@ struct SampleRecord: Sendable, Equatable {
   var attempt: UInt32 = 0
   /// What the denoiser has asked for, by step.
   var steps: [StepRequest] = []
+  /// The step with which the pipeline began.
+  var start = 0
+  /// What is kept of the stages.
+  var snapshot: Snapshot?
+  /// The next one, on its way.
+  var coming: ComingSnapshot?
+  /// When the last one was taken, or the pipeline began, in milliseconds.
+  var snapshotTime: Int64 = 0
   /// The first step that the pipeline has not done.
   var position = 0
   var inFlight: StepInFlight?
@@ -41,12 +50,33 @@ struct SampleRecord: Sendable, Equatable {
   /// The step to begin now, if there is one.
   var next: Int? { state == .open && inFlight == nil && position < steps.count ? position : nil }
 
-  /// Leaves a pipeline. What it did is done again in the next, unless stages keep nothing from one step to another.
+  /// Leaves a pipeline. What it did since the last snapshot is done again in the next, unless stages keep nothing from one
+  /// step to another.
   mutating func leave(keepsNothing: Bool) {
     state = .outside
-    position = keepsNothing ? delivered : 0
+    start = keepsNothing ? delivered : snapshot?.step ?? 0
+    position = start
     inFlight = nil
+    coming = nil
   }
+}
+
+/// What a pipeline needs to go on with a sample from a full step.
+struct Snapshot: Sendable, Equatable {
+  let step: Int
+  let manifest: SnapshotManifest
+}
+
+/// A snapshot that the stages were asked for.
+struct ComingSnapshot: Sendable, Equatable {
+  let step: Int
+  /// When, in milliseconds.
+  let asked: Int64
+  /// Stages that have not told what theirs consists of.
+  var untold: Set<UInt32>
+  /// Stages of which not all is here.
+  var missing: Set<UInt32>
+  var manifest = SnapshotManifest()
 }
 
 /// A step that the stages work on.

@@ -97,8 +97,10 @@ final class StageRunner: Sendable {
     }
   }
 
+  /// Nil while there are errands: one may have to come before the step behind it.
   private func next() -> StageTask? {
     queue.withLock { queue in
+      guard queue.errands.isEmpty else { return nil }
       if !queue.cached.isEmpty { return queue.cached.removeFirst() }
       return queue.full.isEmpty ? nil : queue.full.removeFirst()
     }
@@ -112,7 +114,7 @@ final class StageRunner: Sendable {
   }
 
   fileprivate func nextCached() -> StageTask? {
-    queue.withLock { $0.cached.isEmpty ? nil : $0.cached.removeFirst() }
+    queue.withLock { $0.cached.isEmpty || !$0.errands.isEmpty ? nil : $0.cached.removeFirst() }
   }
 
   fileprivate func finishedBlock() { blocksDone.add(1, ordering: .relaxed) }

@@ -11,31 +11,35 @@ public actor Worker {
     public let description: String
   }
 
-  private enum Incoming: Sendable {
+  enum Incoming: Sendable {
     case control(ClientEvent)
     case tensor(TensorServer.Event)
     case loaded(attempt: UInt32, epoch: UInt64, Result<LoadedStage, any Error>)
     case opened(SampleKey, attempt: UInt32, epoch: UInt64, failure: String?)
     case computed(StageOutcome, epoch: UInt64)
+    case snapshot(TakenSnapshot, epoch: UInt64)
+    case restored(SampleKey, attempt: UInt32, epoch: UInt64, failure: String?)
     case performed(attempt: UInt32, epoch: UInt64, Result<TaskOutcome, any Error>)
     case drain
   }
 
-  private let configuration: WorkerConfiguration
+  let configuration: WorkerConfiguration
   private let incarnation = Clock.date
   private let access = AccessControl(AllowList())
   private let events: AsyncStream<Incoming>
-  private let post: AsyncStream<Incoming>.Continuation
-  private var core = WorkerCore()
-  private var tensors: TensorServer?
+  let post: AsyncStream<Incoming>.Continuation
+  var core = WorkerCore()
+  var tensors: TensorServer?
   private var control: MessageClient?
-  private var stage: LoadedStage?
+  var stage: LoadedStage?
   private var cacheBytes = 0
   private var loading: Task<Void, Never>?
-  private var samples: [SampleKey: WorkerSample] = [:]
+  var samples: [SampleKey: WorkerSample] = [:]
   private var tasks: [UInt32: WorkerTask] = [:]
+  /// What the coordinator is going to expect.
+  var snapshots: [SampleKey: TakenSnapshot] = [:]
   /// To the coordinator's address for outputs.
-  private var resultLine: (neighbour: Assignment.Neighbour, line: TensorLine)?
+  var resultLine: (neighbour: Assignment.Neighbour, line: TensorLine)?
   private var helloSent: Int64?
   private var hasLeft = false
   private var failure: (any Error)?
@@ -105,10 +109,16 @@ public actor Worker {
     // Attempts are numbered anew by another coordinator, so that those of a stage of its predecessor mean nothing.
     case .opened(_, _, let epoch, _) where epoch != stage?.epoch: break
     case .computed(_, let epoch) where epoch != stage?.epoch: break
+    case .snapshot(_, let epoch) where epoch != stage?.epoch: break
+    case .restored(_, _, let epoch, _) where epoch != stage?.epoch: break
     case .opened(let key, let attempt, _, nil): await apply(.conditionArrived(key, attempt: attempt))
     case .opened(let key, let attempt, _, let failure?):
       await apply(.failed(key, attempt: attempt, step: 0, StageFailure(.request, failure)))
     case .computed(let outcome, _): await finish(outcome)
+    case .snapshot(let taken, _): await keep(taken)
+    case .restored(let key, let attempt, _, nil): await apply(.restored(key, attempt: attempt))
+    case .restored(let key, let attempt, _, let failure?):
+      await apply(.failed(key, attempt: attempt, step: 0, StageFailure(.internal, failure)))
     case .performed(_, let epoch, _) where epoch != core.fence.epoch: break
     case .performed(let attempt, _, let result): await finish(attempt, result)
     case .drain: await apply(.drain)
@@ -116,7 +126,7 @@ public actor Worker {
   }
 
   /// Tells the core, and does what it says.
-  private func apply(_ event: WorkerEvent) async {
+  func apply(_ event: WorkerEvent) async {
     for effect in core.handle(event, now: Clock.microseconds) { await perform(effect) }
   }
 
@@ -203,6 +213,11 @@ public actor Worker {
     case .compute(let key, let attempt, let step, let order, let labels):
       await compute(key, attempt, step, order, labels)
     case .close(let key, let attempt): await close(key, attempt)
+    case .takeSnapshot(let key, let attempt, let step, let destination):
+      takeSnapshot(key, attempt, step, destination)
+    case .sendSnapshot(let key, let attempt, let step): await sendSnapshot(key, attempt, step)
+    case .expectSnapshot(let key, let attempt, let step, let manifest):
+      await expectSnapshot(key, attempt, step, manifest)
     case .perform(let order, let settings, let job, let attempt): await perform(order, settings, job, attempt)
     case .dropTasks: dropTasks()
     case .begin(let epoch, let session): expectProbes(epoch, session)
@@ -273,7 +288,7 @@ public actor Worker {
   }
 
   /// One for all results, whatever they are of: the coordinator knows a worker by one line.
-  private func lineToCoordinator(_ neighbour: Assignment.Neighbour) async throws -> TensorLine {
+  func lineToCoordinator(_ neighbour: Assignment.Neighbour) async throws -> TensorLine {
     if let resultLine, resultLine.neighbour == neighbour { return resultLine.line }
     await resultLine?.line.close()
     resultLine = nil
@@ -371,6 +386,7 @@ public actor Worker {
 
   /// The stage takes a sample whose condition is known, between two blocks of what it computes.
   private func begin(_ sample: WorkerSample, _ condition: Condition, _ stage: LoadedStage) {
+    samples[sample.key]?.isOpen = true
     let (setup, key, attempt, post) = (sample.setup(condition), sample.key, sample.attempt, post)
     let epoch = stage.epoch
     stage.runner.add { stage in
@@ -381,6 +397,7 @@ public actor Worker {
         post.yield(.opened(key, attempt: attempt, epoch: epoch, failure: "\(error)"))
       }
     }
+    restoreIfComplete(key, stage)
   }
 
   private func expectInput(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32) async {
@@ -411,6 +428,10 @@ public actor Worker {
       sample.keepCondition(arrival.plan.stream, tensor)
       samples[key] = sample
       if let condition = sample.condition { begin(sample, condition, stage) }
+    case .state:
+      sample.keepState(Int(arrival.fence.stage), tensor)
+      samples[key] = sample
+      restoreIfComplete(key, stage)
     default:
       sample.keepInput(arrival.plan.stream, tensor)
       samples[key] = sample
@@ -469,9 +490,11 @@ public actor Worker {
   private func close(_ key: SampleKey, _ attempt: UInt32) async {
     guard let sample = samples[key], sample.attempt == attempt else { return }
     samples[key] = nil
+    snapshots[key] = nil
     let isOver: @Sendable (Fence) -> Bool = { $0.sample == key && $0.attempt == attempt }
     tensors?.cancel(where: isOver)
     stage?.line.drop(where: isOver)
+    resultLine?.line.drop(where: isOver)
     guard let runner = stage?.runner else { return }
     runner.drop(key, attempt: attempt)
     runner.add { $0.close(sample.id) }

@@ -12,6 +12,10 @@ public enum WorkerEvent: Sendable {
   /// What a step begins with is here: latents, or all streams of hidden states.
   case inputArrived(SampleKey, attempt: UInt32, step: UInt32)
   case computed(SampleKey, attempt: UInt32, step: UInt32, StepReport, labels: Payload)
+  /// The stage has taken a snapshot, which consists of what the payload says.
+  case snapshotTaken(SampleKey, attempt: UInt32, step: UInt32, manifest: Payload)
+  /// The stage goes on from the snapshot that was expected.
+  case restored(SampleKey, attempt: UInt32)
   /// A sample cannot be opened, or a step not be computed.
   case failed(SampleKey, attempt: UInt32, step: UInt32, StageFailure)
   case taskDone(job: UInt64, attempt: UInt32, TaskReport, facts: Payload)
@@ -36,6 +40,12 @@ public enum WorkerEffect: Sendable, Equatable {
   case skipInput(SampleKey, attempt: UInt32, step: UInt32)
   case compute(SampleKey, attempt: UInt32, step: UInt32, StepOrder, labels: Payload)
   case close(SampleKey, attempt: UInt32)
+  /// Takes a snapshot, before anything more of the sample is computed.
+  case takeSnapshot(SampleKey, attempt: UInt32, step: UInt32, destination: Assignment.Neighbour)
+  /// The coordinator expects the tensors of a snapshot.
+  case sendSnapshot(SampleKey, attempt: UInt32, step: UInt32)
+  /// Expects the tensors of a snapshot, for the stage to go on from.
+  case expectSnapshot(SampleKey, attempt: UInt32, step: UInt32, manifest: Payload)
   /// Does something beside the stage, under its number.
   case perform(TaskOrder, settings: Payload, job: UInt64, attempt: UInt32)
   /// All tasks are void.
@@ -56,11 +66,15 @@ public struct WorkerCore: Sendable {
     var isReady = false
   }
 
-  private struct Sample: Sendable, Equatable {
+  private struct Sample: Sendable {
     let key: SampleKey
     let attempt: UInt32
     let stage: UInt32
     var hasCondition = false
+    /// It begins with a snapshot, which is not here yet.
+    var awaitsSnapshot = false
+    /// A snapshot whose tensors wait until the coordinator knows of it, and the number of the message that tells.
+    var snapshot: (step: UInt32, sequence: UInt64)?
     /// The step that is next, or computed now.
     var step: UInt32 = 0
     var order: Order?
@@ -68,7 +82,7 @@ public struct WorkerCore: Sendable {
     var isComputing = false
   }
 
-  private struct Order: Sendable, Equatable {
+  private struct Order: Sendable {
     let step: UInt32
     let order: StepOrder
     let labels: Payload
@@ -136,6 +150,8 @@ public struct WorkerCore: Sendable {
     case .computed(let key, let attempt, let step, let report, let labels):
       guard index(key, attempt).map({ samples[$0].isComputing && samples[$0].step == step }) ?? false else { break }
       finish(key, attempt, step, .stepDone(report), labels)
+    case .snapshotTaken(let key, let attempt, let step, let manifest): announce(key, attempt, step, manifest)
+    case .restored(let key, let attempt): change(key, attempt) { $0.awaitsSnapshot = false }
     case .failed(let key, let attempt, let step, let failure):
       finish(key, attempt, step, .failed(failure), .empty)
     case .taskDone(let job, let attempt, let report, let facts):
@@ -162,12 +178,14 @@ public struct WorkerCore: Sendable {
     effects.append(.greet)
   }
 
-  private mutating func post(_ body: MessageBody, _ payload: Payload = .empty, fence: Fence) {
+  @discardableResult
+  private mutating func post(_ body: MessageBody, _ payload: Payload = .empty, fence: Fence) -> UInt64 {
     var fence = fence
     fence.epoch = epoch
     let message = outbox.add(Message(body, fence: fence), payload, now: now / 1000)
     // Otherwise it is sent again when the coordinator is heard.
     if !isFenced { effects.append(.send(message, payload)) }
+    return message.fence.sequence
   }
 
   private func index(_ key: SampleKey, _ attempt: UInt32) -> Int? {
@@ -191,7 +209,7 @@ public struct WorkerCore: Sendable {
       }
       if welcome.leaseMilliseconds > 0 { lease = Int64(welcome.leaseMilliseconds) * 1000 }
       return begin(epoch: message.fence.epoch, session: message.fence.attempt)
-    case .received(let receipt) where message.fence.epoch == epoch: return outbox.acknowledge(receipt.acknowledged)
+    case .received(let receipt) where message.fence.epoch == epoch: return take(receipt)
     default: break
     }
     guard session > 0, message.fence.epoch == epoch, message.fence.sequence > 0 else { return }
@@ -201,6 +219,15 @@ public struct WorkerCore: Sendable {
     guard acknowledges else { return }
     let receipt = Receipt(acknowledged: message.fence.sequence)
     effects.append(.send(Message(.received(receipt), fence: Fence(epoch: epoch)), .empty))
+  }
+
+  private mutating func take(_ receipt: Receipt) {
+    outbox.acknowledge(receipt.acknowledged)
+    for index in samples.indices {
+      guard let snapshot = samples[index].snapshot, snapshot.sequence == receipt.acknowledged else { continue }
+      samples[index].snapshot = nil
+      effects.append(.sendSnapshot(samples[index].key, attempt: samples[index].attempt, step: snapshot.step))
+    }
   }
 
   /// A welcome of the same session is one after a lost connection: all stays. Otherwise the coordinator knows of nothing.
@@ -239,6 +266,14 @@ public struct WorkerCore: Sendable {
       effects.append(.open(fence.sample, attempt: fence.attempt, step: fence.step, opening, settings: payload))
     case .closeSample:
       if index(fence.sample, fence.attempt) != nil { close(fence.sample) }
+    case .takeSnapshot(let order):
+      guard let index = index(fence.sample, fence.attempt), samples[index].step == fence.step else { return }
+      effects.append(
+        .takeSnapshot(fence.sample, attempt: fence.attempt, step: fence.step, destination: order.destination))
+    case .snapshot:
+      guard let index = index(fence.sample, fence.attempt) else { return }
+      samples[index].awaitsSnapshot = true
+      effects.append(.expectSnapshot(fence.sample, attempt: fence.attempt, step: fence.step, manifest: payload))
     case .task(let order):
       effects.append(.perform(order, settings: payload, job: fence.job, attempt: fence.attempt))
     case .stepBegin(let order):
@@ -259,12 +294,20 @@ public struct WorkerCore: Sendable {
     if session > 0, !isFenced { post(.release, fence: Fence()) } else { effects.append(.leave) }
   }
 
+  private mutating func announce(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32, _ manifest: Payload) {
+    guard let index = index(key, attempt) else { return }
+    let fence = Fence(job: key.job, row: key.row, attempt: attempt, stage: samples[index].stage, step: step)
+    samples[index].snapshot = (step, post(.snapshot, manifest, fence: fence))
+  }
+
   // MARK: - Steps
 
   /// Has a step computed for which everything is there.
   private mutating func begin(_ index: Int) {
     let sample = samples[index]
-    guard sample.hasCondition, !sample.isComputing, let order = sample.order, order.step == sample.step else { return }
+    guard sample.hasCondition, !sample.awaitsSnapshot, !sample.isComputing, let order = sample.order,
+      order.step == sample.step
+    else { return }
     // The first stage alone measures.
     if order.order.kind == .measure, sample.stage > 0 {
       samples[index].order = nil

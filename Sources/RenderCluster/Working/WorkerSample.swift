@@ -14,6 +14,10 @@ struct WorkerSample: Sendable {
   private var prompt: Tensor?
   private var pooled: Tensor?
   private var input: [WireStream: Tensor] = [:]
+  /// The stage has it, or takes it before anything that it is asked to do from now on.
+  var isOpen = false
+  /// With what it begins; nil for one that begins anew.
+  private var restoring: (manifest: SnapshotManifest, tensors: [Int: Tensor])?
 
   /// - Throws: ``WireError`` if its parts contradict each other.
   init(_ key: SampleKey, _ attempt: UInt32, _ opening: SampleOpening, _ settings: SampleSettings) throws {
@@ -128,4 +132,34 @@ struct WorkerSample: Sendable {
       key: key, attempt: attempt, step: step, isMeasurement: false, context: context, input: .state(BlockState(streams))
     )
   }
+
+  // MARK: - Snapshots
+
+  /// The tensors with which it begins. Their fences have the numbers of blocks for stages.
+  mutating func expectations(
+    _ manifest: SnapshotManifest, step: UInt32, _ stage: LoadedStage, from sender: PublicKey?
+  ) -> [TensorInbox.Expectation] {
+    restoring = (manifest, [:])
+    return manifest.blocks.compactMap { block in
+      block.plan.map { .init($0, fence: fence(step: step, ofBlock: block.number, stage), sender: sender) }
+    }
+  }
+
+  func fence(step: UInt32, ofBlock block: Int, _ stage: LoadedStage) -> Fence {
+    var fence = fence(step: step, stage)
+    fence.stage = UInt32(block)
+    return fence
+  }
+
+  mutating func keepState(_ block: Int, _ tensor: Tensor) { restoring?.tensors[block] = tensor }
+
+  /// What the stage is to go on from, when all of it is here.
+  var snapshot: CacheSnapshot? {
+    guard let restoring, restoring.manifest.blocks.allSatisfy({ restoring.tensors[$0.number] != nil }) else {
+      return nil
+    }
+    return CacheSnapshot(restoring.manifest, restoring.tensors)
+  }
+
+  mutating func forgetSnapshot() { restoring = nil }
 }

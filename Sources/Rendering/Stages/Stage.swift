@@ -54,6 +54,22 @@ public actor Stage {
   /// Frees what is held of a sample; nothing happens if there is none of this name.
   public func close(_ id: SampleID) { samples[id] = nil }
 
+  /// What another stage of the same blocks needs to go on with a sample if its next step is full.
+  ///
+  /// - Throws: ``StageError/unknownSample(_:)``, also for a sample whose last step was given up half-way.
+  public func snapshot(of id: SampleID) throws(StageError) -> CacheSnapshot {
+    guard let running = samples[id], !running.isBroken else { throw StageError.unknownSample(id) }
+    return running.cache.snapshot
+  }
+
+  /// Goes on with a sample from a snapshot, before its first step here.
+  ///
+  /// - Throws: ``StageError/unknownSample(_:)``
+  public func restore(_ snapshot: CacheSnapshot, of id: SampleID) throws(StageError) {
+    guard let running = samples[id] else { throw StageError.unknownSample(id) }
+    running.cache.restore(snapshot)
+  }
+
   /// The bytes that the caches of all samples hold.
   public var cacheBytes: Int { samples.values.reduce(0) { $0 + $1.cache.byteCount } }
 

@@ -48,7 +48,7 @@ struct DiTBlock: Sendable {
     probe?("norm3", mlpNorm(x.all))
     let transformed = cache.feature(Branch(index, .image, .mlp), of: x) { rows in mlp(mlpNorm(rows, mod[1].input)) }
     x.add(transformed, gate: mod[1].gate)
-    if isLast { cache.observe(.image, x) }
+    if isLast { cache.observe(.image, behind: index, x) }
 
     if let probe {
       probe("attn1", attended.sum)

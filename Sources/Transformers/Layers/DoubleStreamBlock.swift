@@ -82,7 +82,7 @@ struct DoubleStreamBlock: Sendable {
       img.mlp(norm(rows, imgMod[1].input))
     }
     image.add(imageMLP, gate: imgMod[1].gate)
-    if isLast { cache.observe(.image, image) }
+    if isLast { cache.observe(.image, behind: index, image) }
     probe?("ff", imageMLP.sum)
     guard !cache.leavesTextOut else { return }
 
@@ -91,7 +91,7 @@ struct DoubleStreamBlock: Sendable {
       txt.mlp(norm(rows, txtMod[1].input))
     }
     text.add(textMLP, gate: txtMod[1].gate)
-    if isLast { cache.observe(.text, text) }
+    if isLast { cache.observe(.text, behind: index, text) }
     probe?("ff_context", textMLP.sum)
   }
 

@@ -113,6 +113,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
       epoch: Self.secondsSince1970, build: try Version.build(),
       numerics: Messaging.Digest(try NumericsClass.current()), note: note, trace: record)
     configuration.journal = journal(state, outputs)
+    if let available = Memory.available { configuration.snapshotBytes = available / 4 }
     let coordinator = try await Coordinator.start(configuration)
     for endpoint in coordinator.endpoints { note("Listening on \(endpoint).") }
     note(

@@ -37,6 +37,8 @@ struct FaultRates {
   let latency: Int64
   let crashBetweenEffects: Double
   let crashWhileWriting: Double
+  /// Snapshots for which the coordinator has no room.
+  let snapshotLoss: Double
   /// When each happens.
   let faults: [(time: Int64, fault: Fault)]
   /// Nothing goes wrong later.
@@ -52,6 +54,7 @@ struct FaultRates {
     latency = random.milliseconds(1...30)
     crashBetweenEffects = random.chance(0.2) ? 0.003 : 0
     crashWhileWriting = random.chance(0.2) ? 0.05 : 0
+    snapshotLoss = random.chance(0.1) ? 0.3 : 0
     end = random.milliseconds(5000...25000)
     let kinds = Fault.allCases.filter { _ in random.chance(0.4) }
     let count = kinds.isEmpty ? 0 : random.number(0...12)

@@ -6,6 +6,9 @@ enum PlantedBug: CaseIterable {
   case replayFromTheStepDeliveredLast
   case replayWithTheNewestLatents
   case attemptNumbersUsedAgain
+  case snapshotTakenWhenItIsSent
+  case snapshotNotRestored
+  case snapshotKeptTooEarly
   // In fences.
   case lateOutputsTaken
   case lateInputsTaken

@@ -17,7 +17,18 @@ final class SimulatedJob {
     case ended(JobEnding.Outcome)
   }
 
+  struct KeptSnapshot {
+    let attempt: UInt32
+    let step: UInt32
+    /// By block.
+    var chain: [Int: UInt64] = [:]
+    /// The blocks of each stage that are not here yet.
+    var missing: [UInt32: Set<Int>] = [:]
+  }
+
   struct Row {
+    var snapshot: KeptSnapshot?
+    var coming: KeptSnapshot?
     var isOpen = false
     /// By step.
     var latents: [UInt64] = []

@@ -31,6 +31,13 @@ struct SimulatedCache {
     return (x, label)
   }
 
+  /// What is to be known before the next step, by block.
+  var snapshot: [Int: UInt64] { Dictionary(uniqueKeysWithValues: zip(blocks, chain)) }
+
+  mutating func restore(_ snapshot: [Int: UInt64]) {
+    for (block, value) in snapshot { chain[block - blocks.lowerBound] = value }
+  }
+
   /// What the first stage finds when it measures a step: it hangs on all measurements before and is no part of a step.
   mutating func measure(_ input: UInt64, numerics: UInt64) -> Float {
     chain[0] = Self.mix(chain[0], Self.mix(input, 1 << 50))

@@ -28,6 +28,8 @@ final class SimulatedWorker {
     let hasPrompt: Bool
     let settings: UInt64
     var input: UInt64?
+    /// With what it begins, by block; nil for what has not come.
+    var restoring: [Int: UInt64?]?
     /// The next to be computed.
     var step: UInt32 = 0
   }
@@ -63,6 +65,8 @@ final class SimulatedWorker {
   var samples: [Sample] = []
   var caches: [Cached] = []
   var queue: [Task] = []
+  var snapshots: [(key: SampleKey, attempt: UInt32, step: UInt32, chain: [Int: UInt64])] = []
+  var resultLine: SimulatedLine?
   var running: Task?
   /// Counts computations, so that those of a stage that is gone are told from others.
   var computation = 0
@@ -102,6 +106,7 @@ final class SimulatedWorker {
     (stage, loading, running, helloSent) = (nil, nil, nil, nil)
     newestOpening = nil
     (samples, caches, queue, held) = ([], [], [], [])
+    (snapshots, resultLine) = ([], nil)
     computation += 1
     finishedBlocks = 0
     isConnected = false

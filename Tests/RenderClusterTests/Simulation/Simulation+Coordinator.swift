@@ -75,6 +75,7 @@ extension Simulation {
 
   func takeOutput(_ arrival: TensorInbox.Arrival) {
     let fence = arrival.fence
+    if arrival.plan.stream == .state { return takeState(arrival) }
     guard let job = job(fence.job), !job.isOver, job.rows[Int(fence.row)].isOpen else { return }
     var (attempt, step) = (fence.attempt, fence.step)
     if bug == .lateOutputsTaken, let record = core.jobs.first(where: { $0.id == job.id }),
@@ -139,6 +140,13 @@ extension Simulation {
       let isOver: (Fence) -> Bool = { $0.sample == key && $0.attempt == attempt }
       if bug != .lateOutputsTaken { coordinatorServer.cancel(where: isOver) }
       for line in coordinatorLines { line.drop(where: isOver) }
+      if let job = job(key.job), !job.rows.isEmpty, job.rows[Int(key.row)].coming?.attempt == attempt {
+        job.rows[Int(key.row)].coming = nil
+      }
+    case .expectSnapshot(let key, let attempt, let step, let stage, let manifest):
+      expectSnapshot(key, attempt, step, stage, manifest)
+    case .keepSnapshot(let key, let step): keepSnapshot(key, step)
+    case .sendSnapshot(let key, let attempt, let step, let stages): sendSnapshot(key, attempt, step, stages)
     case .stepDone(let key, let step, let signal, let labels, let payload):
       finishStep(key, step, signal, labels, payload)
     // There are no tasks, and links are what they are.

@@ -32,7 +32,8 @@ extension Simulation {
   func unload(_ worker: SimulatedWorker) {
     worker.loading = nil
     for sample in worker.samples { close(sample.key, sample.attempt, worker) }
-    if let line = worker.stage?.line { lines[line.number] = nil }
+    for line in [worker.stage?.line, worker.resultLine].compactMap({ $0 }) { lines[line.number] = nil }
+    worker.resultLine = nil
     worker.stage = nil
     worker.computation += 1
     worker.running = nil
@@ -84,6 +85,7 @@ extension Simulation {
       worker.caches.append(.init(key: key, attempt: attempt, cache: cache))
     }
     apply(.conditionArrived(key, attempt: attempt), worker)
+    restoreIfComplete(key, attempt, worker)
   }
 
   func expectInput(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32, _ worker: SimulatedWorker) {
@@ -94,6 +96,7 @@ extension Simulation {
   }
 
   func take(_ arrival: TensorInbox.Arrival, _ worker: SimulatedWorker) {
+    if arrival.plan.stream == .state { return takeState(arrival, worker) }
     let key = arrival.fence.sample
     let value = arrival.payload.hash
     if bug == .lateInputsTaken, arrival.plan.stream != .prompt,
@@ -187,6 +190,8 @@ extension Simulation {
     let isOver: (Fence) -> Bool = { $0.sample == key && $0.attempt == attempt }
     if bug != .lateInputsTaken { worker.server.cancel(where: isOver) }
     worker.stage?.line.drop(where: isOver)
+    worker.resultLine?.drop(where: isOver)
+    worker.snapshots.removeAll { $0.key == key && $0.attempt == attempt }
     worker.queue.removeAll { $0.key == key && $0.attempt == attempt }
     if bug != .survivorsKeepTheirCaches { worker.caches.removeAll { $0.key == key && $0.attempt == attempt } }
   }

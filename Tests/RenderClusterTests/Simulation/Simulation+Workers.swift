@@ -18,7 +18,7 @@ extension Simulation {
     push(.workerTick(worker.index, life: worker.life), after: Self.tickMicroseconds)
     if let sent = worker.helloSent, now - sent > Self.helloPatienceMicroseconds { sayHello(worker) }
     applyTick(worker)
-    if let line = worker.stage?.line { pump(line) }
+    for line in [worker.stage?.line, worker.resultLine].compactMap({ $0 }) { pump(line) }
   }
 
   /// A connection to the coordinator is there.
@@ -145,6 +145,10 @@ extension Simulation {
     case .compute(let key, let attempt, let step, let order, let labels):
       compute(key, attempt, step, order, labels, worker)
     case .close(let key, let attempt): close(key, attempt, worker)
+    case .takeSnapshot(let key, let attempt, let step, _): takeSnapshot(key, attempt, step, worker)
+    case .sendSnapshot(let key, let attempt, let step): sendSnapshot(key, attempt, step, worker)
+    case .expectSnapshot(let key, let attempt, let step, let manifest):
+      expectSnapshot(key, attempt, step, manifest, worker)
     // There are no tasks, and nobody measures links.
     case .perform, .dropTasks, .begin: break
     case .greet: if bug != .lostWorkersUnanswered { sayHello(worker) }

@@ -80,15 +80,17 @@ final class Simulation {
     remembers = seed % 4 != 0
     random = SplitMix64(seed: seed)
     rates = FaultRates(&random)
-    core = CoordinatorCore(Self.identity(epoch: 1), planning: SimulatedPlanner.plan)
+    core = CoordinatorCore(Self.identity(epoch: 1, seed: seed), planning: SimulatedPlanner.plan)
     build()
   }
 
   static func digest(_ number: UInt64) -> Digest { Digest((0..<32).map { $0 == 0 ? UInt8(number) : 7 })! }
 
-  private static func identity(epoch: UInt64, waits: Bool = true) -> CoordinatorIdentity {
+  /// In some, snapshots are taken only of jobs that have lost a worker; in others, before every full step.
+  private static func identity(epoch: UInt64, waits: Bool = true, seed: UInt64) -> CoordinatorIdentity {
     CoordinatorIdentity(
-      epoch: epoch, build: build, numerics: digest(0), outputs: .init(address: "0", key: nil), waitsForWorkers: waits)
+      epoch: epoch, build: build, numerics: digest(0), outputs: .init(address: "0", key: nil), waitsForWorkers: waits,
+      secondsBetweenFailures: seed % 3 == 0 ? CoordinatorIdentity.assumedSecondsBetweenFailures : 0)
   }
 
   /// The number of a job that a ledger has given none, with its place added.
@@ -96,7 +98,7 @@ final class Simulation {
 
   func makeCore(_ ledger: Ledger = Ledger()) -> CoordinatorCore {
     CoordinatorCore(
-      Self.identity(epoch: epoch, waits: remembers || rates.waitsForWorkers),
+      Self.identity(epoch: epoch, waits: remembers || rates.waitsForWorkers, seed: seed),
       planning: plansReally ? StagePlanner.planning : SimulatedPlanner.plan, ledger: ledger)
   }
 

@@ -14,6 +14,7 @@ enum Situation: CaseIterable {
   case poisonGivenUp
   case pipelineOutgrown
   case partialRecovery
+  case restoredSnapshot
   case tornJournal
   case failedSync
   case compaction

@@ -1,0 +1,90 @@
+import Messaging
+
+/// What stages keep of samples, kept a second time where the loss of a worker does not lose it. A snapshot is taken before a
+/// full step, when little of the past counts, and while the stages are between two steps anyway; it travels while they
+/// compute.
+extension CoordinatorCore {
+  /// Before a full step, if a snapshot is due: asks all stages for theirs.
+  mutating func takeSnapshot(_ job: Int, _ sample: Int, before step: Int) {
+    let record = jobs[job].samples[sample]
+    guard let pipeline, record.steps[step].order.kind == .full, step > record.start, record.coming == nil,
+      step > record.snapshot?.step ?? 0, isSnapshotDue(jobs[job], record), isRoom(forSnapshotOf: job, in: pipeline)
+    else { return }
+    for (stage, planned) in pipeline.plan.stages.enumerated() {
+      guard let worker = index(of: planned.worker) else { continue }
+      let fence = Fence(
+        job: record.key.job, row: record.key.row, attempt: record.attempt, stage: UInt32(stage), step: UInt32(step))
+      post(.takeSnapshot(SnapshotOrder(destination: identity.outputs)), fence: fence, to: worker)
+    }
+    let stages = Set(0..<UInt32(pipeline.plan.stages.count))
+    let time = milliseconds
+    jobs[job].samples[sample].coming = ComingSnapshot(step: step, asked: time, untold: stages, missing: stages)
+    jobs[job].samples[sample].snapshotTime = time
+  }
+
+  /// Young's interval √(2 C M), where C is what a snapshot costs and M the mean time between failures (Communications of
+  /// the ACM 17, 1974, p. 530): those that are taken for nothing and what a failure costs are in balance. C is the time until a
+  /// snapshot has arrived, which is more than it costs, since stages compute meanwhile. A job that has lost a pipeline may
+  /// well lose another.
+  private func isSnapshotDue(_ job: JobRecord, _ sample: SampleRecord) -> Bool {
+    guard !job.facts.keepsNothing, !job.takesNoSnapshots else { return false }
+    if job.isEndangered { return true }
+    let interval = (2 * snapshotMilliseconds * 1000 * identity.secondsBetweenFailures).squareRoot()
+    return Double(milliseconds - sample.snapshotTime) >= interval
+  }
+
+  /// It is a copy, beside the caches of all jobs, until it has been sent.
+  private func isRoom(forSnapshotOf job: Int, in pipeline: Pipeline) -> Bool {
+    isRoom(for: jobs.filter(\.isAdmitted) + [jobs[job]], in: pipeline)
+  }
+
+  /// A stage tells what its snapshot consists of.
+  mutating func take(snapshot payload: Payload, _ fence: Fence, _ worker: Int) {
+    guard pipeline?.stage(of: workers[worker].name) == fence.stage, let (job, sample) = place(of: fence.sample),
+      jobs[job].samples[sample].attempt == fence.attempt, let coming = jobs[job].samples[sample].coming,
+      coming.step == Int(fence.step), coming.untold.contains(fence.stage)
+    else { return }
+    do {
+      let manifest = try SnapshotManifest(payload)
+      jobs[job].samples[sample].coming?.untold.remove(fence.stage)
+      jobs[job].samples[sample].coming?.manifest = coming.manifest.joined(with: manifest)
+      emit(
+        .expectSnapshot(fence.sample, attempt: fence.attempt, step: fence.step, stage: fence.stage, manifest))
+    } catch {
+      lost(snapshotOf: fence.sample, attempt: fence.attempt, "\(error)")
+    }
+  }
+
+  mutating func take(snapshotOf key: SampleKey, attempt: UInt32, stage: UInt32) {
+    guard let (job, sample) = place(of: key), jobs[job].samples[sample].attempt == attempt,
+      var coming = jobs[job].samples[sample].coming
+    else { return }
+    coming.missing.remove(stage)
+    guard coming.missing.isEmpty else {
+      jobs[job].samples[sample].coming = coming
+      return
+    }
+    jobs[job].samples[sample].coming = nil
+    jobs[job].samples[sample].snapshot = Snapshot(step: coming.step, manifest: coming.manifest)
+    snapshotMilliseconds = Double(max(1, milliseconds - coming.asked))
+    emit(.keepSnapshot(key, step: UInt32(coming.step)))
+  }
+
+  /// The job goes on without; if its workers are lost, it begins again further back.
+  mutating func lost(snapshotOf key: SampleKey, attempt: UInt32, _ reason: String) {
+    guard let (job, sample) = place(of: key), jobs[job].samples[sample].attempt == attempt,
+      jobs[job].samples[sample].coming != nil
+    else { return }
+    jobs[job].samples[sample].coming = nil
+    jobs[job].takesNoSnapshots = true
+    emit(.note("There are no snapshots of job \(jobs[job].id): \(reason)."))
+  }
+
+  /// To the stages of a sample that has just been opened.
+  mutating func sendSnapshot(_ record: SampleRecord) {
+    guard let snapshot = record.snapshot, let pipeline else { return }
+    emit(
+      .sendSnapshot(
+        record.key, attempt: record.attempt, step: UInt32(snapshot.step), pipeline.plan.stages.map(\.blocks)))
+  }
+}
