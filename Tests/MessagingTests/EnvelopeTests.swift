@@ -30,7 +30,7 @@ import Testing
     for (body, payload) in Samples.bodies {
       let header = codec.encode(Message(body))
       let wrong =
-        [.openSample, .submit, .event, .done, .status, .jobs, .task, .taskDone].contains(body.kind)
+        [.openSample, .snapshot, .submit, .event, .done, .status, .jobs, .task, .taskDone].contains(body.kind)
         ? 2 << 20 : payload + 1
       #expect(throws: MalformedMessage.self) { try codec.decode(header, payloadBytes: wrong) }
     }

@@ -43,6 +43,8 @@ enum Samples {
         SampleOpening(guidance: 3.5, frames: 1, rows: 64, columns: 48, seed: .max, steps: 28, textTokens: 512)), 33
     ),
     (.closeSample, 0),
+    (.takeSnapshot(SnapshotOrder(destination: .init(address: "tcp://10.0.0.1:5001", key: key))), 0),
+    (.snapshot, 51),
     (.stepBegin(StepOrder(.full, index: 0, timestep: 1000)), 0),
     (
       .stepBegin(

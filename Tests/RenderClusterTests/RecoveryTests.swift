@@ -99,6 +99,36 @@ import Testing
     await cluster.stop()
   }
 
+  @Test func aDrainedWorkerHandsItsJobsOverWithoutAStepDoneTwice() async throws {
+    let model = try TinyModel(.flux)
+    let cluster = try await TinyCluster(model, cuts: [2])
+    for name in ["w0", "w1", "w2"] { try cluster.start(name) }
+    try await cluster.workersAreHere(3)
+    let task = try clusca(steps: 12)
+    let latents = try await cluster.latents(task) { done in if done == 2 { cluster.drain("w0") } }
+    #expect(try await latents == model.latents(task))
+    try await cluster.end(of: "w0")
+    #expect(cluster.told.contains { $0.contains("Job 1 is handed over to other workers, with 4 steps done") })
+    for step: UInt32 in 0..<12 {
+      let spans = cluster.computed.filter { $0.step == step }
+      #expect(spans.count == 4, "step \(step)")
+      #expect(spans.contains { $0.worker == "w2" } == (step >= 4), "step \(step)")
+    }
+    await cluster.stop()
+  }
+
+  @Test func aDrainedWorkerThatNobodyCanReplaceEndsItsJobsFirst() async throws {
+    let model = try TinyModel(.flux)
+    let cluster = try await TinyCluster(model, cuts: [2])
+    for name in ["w0", "w1"] { try cluster.start(name) }
+    try await cluster.workersAreHere(2)
+    let task = try clusca()
+    let latents = try await cluster.latents(task) { done in if done == 2 { cluster.drain("w0") } }
+    #expect(try await latents == model.latents(task))
+    try await cluster.end(of: "w0")
+    await cluster.stop()
+  }
+
   // MARK: - Snapshots
 
   /// Full steps are 0, 1, 4 and 7.

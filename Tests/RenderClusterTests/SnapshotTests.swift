@@ -1,4 +1,6 @@
 import FeatureCaching
+import Files
+import Foundation
 import Rendering
 import StrictJSON
 import Tensors
@@ -100,6 +102,59 @@ import Transformers
   ])
   func whatNoSnapshotConsistsOfIsRefused(_ json: String) {
     #expect(throws: WireError.self) { try SnapshotManifest(Payload(json)) }
+  }
+
+  // MARK: - On the disk
+
+  private static func point() -> ResumePoint {
+    let entries = [
+      CacheSnapshot.Entry(block: 1, name: "image.mlp.0", tensor: Tensor([1, 2, 3], shape: [1, 3])),
+      .init(block: 3, name: "centroids.image", tensor: Tensor([4, .leastNonzeroMagnitude], shape: [2, 1])),
+    ]
+    let parcel = SnapshotParcel(CacheSnapshot(entries, lastFullStep: 0))
+    let clusters = [TokenStream.image: TokenClusters(labels: [0, 2, 1], count: 3)]
+    return ResumePoint(
+      step: 2, manifest: parcel.manifest,
+      tensors: Dictionary(uniqueKeysWithValues: parcel.tensors.map { (UInt32($0.block), $0.payload) }),
+      answers: [
+        .init(output: Tensor([5, 6], shape: [2, 1]), clusters: clusters, signal: nil),
+        .init(output: nil, clusters: [:], signal: 0.1),
+      ])
+  }
+
+  private static let request = SHA256.digest(of: [1])
+
+  @Test func aResumePointIsReadAsItWasWritten() async throws {
+    let folder = FileManager.default.temporaryDirectory.path + "/snapshots-\(UInt32.random(in: 0..<UInt32.max))"
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let (files, key, point) = (SnapshotFiles(folder: folder), SampleKey(job: 3, row: 1), Self.point())
+    try await files.write(point, of: key, request: Self.request)
+    try await files.write(point, of: SampleKey(job: 4, row: 0), request: Self.request)
+    let read = try #require(await files.read(key, request: Self.request))
+    #expect(read.step == 2 && read.manifest == point.manifest)
+    #expect(read.tensors.mapValues(\.bytes) == point.tensors.mapValues(\.bytes))
+    #expect(read.answers.map(\.output) == point.answers.map(\.output))
+    #expect(read.answers.map(\.signal) == [nil, 0.1])
+    #expect(read.answers.map(\.clusters) == point.answers.map(\.clusters))
+    #expect(try await files.read(key, request: SHA256.digest(of: [2])) == nil)
+    #expect(try await files.read(SampleKey(job: 3, row: 0), request: Self.request) == nil)
+    files.remove(job: 3)
+    await files.finish()
+    #expect(try Folder.names(in: folder) == ["job-4-row-0.snapshot"])
+  }
+
+  @Test func aDamagedResumePointIsRefused() throws {
+    let bytes = try Self.point().pieces(request: Self.request).flatMap(\.bytes)
+    func read(_ bytes: [UInt8]) throws -> ResumePoint? {
+      try bytes.withUnsafeBytes { try ResumePoint($0, request: Self.request) }
+    }
+    #expect(try read(bytes) != nil)
+    for place in stride(from: 0, to: bytes.count, by: 97) {
+      var changed = bytes
+      changed[place] ^= 4
+      #expect(throws: WireError.self) { try read(changed) }
+      #expect(throws: WireError.self) { try read(Array(bytes.prefix(place))) }
+    }
   }
 
   static func arrived(_ parcel: SnapshotParcel) throws -> CacheSnapshot {

@@ -32,7 +32,7 @@ public struct LabelledStream: Sendable, Hashable {
   }
 
   /// Bytes of the payload.
-  static func byteCount(_ streams: [LabelledStream]) -> Int { streams.reduce(0) { $0 + 2 * Int($1.tokens) } }
+  public static func byteCount(_ streams: [LabelledStream]) -> Int { streams.reduce(0) { $0 + 2 * Int($1.tokens) } }
 
   /// The payload of labels, which must be 0..<65536; one list a stream, in the order of the message's streams.
   public static func pack(_ labels: [[Int32]]) -> Payload {

@@ -6,10 +6,17 @@ import Transformers
 
 /// The numbers of samples: what their denoisers give to the stages and get from them.
 extension Coordinator {
-  func open(_ key: SampleKey, _ setup: SampleSetup, _ opening: SampleOpening, _ settings: SampleSettings) throws {
+  func open(_ key: SampleKey, _ setup: SampleSetup, _ opening: SampleOpening, _ settings: SampleSettings) async throws {
     if let failure = failure(of: key.job) { throw failure }
-    samples[key] = RemoteSample(condition: setup.inputs.condition)
-    post(.opened(key, opening, settings: settings.payload))
+    var sample = RemoteSample(condition: setup.inputs.condition)
+    let payload = settings.payload
+    sample.request = requestDigest(key, opening, payload, setup.inputs.condition)
+    let point = await resumePoint(of: key, sample.request)
+    if let failure = failure(of: key.job) { throw failure }
+    sample.resume(from: point)
+    samples[key] = sample
+    let snapshot = point.map { Snapshot(step: Int($0.step), manifest: $0.manifest) }
+    post(.opened(key, opening, settings: payload, snapshot))
   }
 
   /// What the stages give for a step.
@@ -34,12 +41,17 @@ extension Coordinator {
       }
     let order = StepOrder(
       kind, index: UInt32(context.index), timestep: context.timestep, labels: clusters.labels)
+    let request = StepRequest(order: order, labels: clusters.payload)
+    if let answer = samples[key]?.answerOfBefore() {
+      post(.wanted(key, request))
+      return answer
+    }
     return try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in
         guard !Task.isCancelled else { return continuation.resume(throwing: CancellationError()) }
         samples[key]?.inputs.append(.init(latents: latents, isMeasurement: isMeasurement))
         samples[key]?.waiting = continuation
-        post(.wanted(key, StepRequest(order: order, labels: clusters.payload)))
+        post(.wanted(key, request))
       }
     } onCancel: {
       Task { await fail(key, CancellationError()) }
@@ -103,9 +115,10 @@ extension Coordinator {
     samples[key]?.output = nil
     samples[key]?.waiting = nil
     do {
-      waiting.resume(
-        returning: Answer(
-          output: sample.output, clusters: try WireClusters.unpack(labels, payload), signal: signal))
+      let answer = Answer(
+        output: sample.output, clusters: try WireClusters.unpack(labels, payload), signal: signal)
+      if isRemembered(key) { samples[key]?.answers.append(answer) }
+      waiting.resume(returning: answer)
     } catch {
       waiting.resume(throwing: JobError(.malformed, "The labels of step \(step + 1) make no sense: \(error)."))
     }
@@ -115,6 +128,8 @@ extension Coordinator {
 /// A sample as the runtime knows it: its numbers.
 struct RemoteSample {
   let condition: Condition
+  /// Of all that its numbers follow from.
+  var request: SHA256.Digest?
   /// What an order begins with.
   struct Input {
     let latents: Tensor
@@ -124,6 +139,22 @@ struct RemoteSample {
   /// By order, so that another pipeline can do them again; those before a snapshot are not needed any more.
   var inputs: [Input?] = []
   func input(of step: UInt32) -> Input? { inputs.indices.contains(Int(step)) ? inputs[Int(step)] : nil }
+
+  /// What orders gave, those of a process before this one among them; only of a job that is remembered.
+  var answers: [Coordinator.Answer] = []
+
+  mutating func resume(from point: ResumePoint?) {
+    guard let point else { return }
+    answers = point.answers
+    snapshot = KeptSnapshot(attempt: 0, step: point.step, point.manifest, point.tensors)
+  }
+
+  /// The answer to the next order, if a process before this one has given it.
+  mutating func answerOfBefore() -> Coordinator.Answer? {
+    guard inputs.count < answers.count else { return nil }
+    inputs.append(nil)
+    return answers[inputs.count - 1]
+  }
 
   /// The last snapshot, and the next one as far as it is here.
   var snapshot: KeptSnapshot?

@@ -1,5 +1,7 @@
 import Messaging
+import Rendering
 import Tensors
+import Transformers
 
 /// The tensors of a snapshot, which lie in memory as they came.
 struct KeptSnapshot: Sendable {
@@ -11,6 +13,26 @@ struct KeptSnapshot: Sendable {
   var missing: [UInt32: Set<UInt32>] = [:]
   /// With those that are not here yet.
   var byteCount = 0
+  var manifest = SnapshotManifest()
+
+  init(attempt: UInt32, step: UInt32) { (self.attempt, self.step) = (attempt, step) }
+
+  /// That of a stage is to come.
+  mutating func add(_ other: SnapshotManifest) {
+    manifest = manifest.joined(with: other)
+    byteCount += other.byteCount
+  }
+
+  /// One that is here whole.
+  init(attempt: UInt32, step: UInt32, _ manifest: SnapshotManifest, _ payloads: [UInt32: Payload]) {
+    self.init(attempt: attempt, step: step)
+    self.manifest = manifest
+    for block in manifest.blocks {
+      let number = UInt32(block.number)
+      if let plan = block.plan, let payload = payloads[number] { tensors[number] = (plan, payload) }
+    }
+    byteCount = manifest.byteCount
+  }
 }
 
 /// What is kept of stages, and given back to others.
@@ -37,7 +59,7 @@ extension Coordinator {
         try outputs.expect(.init(plan, fence: fence, sender: stageKey(stage)))
       }
       sample.coming?.missing[stage] = Set(manifest.blocks.map { UInt32($0.number) })
-      sample.coming?.byteCount += manifest.byteCount
+      sample.coming?.add(manifest)
       samples[key] = sample
     } catch {
       dropComingSnapshot(key, attempt)
@@ -69,6 +91,7 @@ extension Coordinator {
     samples[key]?.snapshot = coming
     samples[key]?.coming = nil
     for order in 0..<Int(step) { samples[key]?.inputs[order] = nil }
+    write(coming, of: key)
   }
 
   func sendSnapshot(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32, _ stages: [Range<Int>]) {
@@ -79,6 +102,61 @@ extension Coordinator {
           epoch: epoch, job: key.job, row: key.row, attempt: attempt, stage: block, step: step)
         line.send(tensor.plan, tensor.payload, fence: fence)
       }
+    }
+  }
+
+  // MARK: - On the disk
+
+  /// Only jobs of the ledger are begun again by another process.
+  func isRemembered(_ key: SampleKey) -> Bool { snapshotFiles != nil && ledgerHolds(key.job) }
+
+  /// Of whatever decides about the numbers of a sample.
+  func requestDigest(
+    _ key: SampleKey, _ opening: SampleOpening, _ settings: Payload, _ condition: Condition
+  ) -> SHA256.Digest? {
+    guard isRemembered(key), let model = modelKey(of: key.job) else { return nil }
+    var hash = SHA256()
+    let sizes = [opening.frames, opening.rows, opening.columns, opening.steps, opening.textTokens]
+    let text =
+      "\(identityText) \(model.digest) \(model.precision) \(opening.seed) \(opening.guidance.bitPattern) \(sizes) "
+    hash.update(Array(text.utf8))
+    settings.withBytes { hash.update($0) }
+    if case .text(let text, let pooled, _) = condition {
+      for tensor in [text, pooled] { tensor.withUnsafeElements { hash.update(UnsafeRawBufferPointer($0)) } }
+    }
+    return hash.finalize()
+  }
+
+  /// Where a process before this one has got to.
+  func resumePoint(of key: SampleKey, _ request: SHA256.Digest?) async -> ResumePoint? {
+    guard let snapshotFiles, let request else { return nil }
+    do {
+      guard let point = try await snapshotFiles.read(key, request: request) else { return nil }
+      note("Job \(key.job), row \(key.row) goes on from step \(point.step + 1).")
+      return point
+    } catch {
+      note("The snapshot of job \(key.job), row \(key.row) cannot be used, so that it begins anew: \(error).")
+      return nil
+    }
+  }
+
+  /// One after the other; if one comes while another is written, that is left out.
+  private func write(_ snapshot: KeptSnapshot, of key: SampleKey) {
+    guard let snapshotFiles, isRemembered(key), !writing.contains(key), let sample = samples[key],
+      let request = sample.request, sample.answers.count >= Int(snapshot.step)
+    else { return }
+    let point = ResumePoint(
+      step: snapshot.step, manifest: snapshot.manifest, tensors: snapshot.tensors.mapValues(\.payload),
+      answers: Array(sample.answers.prefix(Int(snapshot.step))))
+    writing.insert(key)
+    Task {
+      do {
+        try await snapshotFiles.write(point, of: key, request: request)
+      } catch {
+        note("A snapshot of job \(key.job) cannot be written: \(error).")
+      }
+      writing.remove(key)
+      if !ledgerHolds(key.job) { snapshotFiles.remove(job: key.job) }
     }
   }
 }

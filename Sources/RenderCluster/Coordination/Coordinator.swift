@@ -51,6 +51,10 @@ public actor Coordinator {
   var samples: [SampleKey: RemoteSample] = [:]
   private var lastJob: UInt64 = 0
   private var memory: CoordinatorMemory
+  /// Nil where nothing is remembered.
+  let snapshotFiles: SnapshotFiles?
+  /// Samples of which a snapshot is being written.
+  var writing: Set<SampleKey> = []
   /// Why it has stopped by itself; nil if it has not.
   public private(set) var failure: (any Error)?
   private var report = TroubleReport()
@@ -73,7 +77,11 @@ public actor Coordinator {
       endpoints: configuration.endpoints, security: configuration.controlServer, tickMilliseconds: tickMilliseconds)
     let control = try await MessageServer.start(server) { event, _ in post.yield(.control(event)) }
     let coordinator = Coordinator(configuration, memory, ledger, events, post, control, outputs, access)
-    if let journal = configuration.journal { post.yield(.core(.began(filesUpTo: journal.filesUpTo))) }
+    if let journal = configuration.journal {
+      post.yield(.core(.began(filesUpTo: journal.filesUpTo)))
+      let open = Set(ledger.jobs.filter { $0.ending == nil }.map(\.id))
+      coordinator.snapshotFiles?.removeAll { !open.contains($0) }
+    }
     Task { await coordinator.serve() }
     return coordinator
   }
@@ -92,6 +100,7 @@ public actor Coordinator {
     outputAccess = access
     (orders, give) = AsyncStream.makeStream(of: Order.self)
     self.memory = memory
+    snapshotFiles = configuration.journal?.snapshots.map { SnapshotFiles(folder: $0) }
     let key: PublicKey? = if case .curve(let keys, _) = configuration.security { keys.publicKey } else { nil }
     let identity = CoordinatorIdentity(
       epoch: configuration.epoch, build: configuration.build, numerics: configuration.numerics,
@@ -118,6 +127,15 @@ public actor Coordinator {
   /// What snapshots may take in all.
   nonisolated var snapshotBytes: Int { configuration.snapshotBytes }
 
+  /// Whether a job of the ledger has not ended.
+  func ledgerHolds(_ job: UInt64) -> Bool { core.ledger.job(job).map { $0.ending == nil } ?? false }
+
+  /// What a job is computed with.
+  func modelKey(of job: UInt64) -> ModelKey? { jobs[job]?.model }
+
+  /// The program and its class of numerics.
+  nonisolated var identityText: String { "\(configuration.build) \(configuration.numerics)" }
+
   /// Why a job was ended; nil if it was not.
   func failure(of job: UInt64) -> (any Error)? { jobs[job]?.failure }
 
@@ -131,6 +149,7 @@ public actor Coordinator {
     incoming.finish()
     for job in jobs.keys.sorted() { end(job, JobError(.cancelled, "The coordinator stops.")) }
     await failTasks()
+    await snapshotFiles?.finish()
     give.finish()
     memory.finish()
     await disconnect()
@@ -172,7 +191,7 @@ public actor Coordinator {
       try await withTaskCancellationHandler {
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
           guard !Task.isCancelled else { return continuation.resume(throwing: CancellationError()) }
-          jobs[job] = RunningJob(start: continuation)
+          jobs[job] = RunningJob(start: continuation, model: facts.model)
           post(.submitted(job: job, facts))
           // A cancellation may have come before the job was known.
           if Task.isCancelled { cancel(job) }
@@ -341,6 +360,7 @@ public actor Coordinator {
     case .work(let job): give.yield(.work(job))
     case .halt(let job): give.yield(.halt(job: job))
     case .deliver(let job, let peer): give.yield(.deliver(job, to: peer))
+    case .ended(let job): snapshotFiles?.remove(job: job)
     case .discard(let job): give.yield(.discard(job))
     // Written down before.
     case .record: break
@@ -409,6 +429,7 @@ public actor Coordinator {
 private struct RunningJob {
   /// Until there is room for it.
   var start: CheckedContinuation<Void, any Error>?
+  let model: ModelKey
   /// Why it was ended.
   var failure: (any Error)?
 }

@@ -37,6 +37,8 @@ public struct CoordinatorConfiguration: Sendable {
     public var folders: [String]
     /// What is free of the disk of a folder.
     public var space: @Sendable (String) -> DiskSpace? = { DiskSpace(of: $0) }
+    /// A folder for what the stages keep of jobs, so that these go on where they were; nil: they begin anew.
+    public var snapshots: String?
     /// Jobs up to this number have left files behind.
     public var filesUpTo: UInt64 = 0
     /// Told that the journal cannot be written: the process must end at once, and do nothing more that others could see.

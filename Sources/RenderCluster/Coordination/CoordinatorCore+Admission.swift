@@ -10,6 +10,7 @@ extension CoordinatorCore {
   /// take their next steps.
   mutating func proceed() {
     releasePaused()
+    _ = handOver()
     if needsReview {
       reviewPipeline()
       needsAdmission = true
@@ -22,6 +23,7 @@ extension CoordinatorCore {
         beginStep(job, sample)
       }
     }
+    if handOver() { proceed() }
   }
 
   /// Whether jobs are in the pipeline, so that it must stay as it is.

@@ -121,6 +121,7 @@ extension CoordinatorCore {
     begun.remove(id)
     activities[id] = nil
     emit(.halt(job: id))
+    emit(.ended(job: id))
     let text = ending.text.isEmpty ? "." : ": \(ending.text)"
     emit(.note("Job \(id) of \(job.client): \(ending.outcome)\(text)"))
     guard let ended = ledger.job(id) else { return }

@@ -13,6 +13,8 @@ extension CoordinatorCore {
     needsReview = false
     let isEmpty = !isInUse
     if let pipeline, isEmpty, isToChange(pipeline) { releasePipeline() }
+    let isToBeLeft = pipeline.map { handsOver($0) } ?? false
+    pipeline?.handsOver = isToBeLeft
     guard let (job, plan) = nextPlan() else { return }
     guard let pipeline else { return assign(plan, job.facts) }
     let serves = pipeline.model == job.facts.model && isRoom(for: [job], in: pipeline) && suits(job, pipeline)
@@ -26,6 +28,11 @@ extension CoordinatorCore {
       return
     }
     if isEmpty { assign(plan, job.facts) } else { self.pipeline?.isOutgrown = true }
+  }
+
+  private func handsOver(_ pipeline: Pipeline) -> Bool {
+    pipeline.plan.stages.contains { stage in index(of: stage.worker).map { workers[$0].isDraining } ?? false }
+      && jobs.allSatisfy { !$0.isAdmitted || isPossible($0.facts) }
   }
 
   /// At the speeds that the workers have shown since the pipeline was planned.

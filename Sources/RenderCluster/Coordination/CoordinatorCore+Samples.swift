@@ -49,9 +49,14 @@ extension CoordinatorCore {
 
   // MARK: - Opening and closing
 
-  mutating func open(_ key: SampleKey, _ opening: SampleOpening, _ settings: Payload) {
+  mutating func open(_ key: SampleKey, _ opening: SampleOpening, _ settings: Payload, _ snapshot: Snapshot?) {
     guard let job = index(of: key.job), place(of: key) == nil else { return }
-    jobs[job].samples.append(SampleRecord(key: key, opening: opening, settings: settings))
+    var record = SampleRecord(key: key, opening: opening, settings: settings)
+    if let snapshot {
+      record.snapshot = snapshot
+      (record.start, record.position, record.delivered) = (snapshot.step, snapshot.step, snapshot.step)
+    }
+    jobs[job].samples.append(record)
     jobs[job].samples.sort { $0.key < $1.key }
   }
 
@@ -115,27 +120,27 @@ extension CoordinatorCore {
   mutating func releasePaused() {
     for job in jobs.indices where jobs[job].isAdmitted && isPaused(jobs[job]) {
       guard jobs[job].samples.allSatisfy({ $0.inFlight == nil }) else { continue }
-      for sample in jobs[job].samples.indices where jobs[job].samples[sample].state != .outside {
-        leavePipeline(jobs[job].samples[sample])
-        jobs[job].samples[sample].leave(keepsNothing: jobs[job].facts.keepsNothing)
-      }
-      jobs[job].isAdmitted = false
-      needsAdmission = true
+      leavePipeline(job)
       if !isInUse { needsReview = true }
     }
   }
 
-  func isPaused(_ job: JobRecord) -> Bool { ledger.job(job.id)?.isPaused ?? false }
-
-  /// A job leaves the pipeline and enters it, or another one, anew: its steps are done again from the first.
-  mutating func restart(_ job: Int) {
-    for sample in jobs[job].samples.indices {
+  /// A job leaves the pipeline; another one goes on from what is kept of it.
+  mutating func leavePipeline(_ job: Int) {
+    for sample in jobs[job].samples.indices where jobs[job].samples[sample].state != .outside {
       leavePipeline(jobs[job].samples[sample])
       jobs[job].samples[sample].leave(keepsNothing: jobs[job].facts.keepsNothing)
     }
     jobs[job].isAdmitted = false
-    jobs[job].isEndangered = true
     needsAdmission = true
+  }
+
+  func isPaused(_ job: JobRecord) -> Bool { ledger.job(job.id)?.isPaused ?? false }
+
+  /// A job leaves the pipeline and enters it, or another one, anew.
+  mutating func restart(_ job: Int) {
+    leavePipeline(job)
+    jobs[job].isEndangered = true
     needsReview = true
   }
 
@@ -151,7 +156,8 @@ extension CoordinatorCore {
     guard let pipeline, pipeline.isReady, let step = jobs[job].samples[sample].next, !isPaused(jobs[job]) else {
       return
     }
-    takeSnapshot(job, sample, before: step)
+    if pipeline.handsOver, waitsToBeHandedOver(job, sample, before: step) { return }
+    if isSnapshotDue(jobs[job], jobs[job].samples[sample]) { takeSnapshot(job, sample, before: step) }
     let record = jobs[job].samples[sample]
     let request = record.steps[step]
     for (stage, planned) in pipeline.plan.stages.enumerated() {

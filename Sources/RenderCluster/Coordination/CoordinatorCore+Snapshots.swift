@@ -4,11 +4,13 @@ import Messaging
 /// full step, when little of the past counts, and while the stages are between two steps anyway; it travels while they
 /// compute.
 extension CoordinatorCore {
-  /// Before a full step, if a snapshot is due: asks all stages for theirs.
+  // MARK: - Taking
+
+  /// Before a full step: asks all stages for a snapshot, unless one is on its way.
   mutating func takeSnapshot(_ job: Int, _ sample: Int, before step: Int) {
     let record = jobs[job].samples[sample]
     guard let pipeline, record.steps[step].order.kind == .full, step > record.start, record.coming == nil,
-      step > record.snapshot?.step ?? 0, isSnapshotDue(jobs[job], record), isRoom(forSnapshotOf: job, in: pipeline)
+      !jobs[job].takesNoSnapshots, isRoom(forSnapshotOf: job, in: pipeline)
     else { return }
     for (stage, planned) in pipeline.plan.stages.enumerated() {
       guard let worker = index(of: planned.worker) else { continue }
@@ -26,8 +28,8 @@ extension CoordinatorCore {
   /// the ACM 17, 1974, p. 530): those that are taken for nothing and what a failure costs are in balance. C is the time until a
   /// snapshot has arrived, which is more than it costs, since stages compute meanwhile. A job that has lost a pipeline may
   /// well lose another.
-  private func isSnapshotDue(_ job: JobRecord, _ sample: SampleRecord) -> Bool {
-    guard !job.facts.keepsNothing, !job.takesNoSnapshots else { return false }
+  func isSnapshotDue(_ job: JobRecord, _ sample: SampleRecord) -> Bool {
+    guard !job.facts.keepsNothing else { return false }
     if job.isEndangered { return true }
     let interval = (2 * snapshotMilliseconds * 1000 * identity.secondsBetweenFailures).squareRoot()
     return Double(milliseconds - sample.snapshotTime) >= interval
@@ -37,6 +39,8 @@ extension CoordinatorCore {
   private func isRoom(forSnapshotOf job: Int, in pipeline: Pipeline) -> Bool {
     isRoom(for: jobs.filter(\.isAdmitted) + [jobs[job]], in: pipeline)
   }
+
+  // MARK: - What arrives
 
   /// A stage tells what its snapshot consists of.
   mutating func take(snapshot payload: Payload, _ fence: Fence, _ worker: Int) {
@@ -78,6 +82,54 @@ extension CoordinatorCore {
     jobs[job].samples[sample].coming = nil
     jobs[job].takesNoSnapshots = true
     emit(.note("There are no snapshots of job \(jobs[job].id): \(reason)."))
+  }
+
+  private static let patienceMilliseconds: Int64 = 120_000
+
+  /// Nobody waits for ever for a snapshot that does not get through.
+  mutating func watchSnapshots() {
+    for job in jobs {
+      for sample in job.samples {
+        guard let coming = sample.coming, milliseconds - coming.asked > Self.patienceMilliseconds else { continue }
+        lost(
+          snapshotOf: sample.key, attempt: sample.attempt,
+          "that of step \(coming.step) has not arrived in \(Self.patienceMilliseconds / 1000) seconds")
+      }
+    }
+  }
+
+  // MARK: - Handing over
+
+  /// Jobs leave a pipeline one of whose workers is to go, when nothing has to be done again because of that.
+  ///
+  /// - Returns: whether some have.
+  mutating func handOver() -> Bool {
+    guard pipeline?.handsOver == true else { return false }
+    var haveSome = false
+    for job in jobs.indices where jobs[job].isAdmitted {
+      guard jobs[job].samples.allSatisfy({ mayLeave($0, of: jobs[job]) }) else { continue }
+      let steps = jobs[job].samples.map(\.position).min() ?? 0
+      emit(.note("Job \(jobs[job].id) is handed over to other workers, with \(steps) steps done."))
+      leavePipeline(job)
+      (needsReview, haveSome) = (true, true)
+    }
+    return haveSome
+  }
+
+  /// Whether a sample loses nothing with its pipeline: the next one begins with the step that it is at.
+  private func mayLeave(_ sample: SampleRecord, of job: JobRecord) -> Bool {
+    guard sample.inFlight == nil, sample.position < sample.steps.count else { return false }
+    return sample.state == .outside || job.facts.keepsNothing || sample.position == sample.start
+      || sample.position == sample.snapshot?.step
+  }
+
+  /// Whether a sample does not begin a step, since it is to be handed over before that.
+  mutating func waitsToBeHandedOver(_ job: Int, _ sample: Int, before step: Int) -> Bool {
+    // The denoiser wants a step of all samples before the next of any.
+    guard jobs[job].samples.allSatisfy({ $0.position <= step }) else { return false }
+    if mayLeave(jobs[job].samples[sample], of: jobs[job]) { return true }
+    takeSnapshot(job, sample, before: step)
+    return jobs[job].samples[sample].coming?.step == step
   }
 
   /// To the stages of a sample that has just been opened.

@@ -114,7 +114,7 @@ public struct CoordinatorCore: Sendable {
     case .submitted(let job, let facts): submit(job, facts)
     case .cancelled(let job): withdraw(job)
     case .finished(let job): remove(job)
-    case .opened(let key, let opening, let settings): open(key, opening, settings)
+    case .opened(let key, let opening, let settings, let snapshot): open(key, opening, settings, snapshot)
     case .wanted(let key, let request): want(key, request)
     case .closed(let key): close(key)
     case .output(let key, let attempt, let step): take(outputOf: key, attempt: attempt, step: step)
@@ -176,6 +176,7 @@ public struct CoordinatorCore: Sendable {
       lose(index, "it has been silent for \(WorkerRecord.leaseMilliseconds / 1000) seconds")
     }
     watchProgress()
+    watchSnapshots()
     watchTasks()
     // Loads that failed are tried again after some time.
     if obstacle != nil, workers.contains(where: { !$0.failedLoads.isEmpty }) { needsReview = true }

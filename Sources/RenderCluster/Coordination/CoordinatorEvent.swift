@@ -17,8 +17,8 @@ public enum CoordinatorEvent: Sendable {
   case cancelled(job: UInt64)
   /// A job that was started has come to its end outside of the stages.
   case finished(job: UInt64)
-  /// The denoiser opens a sample.
-  case opened(SampleKey, SampleOpening, settings: Payload)
+  /// The denoiser opens a sample; it gets by itself what comes before a snapshot.
+  case opened(SampleKey, SampleOpening, settings: Payload, Snapshot? = nil)
   /// The denoiser wants the next step of a sample.
   case wanted(SampleKey, StepRequest)
   /// The denoiser closes a sample.
@@ -109,6 +109,8 @@ public enum CoordinatorEffect: Sendable, Equatable {
   case halt(job: UInt64)
   /// A client is told how a job has ended, and is given what it has made.
   case deliver(LedgerJob, to: Peer)
+  /// A job of the ledger has ended for good: nobody goes on with it.
+  case ended(job: UInt64)
   /// What a job has made goes.
   case discard(LedgerJob)
 }

@@ -12,6 +12,8 @@ struct Pipeline: Sendable, Equatable {
   var loading: Set<UInt32>
   /// No job enters it any more: there is a better one for those that wait.
   var isOutgrown = false
+  /// A stage is to go, and others can do all jobs: these leave as soon as nothing is lost by it.
+  var handsOver = false
 
   var isReady: Bool { loading.isEmpty }
 

@@ -62,7 +62,7 @@ struct SampleRecord: Sendable, Equatable {
 }
 
 /// What a pipeline needs to go on with a sample from a full step.
-struct Snapshot: Sendable, Equatable {
+public struct Snapshot: Sendable, Equatable {
   let step: Int
   let manifest: SnapshotManifest
 }

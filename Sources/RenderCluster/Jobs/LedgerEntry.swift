@@ -26,8 +26,7 @@ public enum LedgerEntry: Sendable, Equatable {
   /// Jobs up to this number have been: it is not given again.
   case numbered(upTo: UInt64)
 
-  /// The numbers of the kinds in a journal. They stay for ever; 12 is kept for `boundary(job, row, attempt, step, digests)`,
-  /// states of the stages from which a picture can go on.
+  /// The numbers of the kinds in a journal. They stay for ever.
   enum Kind: UInt16 {
     case began = 1
     case job = 2

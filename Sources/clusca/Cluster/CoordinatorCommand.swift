@@ -73,6 +73,13 @@ struct CoordinatorCommand: AsyncParsableCommand {
       "Threads for prompts and pixels; the processors that there are unless given.", valueName: "count"))
   var threads: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "How many seconds workers go, in the mean, until one fails: what they keep of a picture is saved as often as is worth "
+        + "it. 0 saves it before each full step. \(Int(CoordinatorIdentity.assumedSecondsBetweenFailures)) unless given.",
+      valueName: "seconds"))
+  var failureInterval = CoordinatorIdentity.assumedSecondsBetweenFailures
+
   @Option(help: ArgumentHelp("Write a Chrome trace of all workers' work to this file at the end.", valueName: "file"))
   var trace: String?
 
@@ -85,6 +92,9 @@ struct CoordinatorCommand: AsyncParsableCommand {
   func validate() throws {
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads \(threads) is not a number from 1 to 1024")
+    }
+    guard failureInterval >= 0, failureInterval.isFinite else {
+      throw ValidationError("--failure-interval \(failureInterval) is not a number of seconds")
     }
     guard (key == nil) == (allowList == nil) else { throw ValidationError("--key and --allow-list go together") }
     guard key == nil || !insecurePlaintext else {
@@ -113,6 +123,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
       epoch: Self.secondsSince1970, build: try Version.build(),
       numerics: Messaging.Digest(try NumericsClass.current()), note: note, trace: record)
     configuration.journal = journal(state, outputs)
+    configuration.secondsBetweenFailures = failureInterval
     if let available = Memory.available { configuration.snapshotBytes = available / 4 }
     let coordinator = try await Coordinator.start(configuration)
     for endpoint in coordinator.endpoints { note("Listening on \(endpoint).") }
@@ -153,6 +164,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
         _exit(ExitStatus.journal.rawValue)
       })
     settings.segmentBytes = max(1024, segmentBytes)
+    settings.snapshots = "\(state)/snapshots"
     return settings
   }
 

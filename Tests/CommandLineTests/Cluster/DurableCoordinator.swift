@@ -22,7 +22,7 @@ final class DurableCoordinator {
   var state: String { "\(folder.path)/state" }
 
   /// - Parameter crash: the place at which it is killed.
-  func start(crash: String? = nil, segmentBytes: Int = 1 << 16, _ more: String...) throws {
+  func start(crash: String? = nil, segmentBytes: Int = 1 << 16, more: String...) throws {
     process = try RunningProgram(
       ["coordinator", "--listen", address, "-m", TinyModels.dev, "--state", state]
         + ["--segment-bytes", "\(segmentBytes)"] + more,
@@ -32,6 +32,12 @@ final class DurableCoordinator {
   func serves() async throws { try await process?.says("Serving") }
 
   func startWorker() throws { workers.append(try worker(workers.count)) }
+
+  /// The files of what stages have kept.
+  func snapshots() throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: "\(state)/snapshots").filter { $0.hasSuffix(".snapshot") }
+      .sorted()
+  }
 
   /// Kills a worker and starts another under its name.
   func replaceWorker(_ number: Int) throws {
@@ -72,7 +78,9 @@ final class DurableCoordinator {
   }
 
   /// Those that a single process makes.
-  static func reference(_ arguments: String...) throws -> [UInt8] {
+  static func reference(_ arguments: String...) throws -> [UInt8] { try reference(arguments) }
+
+  static func reference(_ arguments: [String]) throws -> [UInt8] {
     let folder = try TemporaryFolder()
     let path = "\(folder.path)/x.png"
     let outcome = try Program.run(["generate", "-m", TinyModels.dev] + TinyModels.small + arguments + ["-o", path])

@@ -186,6 +186,48 @@ import Testing
     #expect(try cluster.jobs("1").first?["attempts"]?.int ?? 0 > 1)
   }
 
+  /// It is killed when it has written its second snapshot of each row.
+  @Test(arguments: [["-p", "a cat"], ["-p", "a cat", "--cfg-scale", "2", "--cache", "teacache"]])
+  func aJobGoesOnFromItsLastSnapshotAfterARestart(arguments: [String]) throws {
+    let cluster = try DurableCoordinator()
+    let request = arguments + ["--steps", "40"]
+    let rows = arguments.contains("--cfg-scale") ? 2 : 1
+    try cluster.start(crash: "file.done:\(2 * rows)", more: "--failure-interval", "0")
+    try cluster.startWorker()
+    let submitted = try Program.run(
+      ["submit", "--coordinator", cluster.address] + TinyModels.small + request + ["--detach"])
+    #expect(submitted.output == "1\n", "\(submitted.errors)")
+    #expect(cluster.process?.end() == -SIGKILL)
+    #expect(try cluster.snapshots() == (0..<rows).map { "job-1-row-\($0).snapshot" })
+    try cluster.start(more: "--failure-interval", "0")
+    let fetched = try cluster.client("fetch", "1", "-o", "\(cluster.folder.path)/cat.png")
+    #expect(fetched.status == 0, "\(fetched.errors)")
+    for row in 0..<rows {
+      #expect(cluster.process?.errors.contains("Job 1, row \(row) goes on from step") == true)
+    }
+    #expect(try cluster.pixels("cat.png") == DurableCoordinator.reference(request))
+    cluster.process?.signal(SIGTERM)
+    #expect(cluster.process?.end() == 143)
+    #expect(try cluster.snapshots() == [])
+  }
+
+  @Test func aDamagedSnapshotCostsStepsAndNoPicture() throws {
+    let cluster = try DurableCoordinator()
+    try cluster.start(crash: "file.done:2", more: "--failure-interval", "0")
+    try cluster.startWorker()
+    #expect(try cluster.submit("-p", "a cat", "--steps", "40", "--detach").output == "1\n")
+    #expect(cluster.process?.end() == -SIGKILL)
+    let path = "\(cluster.state)/snapshots/job-1-row-0.snapshot"
+    var bytes = try Data(contentsOf: URL(filePath: path))
+    bytes[bytes.count / 2] ^= 1
+    try bytes.write(to: URL(filePath: path))
+    try cluster.start()
+    let fetched = try cluster.client("fetch", "1", "-o", "\(cluster.folder.path)/cat.png")
+    #expect(fetched.status == 0, "\(fetched.errors)")
+    #expect(cluster.process?.errors.contains("The snapshot of job 1, row 0 cannot be used") == true)
+    #expect(try cluster.pixels("cat.png") == DurableCoordinator.reference("-p", "a cat", "--steps", "40"))
+  }
+
   @Test func picturesAreTheSameWhateverIsKilled() async throws {
     let cluster = try DurableCoordinator()
     try cluster.start()

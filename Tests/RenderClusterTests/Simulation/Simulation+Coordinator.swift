@@ -150,7 +150,7 @@ extension Simulation {
     case .stepDone(let key, let step, let signal, let labels, let payload):
       finishStep(key, step, signal, labels, payload)
     // There are no tasks, and links are what they are.
-    case .computed, .record, .taskBegun, .taskDone, .taskFailed, .measureLink: break
+    case .computed, .record, .ended, .taskBegun, .taskDone, .taskFailed, .measureLink: break
     case .work(let job): begin(job)
     case .halt(let id): halt(id)
     case .deliver(let job, let peer): deliver(job, to: peer)
