@@ -48,9 +48,9 @@ import Testing
     var core = TestedCore()
     core.join("w0")
     let start = core.effects.count
-    core.say(.heartbeat(Heartbeat()), Fence(epoch: 1, attempt: 77), from: "w0")
+    core.say(.heartbeat(Heartbeat()), fence: Fence(epoch: 1, attempt: 77), from: "w0")
     #expect(core.sent(to: "w0", from: start).map(\.kind) == [.welcome])
-    core.say(.heartbeat(Heartbeat()), Fence(epoch: 1, attempt: core.core.workers[0].session), from: "w0")
+    core.say(.heartbeat(Heartbeat()), fence: Fence(epoch: 1, attempt: core.core.workers[0].session), from: "w0")
     #expect(core.sent(to: "w0", from: start).count == 1)
   }
 
@@ -61,7 +61,7 @@ import Testing
     core.happens(.gone(worker: "w0"))
     core.join("w0")
     let start = core.effects.count
-    core.say(.release, Fence(epoch: 1, sequence: old + 1), from: "w0")
+    core.say(.release, fence: Fence(epoch: 1, sequence: old + 1), from: "w0")
     #expect(!core.core.workers[0].isDraining)
     #expect(core.sent(to: "w0", from: start).isEmpty)
     core.post(.release, Fence(), from: "w0")
@@ -75,7 +75,7 @@ import Testing
     core.join("w0")
     core.submit(1)
     let assignment = core.sent(to: "w0").last { $0.kind == .assign }?.fence.sequence ?? 0
-    core.say(.received(Receipt(acknowledged: assignment)), Fence(epoch: 0), from: "w0")
+    core.say(.received(Receipt(acknowledged: assignment)), fence: Fence(epoch: 0), from: "w0")
     #expect(core.core.workers[0].outbox.count == 1)
     core.say(.received(Receipt(acknowledged: assignment)), from: "w0")
     #expect(core.core.workers[0].outbox.isEmpty)

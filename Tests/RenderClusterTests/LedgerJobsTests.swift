@@ -306,7 +306,7 @@ import Testing
 
   @Test func aWorkerThatObeysALaterCoordinatorIsLeftToIt() {
     var core = core()
-    core.say(.refused(Refusal(.epoch)), Fence(epoch: 2), from: "w0")
+    core.say(.refused(Refusal(.epoch)), fence: Fence(epoch: 2), from: "w0")
     #expect(core.core.workers.isEmpty)
     core.join("w0")
     #expect(core.core.workers.isEmpty)

@@ -20,11 +20,12 @@ struct TestedCore {
   private var peers: [String: Peer] = [:]
 
   init(
-    waitsForWorkers: Bool = true, planning: @escaping Planning = StagePlanner.planning, ledger: Ledger = Ledger()
+    waitsForWorkers: Bool = true, planning: @escaping Planning = StagePlanner.planning, ledger: Ledger = Ledger(),
+    snapshotBytes: Int = 1 << 30
   ) {
     let identity = CoordinatorIdentity(
       epoch: 1, build: "test", numerics: Self.numerics, outputs: .init(address: "ipc:///outputs", key: nil),
-      waitsForWorkers: waitsForWorkers)
+      waitsForWorkers: waitsForWorkers, snapshotBytes: snapshotBytes)
     core = CoordinatorCore(identity, planning: planning, ledger: ledger)
   }
 
@@ -64,23 +65,25 @@ struct TestedCore {
     let session = core.workers.first { $0.name == worker }?.session ?? 0
     say(
       .heartbeat(Heartbeat(progress: progress, block: block, heard: heartbeat.progress)),
-      Fence(epoch: 1, attempt: session), from: worker)
+      fence: Fence(epoch: 1, attempt: session), from: worker)
   }
 
-  mutating func say(_ body: MessageBody, _ fence: Fence = Fence(epoch: 1), from worker: String) {
+  mutating func say(
+    _ body: MessageBody, _ payload: Payload = .empty, fence: Fence = Fence(epoch: 1), from worker: String
+  ) {
     guard let peer = peers[worker] else { return }
-    happens(.message(Message(body, fence: fence), .empty, from: peer))
+    happens(.message(Message(body, fence: fence), payload, from: peer))
   }
 
   /// A message that is numbered.
-  mutating func post(_ body: MessageBody, _ fence: Fence, from worker: String) {
+  mutating func post(_ body: MessageBody, payload: Payload = .empty, _ fence: Fence, from worker: String) {
     let session = UInt64(core.workers.first { $0.name == worker }?.session ?? 0)
     let last = sequences[worker] ?? 0
     var fence = fence
     fence.epoch = 1
     fence.sequence = last >> 32 == session ? last + 1 : session << 32 | 1
     sequences[worker] = fence.sequence
-    say(body, fence, from: worker)
+    say(body, payload, fence: fence, from: worker)
   }
 
   mutating func join(

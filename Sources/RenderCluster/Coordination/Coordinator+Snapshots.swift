@@ -12,16 +12,12 @@ struct KeptSnapshot: Sendable {
   /// The blocks of each stage that are not here yet.
   var missing: [UInt32: Set<UInt32>] = [:]
   /// With those that are not here yet.
-  var byteCount = 0
   var manifest = SnapshotManifest()
 
   init(attempt: UInt32, step: UInt32) { (self.attempt, self.step) = (attempt, step) }
 
   /// That of a stage is to come.
-  mutating func add(_ other: SnapshotManifest) {
-    manifest = manifest.joined(with: other)
-    byteCount += other.byteCount
-  }
+  mutating func add(_ other: SnapshotManifest) { manifest = manifest.joined(with: other) }
 
   /// One that is here whole.
   init(attempt: UInt32, step: UInt32, _ manifest: SnapshotManifest, _ payloads: [UInt32: Payload]) {
@@ -31,7 +27,6 @@ struct KeptSnapshot: Sendable {
       let number = UInt32(block.number)
       if let plan = block.plan, let payload = payloads[number] { tensors[number] = (plan, payload) }
     }
-    byteCount = manifest.byteCount
   }
 }
 
@@ -39,33 +34,26 @@ struct KeptSnapshot: Sendable {
 extension Coordinator {
   func expectSnapshot(
     _ key: SampleKey, _ attempt: UInt32, _ step: UInt32, _ stage: UInt32, _ manifest: SnapshotManifest
-  ) async {
+  ) {
     guard var sample = samples[key] else { return }
     if sample.coming.map({ ($0.attempt, $0.step) != (attempt, step) }) ?? true {
       sample.coming = KeptSnapshot(attempt: attempt, step: step)
     }
     do {
-      let bytes = samples.values.reduce(manifest.byteCount) {
-        $0 + ($1.snapshot?.byteCount ?? 0) + ($1.coming?.byteCount ?? 0)
-      }
-      guard bytes <= snapshotBytes else {
-        throw JobError(
-          .memory, "that takes \(bytes >> 20) MiB with those of other jobs, and \(snapshotBytes >> 20) may be")
-      }
       for block in manifest.blocks {
         guard let plan = block.plan else { continue }
         let fence = Fence(
           epoch: epoch, job: key.job, row: key.row, attempt: attempt, stage: UInt32(block.number), step: step)
         try outputs.expect(.init(plan, fence: fence, sender: stageKey(stage)))
       }
-      sample.coming?.missing[stage] = Set(manifest.blocks.map { UInt32($0.number) })
-      sample.coming?.add(manifest)
-      samples[key] = sample
     } catch {
       dropComingSnapshot(key, attempt)
-      return await apply(.snapshotLost(key, attempt: attempt, "\(error)"))
+      return post(.snapshotLost(key, attempt: attempt, "\(error)"))
     }
-    if manifest.blocks.isEmpty { await apply(.snapshotArrived(key, attempt: attempt, stage: stage)) }
+    sample.coming?.missing[stage] = Set(manifest.blocks.map { UInt32($0.number) })
+    sample.coming?.add(manifest)
+    samples[key] = sample
+    if manifest.blocks.isEmpty { post(.snapshotArrived(key, attempt: attempt, stage: stage)) }
   }
 
   func dropComingSnapshot(_ key: SampleKey, _ attempt: UInt32) {

@@ -105,7 +105,8 @@ public actor Coordinator {
     let identity = CoordinatorIdentity(
       epoch: configuration.epoch, build: configuration.build, numerics: configuration.numerics,
       outputs: .init(address: outputs.endpoint.description, key: key),
-      waitsForWorkers: configuration.waitsForWorkers, secondsBetweenFailures: configuration.secondsBetweenFailures)
+      waitsForWorkers: configuration.waitsForWorkers, secondsBetweenFailures: configuration.secondsBetweenFailures,
+      snapshotBytes: configuration.snapshotBytes)
     core = CoordinatorCore(identity, planning: configuration.planning, ledger: ledger)
   }
 
@@ -123,9 +124,6 @@ public actor Coordinator {
 
   /// Who sends the snapshots of a stage; nil where nobody has keys.
   func stageKey(_ stage: UInt32) -> PublicKey? { core.key(ofStage: Int(stage)) }
-
-  /// What snapshots may take in all.
-  nonisolated var snapshotBytes: Int { configuration.snapshotBytes }
 
   /// Whether a job of the ledger has not ended.
   func ledgerHolds(_ job: UInt64) -> Bool { core.ledger.job(job).map { $0.ending == nil } ?? false }
@@ -346,7 +344,7 @@ public actor Coordinator {
       for line in lines { line.drop(where: isOver) }
       dropComingSnapshot(key, attempt)
     case .expectSnapshot(let key, let attempt, let step, let stage, let manifest):
-      await expectSnapshot(key, attempt, step, stage, manifest)
+      expectSnapshot(key, attempt, step, stage, manifest)
     case .keepSnapshot(let key, let step): keepSnapshot(key, step)
     case .sendSnapshot(let key, let attempt, let step, let stages): sendSnapshot(key, attempt, step, stages)
     case .stepDone(let key, let step, let signal, let labels, let payload):

@@ -10,7 +10,7 @@ extension CoordinatorCore {
   mutating func takeSnapshot(_ job: Int, _ sample: Int, before step: Int) {
     let record = jobs[job].samples[sample]
     guard let pipeline, record.steps[step].order.kind == .full, step > record.start, record.coming == nil,
-      !jobs[job].takesNoSnapshots, isRoom(forSnapshotOf: job, in: pipeline)
+      !jobs[job].takesNoSnapshots, isRoom(forSnapshotOf: job, in: pipeline), isRoomHere(forSnapshotOf: job)
     else { return }
     for (stage, planned) in pipeline.plan.stages.enumerated() {
       guard let worker = index(of: planned.worker) else { continue }
@@ -40,6 +40,26 @@ extension CoordinatorCore {
     isRoom(for: jobs.filter(\.isAdmitted) + [jobs[job]], in: pipeline)
   }
 
+  /// Whether it has room beside the others that are kept. It takes no more than the caches of a sample, which it is a part
+  /// of, but for what rounds it up.
+  private mutating func isRoomHere(forSnapshotOf job: Int) -> Bool {
+    let samples = jobs.flatMap { job in job.samples.map { (job, $0) } }
+    let others = samples.reduce(0) { sum, place in
+      let (job, sample) = place
+      return sum + (sample.snapshot?.manifest.byteCount ?? 0) + (sample.coming == nil ? 0 : job.snapshotBytes)
+    }
+    let bytes = others + jobs[job].snapshotBytes
+    guard bytes > identity.snapshotBytes else { return true }
+    refuseSnapshots(
+      job, "with those of other jobs they would take \(bytes >> 20) MiB, and \(identity.snapshotBytes >> 20) may be")
+    return false
+  }
+
+  private mutating func refuseSnapshots(_ job: Int, _ reason: String) {
+    jobs[job].takesNoSnapshots = true
+    emit(.note("There are no snapshots of job \(jobs[job].id): \(reason)."))
+  }
+
   // MARK: - What arrives
 
   /// A stage tells what its snapshot consists of.
@@ -50,6 +70,10 @@ extension CoordinatorCore {
     else { return }
     do {
       let manifest = try SnapshotManifest(payload)
+      let blocks = pipeline?.plan.stages[Int(fence.stage)].blocks ?? 0..<0
+      guard manifest.blocks.allSatisfy({ blocks.contains($0.number) }),
+        manifest.byteCount <= jobs[job].snapshotBytes
+      else { throw WireError("the worker \(workers[worker].name) has sent what is none of its blocks \(blocks)") }
       jobs[job].samples[sample].coming?.untold.remove(fence.stage)
       jobs[job].samples[sample].coming?.manifest = coming.manifest.joined(with: manifest)
       emit(
@@ -80,20 +104,21 @@ extension CoordinatorCore {
       jobs[job].samples[sample].coming != nil
     else { return }
     jobs[job].samples[sample].coming = nil
-    jobs[job].takesNoSnapshots = true
-    emit(.note("There are no snapshots of job \(jobs[job].id): \(reason)."))
+    refuseSnapshots(job, reason)
   }
 
-  private static let patienceMilliseconds: Int64 = 120_000
+  static let snapshotPatienceMilliseconds: Int64 = 120_000
 
   /// Nobody waits for ever for a snapshot that does not get through.
   mutating func watchSnapshots() {
     for job in jobs {
       for sample in job.samples {
-        guard let coming = sample.coming, milliseconds - coming.asked > Self.patienceMilliseconds else { continue }
+        guard let coming = sample.coming, milliseconds - coming.asked > Self.snapshotPatienceMilliseconds else {
+          continue
+        }
         lost(
           snapshotOf: sample.key, attempt: sample.attempt,
-          "that of step \(coming.step) has not arrived in \(Self.patienceMilliseconds / 1000) seconds")
+          "that of step \(coming.step) has not arrived in \(Self.snapshotPatienceMilliseconds / 1000) seconds")
       }
     }
   }

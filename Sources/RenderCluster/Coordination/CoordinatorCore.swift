@@ -16,14 +16,17 @@ public struct CoordinatorIdentity: Sendable, Hashable {
   /// How long the stages of a pipeline work, in the mean, until one of them fails; 0 has a snapshot taken before every full
   /// step.
   public var secondsBetweenFailures: Double
+  /// What snapshots may take of the memory here, in all.
+  public var snapshotBytes: Int
 
   /// Six hours.
   public static let assumedSecondsBetweenFailures = 21_600.0
 
   public init(
     epoch: UInt64, build: String, numerics: Digest, outputs: Assignment.Neighbour, waitsForWorkers: Bool = true,
-    secondsBetweenFailures: Double = Self.assumedSecondsBetweenFailures
+    secondsBetweenFailures: Double = Self.assumedSecondsBetweenFailures, snapshotBytes: Int = 1 << 30
   ) {
+    self.snapshotBytes = snapshotBytes
     self.secondsBetweenFailures = secondsBetweenFailures
     self.waitsForWorkers = waitsForWorkers
     self.epoch = epoch

@@ -57,6 +57,9 @@ struct JobRecord: Sendable, Equatable {
     facts.rows * blocks.reduce(0) { $0 + facts.blocks[$1].cacheBytes }
   }
 
+  /// The most that a snapshot of a sample takes: tensors of a block are rounded up to some kilobytes.
+  var snapshotBytes: Int { facts.blocks.reduce(0) { $0 + $1.cacheBytes + SnapshotManifest.roundingBytes } }
+
   /// Whether a stage has something to do for it, which may be why its process died.
   func mayHaveKilled(_ stage: UInt32) -> Bool {
     isAdmitted

@@ -27,6 +27,9 @@ public struct SnapshotManifest: Sendable, Equatable {
     }
   }
 
+  /// By which a block is rounded up at most, and what may be in it beside outputs of its branches.
+  static let roundingBytes = 1 << 20
+
   /// Those that have tensors, in their order.
   var blocks: [Block] = []
   var lastFullStep: Int?

@@ -46,9 +46,23 @@ extension Worker {
       for (block, plan, payload) in taken.parcel.tensors {
         line.send(plan, payload, fence: sample.fence(step: step, ofBlock: block, stage))
       }
+      sentSnapshots.append((key, attempt, step, Clock.microseconds))
     } catch {
       configuration.note("A snapshot cannot be sent: \(error)")
     }
+  }
+
+  /// The coordinator waits no longer for a snapshot than this.
+  private static var patienceMicroseconds: Int64 { CoordinatorCore.snapshotPatienceMilliseconds * 1000 }
+
+  /// What the coordinator has given up is not sent to it again and again.
+  func dropOldSnapshots() {
+    let now = Clock.microseconds
+    for sent in sentSnapshots where now - sent.time > Self.patienceMicroseconds {
+      let (key, attempt, step) = (sent.key, sent.attempt, sent.step)
+      resultLine?.line.drop { $0.sample == key && $0.attempt == attempt && $0.step == step }
+    }
+    sentSnapshots.removeAll { now - $0.time > Self.patienceMicroseconds }
   }
 
   func expectSnapshot(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32, _ manifest: Payload) async {

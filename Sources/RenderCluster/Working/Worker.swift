@@ -38,6 +38,8 @@ public actor Worker {
   private var tasks: [UInt32: WorkerTask] = [:]
   /// What the coordinator is going to expect.
   var snapshots: [SampleKey: TakenSnapshot] = [:]
+  /// Those that may still be on their way.
+  var sentSnapshots: [(key: SampleKey, attempt: UInt32, step: UInt32, time: Int64)] = []
   /// To the coordinator's address for outputs.
   var resultLine: (neighbour: Assignment.Neighbour, line: TensorLine)?
   private var helloSent: Int64?
@@ -137,6 +139,7 @@ public actor Worker {
     case .ready: sayHello()
     case .message(let message, let payload): await take(message, payload)
     case .tick:
+      dropOldSnapshots()
       if let helloSent, Clock.microseconds - helloSent > Self.helloPatienceMicroseconds { sayHello() }
       await apply(.tick)
     case .failed(let reason): failure = Failure(description: "The connection to the coordinator failed: \(reason).")
