@@ -15,7 +15,7 @@ MODELS := flux dit
 MODELS_FOLDER = $(abspath $(DESTDIR)$(PREFIX))/share/clusca/models
 
 .DEFAULT_GOAL := help
-.PHONY: help render test sanitize bench format messages packages install
+.PHONY: help render test sanitize fuzz bench format messages packages install
 .PHONY: train-flux train-dit train-video evaluate-flux evaluate-dit evaluate-video
 
 help: ## shows this list
@@ -55,6 +55,23 @@ UNSANITIZED := SimulationTests|PlantedBugTests|everyCutIntoFourStages|anyNumberO
 sanitize: packages ## runs tests with the thread and address sanitizers
 	swift test --no-parallel -c debug --sanitize=thread --scratch-path .build-tsan --filter '$(SANITIZED)' --skip '$(UNSANITIZED)'
 	swift test --no-parallel -c debug --sanitize=address --scratch-path .build-asan --filter '$(SANITIZED)' --skip '$(UNSANITIZED)'
+
+# libFuzzer, and the sanitizer of addresses, which ends a run at the first finding. Swift's own account of a crash would
+# wait for libFuzzer's, so it is off. What a run finds new goes into the folder of the build, what it fails at is named.
+RUNS ?= 1000000
+TARGETS ?= $(notdir $(wildcard Tests/Fuzzing/Corpora/*))
+FUZZING := --sanitize address --sanitize fuzzer -Xswiftc -sanitize=fuzzer,address -Xswiftc -enable-testing
+fuzz: export CLUSCA_FUZZING := 1
+fuzz: export SWIFT_BACKTRACE := enable=no
+fuzz: export ASAN_OPTIONS := quarantine_size_mb=16
+fuzz: packages ## feeds RUNS (1000000) mutated inputs to each of TARGETS (all) that reads foreign bytes
+	swift build -c release --product Fuzzing $(FUZZING) --scratch-path .build-fuzz
+	@for target in $(TARGETS); do \
+	  echo "Fuzzing $$target"; \
+	  mkdir -p .build-fuzz/corpora/$$target; \
+	  .build-fuzz/release/Fuzzing $$target -runs=$(RUNS) -timeout=1 -rss_limit_mb=512 -malloc_limit_mb=256 \
+	    -max_len=4096 -dict=Tests/Fuzzing/dictionary.txt -artifact_prefix=.build-fuzz/$$target- \
+	    .build-fuzz/corpora/$$target Tests/Fuzzing/Corpora/$$target || exit 1; done
 
 format: ## formats the sources
 	swift format --in-place --recursive --parallel Sources Tests Package.swift

@@ -97,3 +97,22 @@ let package = Package(
       dependencies: ["clusca", "Files", "Measuring", "Media", "Messaging", "Rendering", "StrictJSON", "Tensors"]),
   ]
 )
+
+// make fuzz: the program as a library, and what feeds bytes to everything that reads those of others. Builds without
+// CLUSCA_FUZZING have none of it.
+if Context.environment["CLUSCA_FUZZING"] != nil, let program = package.targets.first(where: { $0.name == "clusca" }) {
+  package.products = []
+  package.targets.removeAll { $0.isTest || ["clusca", "Benchmarks", "CLimits"].contains($0.name) }
+  package.targets += [
+    .target(
+      name: "clusca", dependencies: program.dependencies,
+      swiftSettings: [.unsafeFlags(["-Xfrontend", "-entry-point-function-name", "-Xfrontend", "clusca_main"])]),
+    .executableTarget(
+      name: "Fuzzing",
+      dependencies: [
+        "clusca", "Conditioning", "FeatureCaching", "Files", "Journaling", "Media", "Messaging",
+        "RenderCluster", "StrictJSON", "Tensors", "TorchFiles",
+      ],
+      path: "Tests/Fuzzing", exclude: ["Corpora", "dictionary.txt"]),
+  ]
+}

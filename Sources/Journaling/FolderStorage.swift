@@ -51,7 +51,7 @@ public final class FolderStorage: JournalStorage {
 
   public func read(_ name: String) throws(FileFailure) -> [UInt8] {
     do {
-      return try InputFile.read("\(path)/\(name)", maximumBytes: 1 << 32)
+      return try InputFile.read("\(path)/\(name)", maximumBytes: Journal.maximumSegmentBytes)
     } catch {
       throw error.failure
     }

@@ -30,6 +30,8 @@ public struct Journal {
   }
 
   public static let segmentBytes = 16 << 20
+  /// More are not read.
+  static let maximumSegmentBytes = 1 << 32
 
   private let storage: any JournalStorage
   private let segmentBytes: Int
@@ -49,12 +51,12 @@ public struct Journal {
   private static let prefix = "journal-"
   private static let suffix = ".log"
 
-  private static func name(_ number: UInt64) -> String {
+  static func name(_ number: UInt64) -> String {
     let text = String(number)
     return prefix + String(repeating: "0", count: max(0, 8 - text.count)) + text + suffix
   }
 
-  private static func number(_ name: String) -> UInt64? {
+  static func number(_ name: String) -> UInt64? {
     guard name.hasPrefix(prefix), name.hasSuffix(suffix) else { return nil }
     return UInt64(name.dropFirst(prefix.count).dropLast(suffix.count))
   }
@@ -79,7 +81,7 @@ public struct Journal {
       return (try Journal(firstIn: storage, segmentBytes), Contents(snapshot: [], records: []))
     }
     let bytes = try checked(storage, name(newest)) { () throws(FileFailure) in try storage.read(name(newest)) }
-    let segment = try read(bytes, "\(storage.path)/\(name(newest))")
+    let segment = try read(bytes, "\(storage.path)/\(name(newest))", number: newest)
     try remove(rest, storage)
     var contents = Contents(snapshot: segment.snapshot, records: segment.records)
     if let torn = segment.torn { contents.torn = try setAside(torn, of: bytes, name(newest), names, storage) }
@@ -104,9 +106,10 @@ public struct Journal {
     try begin([])
   }
 
-  private static func read(_ bytes: [UInt8], _ path: String) throws(JournalError) -> Segment {
+  static func read(_ bytes: [UInt8], _ path: String, number: UInt64) throws(JournalError) -> Segment {
+    let segment: Segment
     do throws(Segment.Problem) {
-      return try Segment(bytes)
+      segment = try Segment(bytes)
     } catch {
       switch error {
       case .header(.damaged): throw .damaged(path: path, offset: 0, later: [])
@@ -114,6 +117,11 @@ public struct Journal {
       case .damaged(let offset, let later): throw .damaged(path: path, offset: offset, later: later)
       }
     }
+    // By its own number it would be written on under another name.
+    guard segment.header.number == number else {
+      throw .damaged(path: path, offset: 0, later: segment.snapshot + segment.records)
+    }
+    return segment
   }
 
   private static func remove(_ names: [String], _ storage: any JournalStorage) throws(JournalError) {

@@ -12,6 +12,7 @@ struct SegmentHeader: Equatable {
   static let version: UInt8 = 1
   private static let magic: [UInt8] = Array("CLUSCAJL".utf8)
   private static let checkedBytes = 40
+  private static let endOfNumbers: UInt64 = 1 << 62
 
   var number: UInt64
   var base: UInt64
@@ -45,5 +46,7 @@ struct SegmentHeader: Equatable {
     number = bytes.littleEndian(at: 16)
     base = bytes.littleEndian(at: 24)
     snapshotCount = bytes.littleEndian(at: 32)
+    // So many there are not; those that follow must be numbers too.
+    guard number < Self.endOfNumbers, base < Self.endOfNumbers else { throw .damaged }
   }
 }

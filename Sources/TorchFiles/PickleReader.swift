@@ -12,6 +12,8 @@ struct PickleReader {
   /// Those of the largest models have less than a megabyte.
   static let maximumBytes = 16 << 20
   private static let maximumContainers = 1 << 20
+  /// Each makes one value at most, which takes many times more memory than the byte that asks for it.
+  private static let maximumInstructions = 1 << 21
 
   private let bytes: [UInt8]
   private var place = 0
@@ -27,9 +29,14 @@ struct PickleReader {
 
   /// Runs to the end and gives what the pickle holds.
   mutating func read() throws(Refusal) -> PickleValue {
+    var instructions = 0
     while true {
       let code = try byte()
       if code == UInt8(ascii: ".") { break }
+      instructions += 1
+      guard instructions <= Self.maximumInstructions else {
+        throw Refusal(reason: "has more than \(Self.maximumInstructions) instructions")
+      }
       if try readScalar(code) { continue }
       if try readContainer(code) { continue }
       if try readReference(code) { continue }

@@ -83,9 +83,11 @@ struct TorchTensor: Sendable, Equatable {
 
   /// Whether its elements stand in the storage one behind the other.
   var isContiguous: Bool {
+    // The sizes of one without elements may have any product.
+    guard count > 0 else { return true }
     var expected = 1
     for (size, stride) in zip(shape, strides).reversed() where size != 1 {
-      if stride != expected { return count == 0 }
+      if stride != expected { return false }
       expected *= size
     }
     return true

@@ -10,7 +10,8 @@ struct Clusca: AsyncParsableCommand {
     version: Version.current,
     subcommands: [
       Generate.self, CoordinatorCommand.self, WorkerCommand.self, Submit.self, ClusterStatusCommand.self,
-      CancelCommand.self, Jobs.self, Fetch.self, Workers.self, Plan.self, Keys.self, Check.self, Inspect.self,
+      CancelCommand.self, Jobs.self, Fetch.self, Workers.self, JournalCommand.self, Plan.self, Keys.self, Check.self,
+      Inspect.self,
       Compare.self, Bench.self, Convert.self,
       Verify.self,
       Doctor.self, Completions.self,

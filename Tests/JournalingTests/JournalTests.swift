@@ -170,6 +170,23 @@ import Testing
     #expect(try Self.reopened(storage).records == (1...9).map(Self.record))
   }
 
+  @Test(arguments: [UInt64.max, 1 << 62]) func numbersAtWhichCountingEndsAreDamage(_ number: UInt64) throws {
+    for (number, base) in [(number, 0), (1, number)] as [(UInt64, UInt64)] {
+      try refuse(SegmentHeader(number: number, base: base, snapshotCount: 0))
+    }
+  }
+
+  @Test func aSegmentUnderAnotherNumberIsDamage() throws {
+    try refuse(SegmentHeader(number: 2, base: 0, snapshotCount: 0))
+  }
+
+  private func refuse(_ header: SegmentHeader, sourceLocation: SourceLocation = #_sourceLocation) throws {
+    let storage = MemoryStorage()
+    storage.files[Self.name] = header.bytes + [UInt8](repeating: 0, count: 4096)
+    let damage = JournalError.damaged(path: "/memory/\(Self.name)", offset: 0, later: [])
+    #expect(throws: damage, sourceLocation: sourceLocation) { try Self.reopened(storage) }
+  }
+
   @Test func aNewerFormatIsRefused() throws {
     let storage = try Self.journal(3)
     var bytes = storage.files[Self.name] ?? []

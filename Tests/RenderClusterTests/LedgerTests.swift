@@ -1,5 +1,6 @@
 import Journaling
 import Messaging
+import StrictJSON
 import Testing
 
 @testable import RenderCluster
@@ -70,6 +71,36 @@ import Testing
       let error = #expect(throws: LedgerError.self) { try Ledger(replaying: [good, record]) }
       #expect(error?.description.hasPrefix("record 2 \(reason)") == true)
     }
+  }
+
+  /// Somebody else has written them: no number may be such that counting on from it ends the process.
+  @Test(arguments: [
+    "attempts", "losses", "mark", "requeues", "priority", "steps",
+  ]) func numbersThatCannotBeAreRefused(key: String) {
+    for number in [Int.min, -1 << 40, 1 << 40, .max] {
+      var json = Self.job(1).json
+      json[key] = .integer(number)
+      let record = JournalRecord(type: 2, date: 0, payload: Array(JSONValue.object(json).text().utf8))
+      #expect(throws: LedgerEntry.Unreadable(description: "lacks a part")) { try LedgerEntry(record) }
+    }
+  }
+
+  @Test func orderAndStepsThatCannotBeAreRefused() {
+    for (type, text) in [
+      (4, "{\"job\":1,\"worker\":\"w\",\"mark\":\(Int.max),\"text\":\"\"}"),
+      (4, "{\"job\":1,\"worker\":\"w\",\"mark\":-1,\"text\":\"\"}"), (5, "{\"job\":1,\"mark\":\(Int.max)}"),
+      (8, "{\"job\":1,\"priority\":\(Int.min)}"),
+    ] as [(UInt16, String)] {
+      let record = JournalRecord(type: type, date: 0, payload: Array(text.utf8))
+      #expect(throws: LedgerEntry.Unreadable(description: "lacks a part")) { try LedgerEntry(record) }
+    }
+  }
+
+  @Test func aRequestIsOneJobWhateverTheJournalSays() throws {
+    var ledger = Ledger()
+    for id in [5, 3, 5] as [UInt64] { ledger.apply(.job(Self.job(id)), date: 0) }
+    #expect(ledger.jobs.map(\.id) == [5])
+    #expect(try Ledger(replaying: ledger.snapshot) == ledger)
   }
 
   /// A newer program may add keys.

@@ -74,6 +74,18 @@ import TorchFiles
       pickle: Builder.dictionary(Builder.tensor(count: -1, shape: [1], strides: [1])), "storage")
   }
 
+  /// Its strides go on as those of elements that stand one behind the other, up to a product beyond 64 bits.
+  @Test func aTensorWithoutElementsWhoseSizesOverflowIsRefused() throws {
+    let tensor = Builder.tensor(shape: [0, 2, 1 << 31, 1 << 31], strides: [1, 1 << 62, 1 << 31, 1])
+    try refuse(pickle: Builder.dictionary(tensor), "a tensor that cannot be")
+  }
+
+  /// Each would take a hundred times its one byte.
+  @Test(arguments: [[UInt8(ascii: "N")], [0x94]]) func instructionsAreCounted(_ code: [UInt8]) throws {
+    let codes = [UInt8](repeating: code[0], count: 3_000_000)
+    try refuse(pickle: Builder.dictionary([UInt8(ascii: "N")] + codes), "instructions")
+  }
+
   @Test func nestingAndSharingAreLimited() throws {
     let deep = [UInt8](repeating: 0x85, count: 900_000)
     try refuse(pickle: Builder.dictionary([UInt8(ascii: ")")] + deep), "inside one another")

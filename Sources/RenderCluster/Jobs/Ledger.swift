@@ -75,9 +75,10 @@ public struct Ledger: Sendable, Equatable {
 
   private mutating func add(_ job: LedgerJob) {
     let place = place(for: job.id)
-    guard place == jobs.count || jobs[place].id != job.id else { return }
+    let owner = Owner(client: job.client, key: job.key)
+    guard place == jobs.count || jobs[place].id != job.id, owners[owner] == nil else { return }
     jobs.insert(job, at: place)
-    owners[Owner(client: job.client, key: job.key)] = job.id
+    owners[owner] = job.id
     lastJob = max(lastJob, job.id)
     if job.ending == nil { open.insert(job.id, at: open.partitioningIndex { $0 >= job.id }) }
   }

@@ -59,15 +59,15 @@ extension LedgerEntry {
     case .job: return LedgerJob(json).map { .job($0) }
     case .entered: return job.map { .entered(job: $0) }
     case .lost:
-      guard let job, let worker, let mark = json["mark"]?.int, let text = json["text"]?.string else { return nil }
+      guard let job, let worker, let mark = json["mark"]?.count, let text = json["text"]?.string else { return nil }
       return .lost(job: job, worker: worker, mark: mark, text: text)
     case .advanced:
-      guard let job, let mark = json["mark"]?.int else { return nil }
+      guard let job, let mark = json["mark"]?.count else { return nil }
       return .advanced(job: job, mark: mark)
     case .paused: return job.map { .paused(job: $0) }
     case .resumed: return job.map { .resumed(job: $0) }
     case .prioritised:
-      guard let job, let priority = json["priority"]?.int else { return nil }
+      guard let job, let priority = json["priority"]?.priority else { return nil }
       return .prioritised(job: job, priority)
     case .ended:
       guard let job, let ending = json["ending"].flatMap(LedgerJob.Ending.init) else { return nil }
@@ -86,6 +86,11 @@ extension LedgerEntry {
 extension JSONValue {
   /// Numbers beyond those of `Int` are none of ours.
   static func number(of value: UInt64) -> JSONValue { .integer(Int(clamping: value)) }
+
+  /// How many there are of something, with room for more.
+  var count: Int? { int.flatMap { Int32(exactly: $0) }.flatMap { $0 < 0 ? nil : Int($0) } }
+
+  var priority: Int? { int.flatMap { LedgerJob.priorities.contains($0) ? $0 : nil } }
 
   var unsigned: UInt64? { int.flatMap { UInt64(exactly: $0) } }
 }

@@ -22,17 +22,16 @@ extension LedgerJob {
   init?(_ json: JSONValue) {
     guard let id = json["id"]?.unsigned, let client = json["client"]?.string,
       let key = json["key"]?.string.flatMap(Hexadecimal.bytes), key.count == Submission.keyBytes,
-      let request = json["request"]?.string, let model = json["model"]?.string, let steps = json["steps"]?.int,
-      let accepted = json["accepted"]?.unsigned, let priority = json["priority"]?.int
+      let request = json["request"]?.string, let model = json["model"]?.string, let steps = json["steps"]?.count,
+      let accepted = json["accepted"]?.unsigned, let priority = json["priority"]?.priority,
+      let attempts = (json["attempts"] ?? 0).count, let losses = (json["losses"] ?? 0).count,
+      let mark = (json["mark"] ?? 0).count, let requeues = (json["requeues"] ?? 0).count
     else { return nil }
     self.init(
       id: id, client: client, key: key, request: request, model: model, steps: steps, accepted: accepted,
       priority: priority)
     isPaused = json["paused"]?.bool ?? false
-    attempts = json["attempts"]?.int ?? 0
-    losses = json["losses"]?.int ?? 0
-    mark = json["mark"]?.int ?? 0
-    requeues = json["requeues"]?.int ?? 0
+    (self.attempts, self.losses, self.mark, self.requeues) = (attempts, losses, mark, requeues)
     for value in json["troubles"]?.array ?? [] {
       guard let trouble = Trouble(value) else { return nil }
       troubles.append(trouble)
@@ -107,7 +106,7 @@ enum Hexadecimal {
     var bytes: [UInt8] = []
     for place in stride(from: 0, to: digits.count, by: 2) {
       guard let byte = UInt8(String(decoding: digits[place..<place + 2], as: UTF8.self), radix: 16),
-        digits[place] != UInt8(ascii: "+")
+        digits[place] != UInt8(ascii: "+"), digits[place] != UInt8(ascii: "-")
       else { return nil }
       bytes.append(byte)
     }

@@ -275,14 +275,20 @@ import Testing
     for _ in 0..<3 { #expect(try cluster.submit("-p", "a cat", "--detach").status == 0) }
     cluster.kill()
     let path = "\(cluster.state)/journal-00000001.log"
+    let sound = try Program.run("journal", "verify", "--state", cluster.state)
+    #expect(sound.status == 0 && sound.output.contains("\(path) is whole."), "\(sound.errors)")
+    #expect(sound.output.contains("Jobs: 3 waiting."))
+    let json = try JSONValue(parsing: Program.run("journal", "verify", "--state", cluster.state, "--json").output)
+    #expect(json["jobs"] == ["waiting": 3] && json["torn_at"] == .null && json["file"]?.string == path)
     var bytes = try Data(contentsOf: URL(filePath: path))
     // In the first record.
     bytes[60] ^= 1
     try bytes.write(to: URL(filePath: path))
-    let outcome = try Program.run(
-      "coordinator", "--listen", cluster.address, "-m", TinyModels.dev, "--state", cluster.state)
-    #expect(outcome.status == 66 && outcome.hasOneSentence, "\(outcome.errors)")
-    #expect(outcome.errors.contains("\(path) is damaged at byte 48") && outcome.errors.contains("the jobs 1, 2, 3"))
+    for arguments in [["coordinator", "--listen", cluster.address, "-m", TinyModels.dev], ["journal", "verify"]] {
+      let outcome = try Program.run(arguments + ["--state", cluster.state])
+      #expect(outcome.status == 66 && outcome.hasOneSentence, "\(outcome.errors)")
+      #expect(outcome.errors.contains("\(path) is damaged at byte 48") && outcome.errors.contains("the jobs 1, 2, 3"))
+    }
   }
 
   /// On a file system of its own, where the system allows one to be mounted.
