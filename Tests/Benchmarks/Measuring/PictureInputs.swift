@@ -77,6 +77,7 @@ extension Precision: ExpressibleByArgument {
     switch argument {
     case "float32", "f32", "fp32": self = .float32
     case "bfloat16", "bf16": self = .bfloat16
+    case "int8": self = .int8
     default: return nil
     }
   }
