@@ -36,11 +36,17 @@ install: packages ## builds clusca and installs it with its models below PREFIX 
 	for model in $(MODELS); do \
 	  (cd Sources/DefaultModels && find $$model -type f -exec install -D -m 644 '{}' "$(MODELS_FOLDER)/{}" ';') || exit 1; done
 
-# One test writes the messages anew and compares.
+# One test writes the messages anew and compares. Tests of clusters come by themselves: with those that only compute beside
+# them, workers would not get to answer in time; and so do those that wait for processes and block threads meanwhile.
 test: PACKAGES += protobuf-c-compiler
+CLUSTERS := ^(MessagingTests|RenderClusterTests)\.
+PROCESSES := ^CommandLineTests\.
+TEST = swift test -c release -Xswiftc -enable-testing
 test: packages ## checks the formatting and runs all tests
 	swift format lint --strict --recursive --parallel Sources Tests Package.swift
-	swift test -c release -Xswiftc -enable-testing
+	$(TEST) --skip '$(CLUSTERS)' --skip '$(PROCESSES)'
+	$(TEST) --skip-build --filter '$(CLUSTERS)'
+	$(TEST) --skip-build --filter '$(PROCESSES)'
 
 # What has threads, sockets, files or pointers of its own, without what only computes: unoptimised kernels are some thirty
 # times slower. Left out are also simulated clusters, which have one thread, and tests that are about time. What the
