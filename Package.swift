@@ -69,7 +69,7 @@ let package = Package(
         "StrictJSON",
         "Tensors", "Transformers", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      path: "Tests/Benchmarks", exclude: ["PyTorch"], resources: [.embedInCode("prompts.txt")]),
+      path: "Tests/Benchmarks", exclude: ["PyTorch", "classes.csv"], resources: [.embedInCode("prompts.txt")]),
 
     .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON"]),
     .testTarget(name: "MeasuringTests", dependencies: ["Measuring"]),

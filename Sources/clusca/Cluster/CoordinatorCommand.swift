@@ -78,7 +78,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
       "How many seconds workers go, in the mean, until one fails: what they keep of a picture is saved as often as is worth "
         + "it. 0 saves it before each full step. \(Int(CoordinatorIdentity.assumedSecondsBetweenFailures)) unless given.",
       valueName: "seconds"))
-  var failureInterval = CoordinatorIdentity.assumedSecondsBetweenFailures
+  var failureInterval: Double?
 
   @Option(help: ArgumentHelp("Write a Chrome trace of all workers' work to this file at the end.", valueName: "file"))
   var trace: String?
@@ -93,7 +93,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads \(threads) is not a number from 1 to 1024")
     }
-    guard failureInterval >= 0, failureInterval.isFinite else {
+    if let failureInterval, !(failureInterval >= 0 && failureInterval.isFinite) {
       throw ValidationError("--failure-interval \(failureInterval) is not a number of seconds")
     }
     guard (key == nil) == (allowList == nil) else { throw ValidationError("--key and --allow-list go together") }
@@ -123,7 +123,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
       epoch: Self.secondsSince1970, build: try Version.build(),
       numerics: Messaging.Digest(try NumericsClass.current()), note: note, trace: record)
     configuration.journal = journal(state, outputs)
-    configuration.secondsBetweenFailures = failureInterval
+    if let failureInterval { configuration.secondsBetweenFailures = failureInterval }
     if let available = Memory.available { configuration.snapshotBytes = available / 4 }
     let coordinator = try await Coordinator.start(configuration)
     for endpoint in coordinator.endpoints { note("Listening on \(endpoint).") }
