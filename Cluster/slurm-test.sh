@@ -5,11 +5,16 @@
 #
 #   Cluster/slurm-test.sh [clusca]      e.g. Cluster/slurm-test.sh .build/release/clusca
 set -euo pipefail
+PATH=$PATH:/usr/sbin
+for program in slurmctld slurmd munged; do
+  command -v "$program" >/dev/null || { echo "$program is missing: apt-get install slurm-wlm munge" >&2; exit 2; }
+done
+[ "$(id -u)" = 0 ] || { echo "Only root can start a Slurm of its own." >&2; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
 clusca=$(realpath "${1:-$here/../.build/release/clusca}")
 model=$(realpath "$here/../Tests/Fixtures/reference/checkpoints/flux-dev-tiny")
 folder=$(mktemp -d /tmp/clusca-slurm-XXXXXX)
-export SLURM_CONF=$folder/slurm.conf PATH="$(dirname "$clusca"):$PATH:/usr/sbin"
+export SLURM_CONF=$folder/slurm.conf PATH="$(dirname "$clusca"):$PATH"
 settings=(--size 32x32 --steps 6000 --quiet)
 
 end() {

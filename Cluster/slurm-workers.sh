@@ -30,4 +30,6 @@ while :; do
   wait "$worker" || status=$?
   # One that was killed, as for want of memory, is started again.
   if [ "$status" -lt 128 ] && [ "$(cat "$SHARED/address")" = "$address" ]; then exit "$status"; fi
+  sleep 2 &
+  wait $!
 done

@@ -74,8 +74,12 @@ public final class TensorLine: Sendable {
   }
 
   /// Lets go of tensors that nobody waits for any more.
-  public func drop(where isPointless: (Fence) -> Bool) {
-    queue.state.withLock { $0.transfers.removeAll { isPointless($0.fence) } }
+  ///
+  /// - Parameter stream: only of this one, unless nil.
+  public func drop(_ stream: WireStream? = nil, where isPointless: (Fence) -> Bool) {
+    queue.state.withLock { state in
+      state.transfers.removeAll { (stream == nil || $0.sender.plan.stream == stream) && isPointless($0.fence) }
+    }
   }
 
   public func close() async { await client.stop() }

@@ -127,21 +127,37 @@ extension Coordinator {
 
 /// A sample as the runtime knows it: its numbers.
 struct RemoteSample {
-  let condition: Condition
-  /// Of all that its numbers follow from.
-  var request: SHA256.Digest?
   /// What an order begins with.
   struct Input {
     let latents: Tensor
     let isMeasurement: Bool
   }
 
+  /// Which order of which attempt is in hand.
+  struct Place: Equatable {
+    let attempt: UInt32
+    let step: UInt32
+  }
+
+  let condition: Condition
+  /// Of all that its numbers follow from; nil for a job that is not remembered.
+  var request: SHA256.Digest?
   /// By order, so that another pipeline can do them again; those before a snapshot are not needed any more.
   var inputs: [Input?] = []
-  func input(of step: UInt32) -> Input? { inputs.indices.contains(Int(step)) ? inputs[Int(step)] : nil }
-
+  var awaited: Place?
+  /// Of the order in hand.
+  var output: Tensor?
+  /// The denoiser that waits for the step in hand.
+  var waiting: CheckedContinuation<Coordinator.Answer, any Error>?
   /// What orders gave, those of a process before this one among them; only of a job that is remembered.
   var answers: [Coordinator.Answer] = []
+  /// The last snapshot, and the next one as far as it is here.
+  var snapshot: KeptSnapshot?
+  var coming: KeptSnapshot?
+  /// A snapshot could not be written, which was said.
+  var isUnwritten = false
+
+  func input(of step: UInt32) -> Input? { inputs.indices.contains(Int(step)) ? inputs[Int(step)] : nil }
 
   mutating func resume(from point: ResumePoint?) {
     guard let point else { return }
@@ -155,19 +171,4 @@ struct RemoteSample {
     inputs.append(nil)
     return answers[inputs.count - 1]
   }
-
-  /// The last snapshot, and the next one as far as it is here.
-  var snapshot: KeptSnapshot?
-  var coming: KeptSnapshot?
-  /// Which order of which attempt is in hand.
-  struct Place: Equatable {
-    let attempt: UInt32
-    let step: UInt32
-  }
-
-  var awaited: Place?
-  /// Of the order in hand.
-  var output: Tensor?
-  /// The denoiser that waits for the step in hand.
-  var waiting: CheckedContinuation<Coordinator.Answer, any Error>?
 }

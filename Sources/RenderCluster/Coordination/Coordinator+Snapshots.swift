@@ -35,9 +35,9 @@ extension Coordinator {
   func expectSnapshot(
     _ key: SampleKey, _ attempt: UInt32, _ step: UInt32, _ stage: UInt32, _ manifest: SnapshotManifest
   ) {
-    guard var sample = samples[key] else { return }
-    if sample.coming.map({ ($0.attempt, $0.step) != (attempt, step) }) ?? true {
-      sample.coming = KeptSnapshot(attempt: attempt, step: step)
+    guard samples[key] != nil else { return }
+    if samples[key]?.coming.map({ ($0.attempt, $0.step) != (attempt, step) }) ?? true {
+      samples[key]?.coming = KeptSnapshot(attempt: attempt, step: step)
     }
     do {
       for block in manifest.blocks {
@@ -47,12 +47,10 @@ extension Coordinator {
         try outputs.expect(.init(plan, fence: fence, sender: stageKey(stage)))
       }
     } catch {
-      dropComingSnapshot(key, attempt)
       return post(.snapshotLost(key, attempt: attempt, "\(error)"))
     }
-    sample.coming?.missing[stage] = Set(manifest.blocks.map { UInt32($0.number) })
-    sample.coming?.add(manifest)
-    samples[key] = sample
+    samples[key]?.coming?.missing[stage] = Set(manifest.blocks.map { UInt32($0.number) })
+    samples[key]?.coming?.add(manifest)
     if manifest.blocks.isEmpty { post(.snapshotArrived(key, attempt: attempt, stage: stage)) }
   }
 
@@ -141,7 +139,10 @@ extension Coordinator {
       do {
         try await snapshotFiles.write(point, of: key, request: request)
       } catch {
-        note("A snapshot of job \(key.job) cannot be written: \(error).")
+        if samples[key]?.isUnwritten == false {
+          note("Snapshots of job \(key.job), row \(key.row) cannot be written for now: \(error).")
+        }
+        samples[key]?.isUnwritten = true
       }
       writing.remove(key)
       if !ledgerHolds(key.job) { snapshotFiles.remove(job: key.job) }

@@ -345,6 +345,7 @@ public actor Coordinator {
       dropComingSnapshot(key, attempt)
     case .expectSnapshot(let key, let attempt, let step, let stage, let manifest):
       expectSnapshot(key, attempt, step, stage, manifest)
+    case .dropSnapshot(let key, let attempt): dropComingSnapshot(key, attempt)
     case .keepSnapshot(let key, let step): keepSnapshot(key, step)
     case .sendSnapshot(let key, let attempt, let step, let stages): sendSnapshot(key, attempt, step, stages)
     case .stepDone(let key, let step, let signal, let labels, let payload):

@@ -104,6 +104,7 @@ extension CoordinatorCore {
       jobs[job].samples[sample].coming != nil
     else { return }
     jobs[job].samples[sample].coming = nil
+    emit(.dropSnapshot(key, attempt: attempt))
     refuseSnapshots(job, reason)
   }
 

@@ -81,6 +81,8 @@ public enum CoordinatorEffect: Sendable, Equatable {
   case sendLatents(SampleKey, attempt: UInt32, step: UInt32)
   /// The tensors of a stage's snapshot are expected.
   case expectSnapshot(SampleKey, attempt: UInt32, step: UInt32, stage: UInt32, SnapshotManifest)
+  /// The snapshot that was expected is given up.
+  case dropSnapshot(SampleKey, attempt: UInt32)
   /// The snapshot that was expected takes the place of the one before: nothing before its step is needed any more.
   case keepSnapshot(SampleKey, step: UInt32)
   /// The snapshot that is kept goes to the stages, which have these blocks.

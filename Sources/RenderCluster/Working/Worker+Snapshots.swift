@@ -60,7 +60,7 @@ extension Worker {
     let now = Clock.microseconds
     for sent in sentSnapshots where now - sent.time > Self.patienceMicroseconds {
       let (key, attempt, step) = (sent.key, sent.attempt, sent.step)
-      resultLine?.line.drop { $0.sample == key && $0.attempt == attempt && $0.step == step }
+      resultLine?.line.drop(.state) { $0.sample == key && $0.attempt == attempt && $0.step == step }
     }
     sentSnapshots.removeAll { now - $0.time > Self.patienceMicroseconds }
   }

@@ -14,7 +14,9 @@ final class SimulatedTensorServer {
     try inbox.expect(.init(Self.plan(stream), fence: fence, sender: nil))
   }
 
-  func cancel(where isOver: (Fence) -> Bool) { inbox.cancel { isOver($0.fence) } }
+  func cancel(_ stream: WireStream? = nil, where isOver: (Fence) -> Bool) {
+    inbox.cancel { (stream == nil || $0.plan.stream == stream) && isOver($0.fence) }
+  }
 
   func raiseFloor(epoch: UInt64, attempt: UInt32) {
     if (floor.epoch, floor.attempt) < (epoch, attempt) { floor = Fence(epoch: epoch, attempt: attempt) }

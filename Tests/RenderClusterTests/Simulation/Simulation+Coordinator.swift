@@ -140,11 +140,10 @@ extension Simulation {
       let isOver: (Fence) -> Bool = { $0.sample == key && $0.attempt == attempt }
       if bug != .lateOutputsTaken { coordinatorServer.cancel(where: isOver) }
       for line in coordinatorLines { line.drop(where: isOver) }
-      if let job = job(key.job), !job.rows.isEmpty, job.rows[Int(key.row)].coming?.attempt == attempt {
-        job.rows[Int(key.row)].coming = nil
-      }
+      dropSnapshot(key, attempt)
     case .expectSnapshot(let key, let attempt, let step, let stage, let manifest):
       expectSnapshot(key, attempt, step, stage, manifest)
+    case .dropSnapshot(let key, let attempt): dropSnapshot(key, attempt)
     case .keepSnapshot(let key, let step): keepSnapshot(key, step)
     case .sendSnapshot(let key, let attempt, let step, let stages): sendSnapshot(key, attempt, step, stages)
     case .stepDone(let key, let step, let signal, let labels, let payload):

@@ -82,7 +82,6 @@ extension Simulation {
     coming.missing[stage] = Set(manifest.blocks.map(\.number))
     job.rows[Int(key.row)].coming = coming
     if now < rates.end, random.chance(rates.snapshotLoss) {
-      job.rows[Int(key.row)].coming = nil
       return apply(.snapshotLost(key, attempt: attempt, "there is no room"))
     }
     for block in manifest.blocks {
@@ -107,6 +106,12 @@ extension Simulation {
     if coming.missing[stage]?.isEmpty == true {
       apply(.snapshotArrived(key, attempt: arrival.fence.attempt, stage: stage))
     }
+  }
+
+  func dropSnapshot(_ key: SampleKey, _ attempt: UInt32) {
+    guard let job = job(key.job), !job.rows.isEmpty, job.rows[Int(key.row)].coming?.attempt == attempt else { return }
+    job.rows[Int(key.row)].coming = nil
+    coordinatorServer.cancel(.state) { $0.sample == key && $0.attempt == attempt }
   }
 
   func keepSnapshot(_ key: SampleKey, _ step: UInt32) {
