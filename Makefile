@@ -50,16 +50,13 @@ test: packages ## checks the formatting and runs all tests
 
 # What has threads, sockets, files or pointers of its own, without what only computes: unoptimised kernels are some thirty
 # times slower. Left out are also simulated clusters, which have one thread, and tests that are about time. What the
-# sanitizer of addresses finds ends the tests with a failure. That of threads does not know that a lock which the kernel
-# hands over is held: it takes two accesses under one Mutex of Swift's library for a race when threads wait for it, so that
-# its reports have to be read. A race is one of which not both sides are in withLock.
-sanitize: export TSAN_OPTIONS := exitcode=0
+# sanitizers find ends the tests with a failure.
 SANITIZED := ^(FilesTests|StrictJSONTests|TorchFilesTests|MessagingTests|ConditioningTests|RenderClusterTests|MediaTests)
 UNSANITIZED := SimulationTests|PlantedBugTests|everyCutIntoFourStages|anyNumberOfWorkersGivesTheSameLatents|Quickly|$\
   TakesLittleTime|longTextsTakeTimeInProportion|itIsNeverBetterThanTheExactSearch|sixtyFourWorkers|$\
   aTensorCrossesAConnectionWithCurve
 sanitize: packages ## runs tests with the thread and address sanitizers
-	swift test --no-parallel -c debug --sanitize=thread --scratch-path .build-tsan --filter '$(SANITIZED)' --skip '$(UNSANITIZED)'
+	CLUSCA_THREAD_SANITIZING=1 swift test --no-parallel -c debug --sanitize=thread --scratch-path .build-tsan --filter '$(SANITIZED)' --skip '$(UNSANITIZED)'
 	swift test --no-parallel -c debug --sanitize=address --scratch-path .build-asan --filter '$(SANITIZED)' --skip '$(UNSANITIZED)'
 
 # libFuzzer, and the sanitizer of addresses, which ends a run at the first finding. Swift's own account of a crash would

@@ -116,3 +116,9 @@ if Context.environment["CLUSCA_FUZZING"] != nil, let program = package.targets.f
       path: "Tests/Fuzzing", exclude: ["Corpora", "dictionary.txt"]),
   ]
 }
+
+// make sanitize: what the sanitizer of threads cannot see by itself.
+if Context.environment["CLUSCA_THREAD_SANITIZING"] != nil {
+  for test in package.targets where test.isTest { test.dependencies.append("ThreadSanitizing") }
+  package.targets.append(.target(name: "ThreadSanitizing", path: "Tests/ThreadSanitizing"))
+}

@@ -38,7 +38,7 @@ for worker in worker-1 worker-2; do
 done
 "$clusca" keys allow "$folder/client.public" --role client --allow-list "$folder/allowed" >/dev/null
 
-ip netns exec "$name-0" "$clusca" coordinator --listen tcp://198.18.0.10:8766 --key "$folder/coordinator.secret" \
+ip netns exec "$name-0" "$clusca" coordinator --listen tcp://198.18.0.10:8766 --replicas 1 --key "$folder/coordinator.secret" \
   --allow-list "$folder/allowed" --state "$folder/state" --trace "$folder/trace.json" 2>"$folder/coordinator.log" &
 echo $! >"$folder/0.pid"
 for number in 1 2; do

@@ -25,10 +25,10 @@ struct PlanTests {
   }
 
   @Test func thePlanCoversAllBlocksAndSaysWhoIsLeftOut() throws {
-    let outcome = try plan()
+    let outcome = try plan(Self.workers, TinyModels.dev, "--replicas", "1")
     #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome.errors)")
     #expect(outcome.output.contains("left out: slow, since it would take"), "\(outcome.output)")
-    let json = try JSONValue(parsing: plan(Self.workers, TinyModels.dev, "--json").output)
+    let json = try JSONValue(parsing: plan(Self.workers, TinyModels.dev, "--json", "--replicas", "1").output)
     let stages = try #require(json["stages"]?.array)
     #expect(stages.compactMap { $0["worker"]?.string } == ["a", "b"])
     #expect(stages[0]["blocks"]?[0] == 0 && stages[0]["blocks"]?[1] == stages[1]["blocks"]?[0])
@@ -38,6 +38,19 @@ struct PlanTests {
     #expect(json["left_out"]?[0]?["worker"] == "slow")
     #expect((json["full_steps"]?.int ?? 0) + (json["cached_steps"]?.int ?? 0) == 20 && json["samples_per_picture"] == 1)
     #expect((json["pictures_per_hour"]?.double ?? 0) > 3600 / (json["picture_seconds"]?.double ?? 0))
+  }
+
+  @Test func equalWorkersThatCanHoldAllBlocksStandSideBySide() throws {
+    let outcome = try plan()
+    #expect(outcome.status == 0 && outcome.output.contains("2 pipelines side by side"), "\(outcome)")
+    let one = try JSONValue(parsing: plan(Self.workers, TinyModels.dev, "--json", "--replicas", "1").output)
+    let two = try JSONValue(parsing: plan(Self.workers, TinyModels.dev, "--json").output)
+    let stages = try #require(two["stages"]?.array)
+    #expect(two["replicas"] == 2 && stages.compactMap { $0["replica"]?.int } == [0, 1])
+    #expect(stages[0]["blocks"] == stages[1]["blocks"] && two["left_out"]?[0]?["worker"] == "slow")
+    #expect(try #require(two["pictures_per_hour"]?.double) > #require(one["pictures_per_hour"]?.double))
+    let none = try plan(Self.workers, TinyModels.dev, "--replicas", "0")
+    #expect(none.status == Status.usage.rawValue && none.errors.contains("--replicas 0"), "\(none.errors)")
   }
 
   @Test func cachingMakesPicturesAndGuidanceHalvesThem() throws {

@@ -27,6 +27,21 @@ import Testing
     }
   }
 
+  @Test func pipelinesSideBySideGiveTheSameLatents() async throws {
+    let model = try TinyModel(.flux)
+    let cluster = try await TinyCluster(model, replicas: 2)
+    for worker in 0...1 { try cluster.start("w\(worker)") }
+    try await cluster.workersAreHere(2)
+    for cache in TinyModel.caches(.flux) {
+      let task = TinyModel.Task(cache: cache, isGuided: true)
+      #expect(try await cluster.latents(task) == model.latents(task), "\(cache.method)")
+    }
+    // Until their speeds are known, which may lead to another plan, each row is done by a worker of its own.
+    let first = cluster.computed.filter { $0.sample.job == 1 }
+    #expect(Set(first.map { "\($0.sample.row) \($0.worker) \($0.stage)" }) == ["0 w0 0", "1 w1 0"])
+    await cluster.stop()
+  }
+
   /// The first blocks of the second, third and fourth stage, in every way.
   static func cutsIntoFour(_ blocks: Int) -> [[Int]] {
     (1..<blocks).flatMap { first in

@@ -108,7 +108,7 @@ import Testing
     core.idle = ["w0"]
     for name in ["w0", "w1"] { core.join(name, memoryBytes: 250) }
     core.submit(1)
-    let attempt = core.core.pipeline?.attempt ?? 0
+    let attempt = core.core.pipelines.first?.attempt ?? 0
     core.post(.failed(StageFailure(.storage, "a broken disk")), Fence(attempt: attempt), from: "w0")
     #expect(core.stages.isEmpty)
     core.idle = []

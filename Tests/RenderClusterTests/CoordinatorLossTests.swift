@@ -127,13 +127,13 @@ import Testing
     core.join("w0")
     core.submit(1)
     core.wait(3000)
-    let attempt = core.core.pipeline?.attempt
+    let attempt = core.core.pipelines.map(\.attempt)
     core.mute = ["w0"]
     core.now += 60_000
     core.happens(.tick)
     core.wait(4000)
     #expect(core.core.workers.map(\.name) == ["w0"])
-    #expect(core.core.pipeline?.attempt == attempt)
+    #expect(core.core.pipelines.map(\.attempt) == attempt)
     core.wait(4000)
     #expect(core.core.workers.isEmpty)
   }

@@ -77,12 +77,12 @@ import Testing
     held.durable = 8
     #expect(held.next() == heartbeat)
     #expect(held.next() == .note("a"))
-    let second = held.take([.record(.entered(job: 1), date: 0), heartbeat, .note("b"), .disconnect])
+    let second = held.take([.record(.entered(job: 1), date: 0), heartbeat, .note("b"), .disconnect(attempt: 1)])
     #expect(second.atOnce == [heartbeat])
     #expect(held.next() == nil)
     held.durable = 9
     #expect(held.next() == .note("b"))
-    #expect(held.next() == .disconnect)
+    #expect(held.next() == .disconnect(attempt: 1))
     #expect(held.next() == nil)
   }
 

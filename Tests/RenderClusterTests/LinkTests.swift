@@ -50,7 +50,7 @@ import Testing
         core.happens(.linkMeasured(worker: "w\(number)", bytesPerSecond: speed))
       }
       core.submit(1, TestedCore.facts(stateBytes: 1_000_000))
-      return core.core.pipeline?.plan.stages.map { "\($0.worker) \($0.blocks)" } ?? []
+      return core.core.pipelines.flatMap { $0.plan.stages.map { "\($0.worker) \($0.blocks)" } }
     }
     // What differs in the third digit is the same.
     #expect(stages([1.234e9, 1.226e9]) == stages([1.2e9, 1.2e9]))

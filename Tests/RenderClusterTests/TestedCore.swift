@@ -171,7 +171,7 @@ struct TestedCore {
   /// All stages do the step that is in flight.
   mutating func compute(_ job: UInt64, row: UInt32 = 0) {
     let key = SampleKey(job: job, row: row)
-    guard let sample = sample(key), let step = sample.inFlight, let pipeline = core.pipeline else { return }
+    guard let sample = sample(key), let step = sample.inFlight, let pipeline = core.pipeline(of: key) else { return }
     for (stage, planned) in pipeline.plan.stages.enumerated() {
       let fence = Fence(
         job: job, row: row, attempt: sample.attempt, stage: UInt32(stage), step: UInt32(step.step))
@@ -186,8 +186,8 @@ struct TestedCore {
     core.jobs.first { $0.id == key.job }?.samples.first { $0.key == key }
   }
 
-  /// The workers of the stages.
-  var stages: [String] { core.pipeline?.plan.stages.map(\.worker) ?? [] }
+  /// The workers of the stages, of all pipelines.
+  var stages: [String] { core.pipelines.flatMap { $0.plan.stages.map(\.worker) } }
 
   var started: [UInt64] {
     effects.compactMap { effect in if case .start(let job) = effect { job } else { nil } }

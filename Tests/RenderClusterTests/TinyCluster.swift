@@ -23,9 +23,10 @@ final class TinyCluster: Sendable {
 
   /// - Parameter cuts: the first block of each stage but the first, for as many workers in the order of their names; the
   ///   planner's own unless given.
+  ///   - replicas: how many pipelines may stand side by side, without cuts.
   ///   - keys: who may connect, over TCP and CURVE; plain sockets in a folder unless given.
   init(
-    _ model: TinyModel, cuts: [Int]? = nil, waitsForWorkers: Bool = true, keys: TinyKeys? = nil,
+    _ model: TinyModel, cuts: [Int]? = nil, replicas: Int = 1, waitsForWorkers: Bool = true, keys: TinyKeys? = nil,
     secondsBetweenFailures: Double = CoordinatorIdentity.assumedSecondsBetweenFailures, snapshotBytes: Int = 1 << 30
   ) async throws {
     self.model = model
@@ -34,7 +35,7 @@ final class TinyCluster: Sendable {
     folder = FileManager.default.temporaryDirectory.path + "/tc-\(UInt32.random(in: 0..<UInt32.max))"
     try FileManager.default.createDirectory(
       atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-    let planning = cuts.map { Self.planning($0) } ?? StagePlanner.planning
+    let planning = cuts.map { Self.planning($0) } ?? ReplicaPlanner.planning(most: replicas)
     let box = ListBox<StageSpan>()
     let notes = ListBox<String>()
     self.notes = notes
@@ -66,7 +67,7 @@ final class TinyCluster: Sendable {
         StagePlan.Stage(
           worker: worker.name, blocks: range.0..<range.1, seconds: 1, weightBytes: 0, cacheBytes: 0, samples: 1)
       }
-      return .success(StagePlan(stages: stages, leftOut: [], samples: 100, latency: 1, interval: 1))
+      return .success([StagePlan(stages: stages, leftOut: [], samples: 100, latency: 1, interval: 1)])
     }
   }
 

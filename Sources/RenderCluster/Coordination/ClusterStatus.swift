@@ -75,6 +75,7 @@ extension CoordinatorCore {
     ClusterStatus(
       epoch: identity.epoch,
       workers: workers.map { worker in
+        let pipeline = pipeline(of: worker.name)
         let stage = pipeline?.stage(of: worker.name)
         let isLoading = stage.map { pipeline?.loading.contains($0) ?? false } ?? false
         return ClusterStatus.Worker(

@@ -82,13 +82,14 @@ extension Coordinator {
     for (stream, tensor) in [(WireStream.prompt, text), (.pooled, pooled)] {
       guard let plan = TensorPlan(stream, .float32, shape: tensor.shape) else { continue }
       let payload = tensor.payload()
-      for (stage, line) in lines.enumerated() {
+      for (stage, line) in lines(of: key).enumerated() {
         line.send(plan, payload, fence: fence(key, attempt, stage: stage, step: 0))
       }
     }
   }
 
   func sendLatents(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32) {
+    let lines = lines(of: key)
     guard let sample = samples[key], let first = lines.first, let input = sample.input(of: step) else { return }
     let (latents, isMeasurement) = (input.latents, input.isMeasurement)
     samples[key]?.awaited = RemoteSample.Place(attempt: attempt, step: step)
@@ -99,7 +100,7 @@ extension Coordinator {
     else { return fail(key, JobError(.tensor, "Latents of shape \(latents.shape) do not travel.")) }
     do {
       let expected = fence(key, attempt, stage: lines.count, step: step)
-      if !isMeasurement { try outputs.expect(.init(output, fence: expected, sender: lastStageKey)) }
+      if !isMeasurement { try outputs.expect(.init(output, fence: expected, sender: lastStageKey(of: key))) }
     } catch {
       return fail(key, JobError(.memory, "The outputs of all steps in flight are too large: \(error)."))
     }

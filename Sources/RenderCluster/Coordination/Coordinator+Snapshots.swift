@@ -44,7 +44,7 @@ extension Coordinator {
         guard let plan = block.plan else { continue }
         let fence = Fence(
           epoch: epoch, job: key.job, row: key.row, attempt: attempt, stage: UInt32(block.number), step: step)
-        try outputs.expect(.init(plan, fence: fence, sender: stageKey(stage)))
+        try outputs.expect(.init(plan, fence: fence, sender: stageKey(stage, of: key)))
       }
     } catch {
       return post(.snapshotLost(key, attempt: attempt, "\(error)"))
@@ -82,7 +82,7 @@ extension Coordinator {
 
   func sendSnapshot(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32, _ stages: [Range<Int>]) {
     guard let snapshot = samples[key]?.snapshot, snapshot.step == step else { return }
-    for (line, blocks) in zip(lines, stages) {
+    for (line, blocks) in zip(lines(of: key), stages) {
       for (block, tensor) in snapshot.tensors.sorted(by: { $0.key < $1.key }) where blocks.contains(Int(block)) {
         let fence = Fence(
           epoch: epoch, job: key.job, row: key.row, attempt: attempt, stage: block, step: step)

@@ -42,11 +42,11 @@ public actor Coordinator {
   private var core: CoordinatorCore
   private let control: MessageServer
   let outputs: TensorServer
-  /// What is done beside the pipeline, by number.
+  /// What is done beside the pipelines, by number.
   var tasks: [UInt64: RunningTask] = [:]
   var lastTask: UInt64 = 0
-  /// To the stages of the pipeline, the first first.
-  private(set) var lines: [TensorLine] = []
+  /// To the stages of each pipeline, the first first; by its number.
+  private var lines: [UInt32: [TensorLine]] = [:]
   private var jobs: [UInt64: RunningJob] = [:]
   var samples: [SampleKey: RemoteSample] = [:]
   private var lastJob: UInt64 = 0
@@ -119,11 +119,14 @@ public actor Coordinator {
   /// Where results go.
   var outputsNeighbour: Assignment.Neighbour { core.identity.outputs }
 
-  /// Who sends outputs; nil where nobody has keys.
-  var lastStageKey: PublicKey? { core.lastStageKey }
+  /// Who sends a sample's outputs; nil where nobody has keys.
+  func lastStageKey(of key: SampleKey) -> PublicKey? { core.lastStageKey(of: key) }
 
-  /// Who sends the snapshots of a stage; nil where nobody has keys.
-  func stageKey(_ stage: UInt32) -> PublicKey? { core.key(ofStage: Int(stage)) }
+  /// Who sends a sample's snapshots of a stage; nil where nobody has keys.
+  func stageKey(_ stage: UInt32, of key: SampleKey) -> PublicKey? { core.key(ofStage: Int(stage), of: key) }
+
+  /// To the stages of a sample, the first first.
+  func lines(of key: SampleKey) -> [TensorLine] { core.pipeline(of: key).flatMap { lines[$0.attempt] } ?? [] }
 
   /// Whether a job of the ledger has not ended.
   func ledgerHolds(_ job: UInt64) -> Bool { core.ledger.job(job).map { $0.ending == nil } ?? false }
@@ -334,14 +337,16 @@ public actor Coordinator {
       let error: any Error =
         ending.outcome == .cancelled ? CancellationError() : JobError(ending.reason ?? .internal, ending.text)
       end(job, error)
-    case .connect(let attempt, let stages): await connect(attempt, stages)
-    case .disconnect: await disconnect()
+    case .connect(let attempt, let stages, let oldest):
+      outputs.raiseFloor(epoch: configuration.epoch, attempt: oldest)
+      await connect(attempt, stages)
+    case .disconnect(let attempt): for line in lines.removeValue(forKey: attempt) ?? [] { await line.close() }
     case .sendCondition(let key, let attempt): sendCondition(key, attempt)
     case .sendLatents(let key, let attempt, let step): sendLatents(key, attempt, step)
     case .forget(let key, let attempt):
       let isOver: @Sendable (Fence) -> Bool = { $0.sample == key && $0.attempt == attempt }
       outputs.cancel(where: isOver)
-      for line in lines { line.drop(where: isOver) }
+      for line in lines.values.joined() { line.drop(where: isOver) }
       dropComingSnapshot(key, attempt)
     case .expectSnapshot(let key, let attempt, let step, let stage, let manifest):
       expectSnapshot(key, attempt, step, stage, manifest)
@@ -367,11 +372,9 @@ public actor Coordinator {
   }
 
   private func connect(_ attempt: UInt32, _ stages: [Assignment.Neighbour]) async {
-    await disconnect()
-    outputs.raiseFloor(epoch: configuration.epoch, attempt: attempt)
     for (number, stage) in stages.enumerated() {
       do {
-        lines.append(try await openLine(to: stage, "Stage \(number)"))
+        lines[attempt, default: []].append(try await openLine(to: stage, "Stage \(number)"))
       } catch {
         configuration.note("Stage \(number) cannot be reached at \(stage.address): \(error).")
       }
@@ -419,8 +422,8 @@ public actor Coordinator {
 
   private func disconnect() async {
     let old = lines
-    lines = []
-    for line in old { await line.close() }
+    lines = [:]
+    for line in old.values.joined() { await line.close() }
   }
 }
 

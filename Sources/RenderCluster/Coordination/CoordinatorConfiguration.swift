@@ -64,7 +64,7 @@ public struct CoordinatorConfiguration: Sendable {
 
   public init(
     endpoints: [Endpoint], outputs: Endpoint, security: Security, epoch: UInt64, build: String, numerics: Digest,
-    waitsForWorkers: Bool = true, planning: @escaping Planning = StagePlanner.planning,
+    waitsForWorkers: Bool = true, planning: @escaping Planning = ReplicaPlanner.planning,
     note: @escaping @Sendable (String) -> Void = { _ in }, trace: (@Sendable (StageSpan) -> Void)? = nil
   ) {
     self.endpoints = endpoints
@@ -105,10 +105,21 @@ extension CoordinatorConfiguration {
 }
 
 extension StagePlanner {
+  /// The planner of a single pipeline as ``CoordinatorCore`` takes it.
+  public static let planning: Planning = ReplicaPlanner.planning(most: 1)
+}
+
+extension ReplicaPlanner {
   /// The planner as ``CoordinatorCore`` takes it.
-  public static let planning: Planning = { blocks, workers, samples, activationBytes in
-    Result { () throws(StagePlanFailure) in
-      try plan(blocks: blocks, workers: workers, samplesInFlight: samples, activationBytes: activationBytes)
+  public static let planning: Planning = planning(most: .max)
+
+  /// - Parameter most: replicas.
+  public static func planning(most: Int) -> Planning {
+    { blocks, workers, samples, activationBytes in
+      Result { () throws(StagePlanFailure) in
+        try plan(
+          blocks: blocks, workers: workers, samples: samples, activationBytes: activationBytes, most: most)
+      }
     }
   }
 }

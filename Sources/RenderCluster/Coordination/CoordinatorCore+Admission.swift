@@ -1,21 +1,20 @@
 import Messaging
 
-/// Which jobs are in the pipeline.
+/// Which jobs are in the pipelines.
 extension CoordinatorCore {
   /// Samples that are in flight at once, for each stage: with as many samples as stages all have work, and a second one
   /// each hides what travelling and the steps between take.
   static let samplesPerStage = 4
 
-  /// Goes on with whatever can go on: the pipeline is made or changed, jobs are let into it as long as they fit, and samples
+  /// Goes on with whatever can go on: pipelines are made or changed, jobs are let into them as long as they fit, and samples
   /// take their next steps.
   mutating func proceed() {
     releasePaused()
     _ = handOver()
     if needsReview {
-      reviewPipeline()
+      reviewPipelines()
       needsAdmission = true
     }
-    guard pipeline?.isReady == true else { return }
     if needsAdmission { admitJobs() }
     for job in jobs.indices where jobs[job].isAdmitted {
       for sample in jobs[job].samples.indices {
@@ -26,11 +25,8 @@ extension CoordinatorCore {
     if handOver() { proceed() }
   }
 
-  /// Whether jobs are in the pipeline, so that it must stay as it is.
-  var isInUse: Bool { jobs.contains(where: \.isAdmitted) }
-
-  /// The places of the jobs in the order of their turns: those that lost their pipeline, those of them that may be why at
-  /// the end, then those that wait. Jobs that are in the pipeline are not among them, nor those that are paused or that
+  /// The places of the jobs in the order of their turns: those that lost a pipeline, those of them that may be why at
+  /// the end, then those that wait. Jobs that are in pipelines are not among them, nor those that are paused or that
   /// nothing can be done about.
   var turns: [Int] {
     let open = jobs.indices.filter { !jobs[$0].isAdmitted && jobs[$0].obstacle == nil && !isPaused(jobs[$0]) }
@@ -50,11 +46,16 @@ extension CoordinatorCore {
   /// In their order: a large job is not overtaken for ever by small ones.
   private mutating func admitJobs() {
     needsAdmission = false
-    guard let pipeline, !isToChange(pipeline) else { return }
+    // Of pipelines that are made together one is ready first, and would get all rows.
+    let usable = pipelines.filter {
+      ($0.isReady || milliseconds - $0.assigned < Self.settlingMilliseconds) && !isToChange($0)
+    }
+    guard usable.contains(where: \.isReady) else { return }
     for index in turns {
-      let admitted = jobs.filter(\.isAdmitted)
-      guard fits(jobs[index], beside: admitted, in: pipeline) else { return }
-      jobs[index].isAdmitted = true
+      guard let places = placement(of: jobs[index], in: usable, beside: jobs.filter(\.isAdmitted)),
+        usable.allSatisfy({ $0.isReady || !places.contains($0.attempt) })
+      else { return }
+      jobs[index].places = places
       if ledger.job(jobs[index].id) != nil { commit(.entered(job: jobs[index].id)) }
       needsWork = true
       guard jobs[index].state == .waiting else { continue }
@@ -63,20 +64,41 @@ extension CoordinatorCore {
     }
   }
 
-  /// Whether a job's caches and samples have room beside those of others.
-  private func fits(_ job: JobRecord, beside others: [JobRecord], in pipeline: Pipeline) -> Bool {
-    guard pipeline.model == job.facts.model, suits(job, pipeline) else { return false }
-    guard others.isEmpty || !job.isSuspect && !others.contains(where: \.isSuspect) else { return false }
-    let samples = others.reduce(job.facts.rows) { $0 + $1.facts.rows }
-    guard others.isEmpty || samples <= Self.samplesPerStage * pipeline.plan.stages.count else { return false }
-    return isRoom(for: others + [job], in: pipeline)
+  /// The pipelines for the rows of a job, one after the other each where it will be done soonest; nil if one of them has no
+  /// room.
+  func placement(of job: JobRecord, in pipelines: [Pipeline], beside others: [JobRecord] = []) -> [UInt32]? {
+    let suitable = pipelines.filter { pipeline in
+      let there = others.filter { $0.places.contains(pipeline.attempt) }
+      return pipeline.model == job.facts.model && suits(job, pipeline)
+        && (there.isEmpty || !job.isSuspect && !there.contains(where: \.isSuspect))
+    }
+    let capacities = workers.map(capacity)
+    var placed = job
+    for _ in 0..<job.facts.rows {
+      let choices = suitable.compactMap { pipeline -> (attempt: UInt32, seconds: Double)? in
+        let others = others + [placed]
+        let samples = others.reduce(1) { $0 + $1.rows(in: pipeline.attempt) }
+        let isAlone = samples == 1 + placed.rows(in: pipeline.attempt)
+        guard isAlone || samples <= Self.samplesPerStage * pipeline.plan.stages.count,
+          isRoom(forRowOf: job, beside: others, in: pipeline)
+        else { return nil }
+        let pace = MeanPace(pipeline.plan, job.facts.blocks, capacities)
+        return (pipeline.attempt, pace.seconds(samples: samples))
+      }
+      guard let soonest = choices.min(by: { $0.seconds < $1.seconds }) else { return nil }
+      placed.places.append(soonest.attempt)
+    }
+    return placed.places
   }
 
-  func isRoom(for jobs: [JobRecord], in pipeline: Pipeline) -> Bool {
-    let activations = jobs.map(\.facts.activationBytes).max() ?? 0
+  /// Whether the caches of another row of a job have room beside those in a pipeline.
+  func isRoom(forRowOf job: JobRecord, beside others: [JobRecord], in pipeline: Pipeline) -> Bool {
+    let attempt = pipeline.attempt
+    let there = others.filter { $0.places.contains(attempt) }
+    let activations = there.reduce(job.facts.activationBytes) { max($0, $1.facts.activationBytes) }
     return pipeline.plan.stages.allSatisfy { stage in
       guard let worker = index(of: stage.worker) else { return false }
-      let caches = jobs.reduce(0) { $0 + $1.cacheBytes(stage.blocks) }
+      let caches = there.reduce(job.cacheBytes(stage.blocks)) { $0 + $1.rows(in: attempt) * $1.cacheBytes(stage.blocks) }
       return stage.weightBytes + activations + caches <= Int(clamping: workers[worker].hello.memoryBytes)
     }
   }

@@ -5,9 +5,10 @@ extension CoordinatorCore {
   /// A worker could not load its blocks, or not compute a step.
   mutating func take(_ failure: StageFailure, _ fence: Fence, _ worker: Int) {
     if failed(task: fence, failure, worker) { return }
-    guard let pipeline, pipeline.stage(of: workers[worker].name) == fence.stage else { return }
+    guard let pipeline = pipeline(of: workers[worker].name), pipeline.stage(of: workers[worker].name) == fence.stage
+    else { return }
     if fence.job == 0 {
-      if fence.attempt == pipeline.attempt { failed(toLoad: failure, worker) }
+      if fence.attempt == pipeline.attempt { failed(toLoad: failure, of: pipeline, worker) }
       return
     }
     guard let (job, sample) = place(of: fence.sample), jobs[job].samples[sample].attempt == fence.attempt else {
@@ -57,9 +58,9 @@ extension CoordinatorCore {
   /// Whether a job may be in a pipeline: not with the worker that its numbers were none with, if the others can do it.
   func suits(_ job: JobRecord, _ pipeline: Pipeline) -> Bool {
     guard let worker = job.suspectWorker, pipeline.stage(of: worker) != nil,
-      case .success(let plan) = plan(for: job.facts, without: worker)
+      case .success(let plans) = plans(for: job.facts, without: worker)
     else { return true }
-    return plan.stages.contains { $0.worker == worker }
+    return plans.contains { $0.stages.contains { $0.worker == worker } }
   }
 
   // MARK: - Tensors

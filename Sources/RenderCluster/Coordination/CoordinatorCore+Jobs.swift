@@ -182,7 +182,7 @@ extension CoordinatorCore {
     default: break
     }
     (needsWork, needsAdmission) = (true, true)
-    if !isInUse { needsReview = true }
+    if hasIdlePipelines { needsReview = true }
   }
 
   private mutating func readmit(_ worker: String, _ asker: Asker) {

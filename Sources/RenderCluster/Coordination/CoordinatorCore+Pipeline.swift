@@ -2,14 +2,43 @@ import Messaging
 
 /// Who has which blocks.
 extension CoordinatorCore {
+  // MARK: - Which pipeline
+
+  /// That which a worker has a stage of.
+  func pipeline(of worker: String) -> Pipeline? { pipelines.first { $0.stage(of: worker) != nil } }
+
+  func pipeline(_ attempt: UInt32) -> Pipeline? { pipelines.first { $0.attempt == attempt } }
+
+  /// That which a sample has its place in.
+  func pipeline(of key: SampleKey) -> Pipeline? {
+    index(of: key.job).flatMap { jobs[$0].place(ofRow: key.row) }.flatMap { pipeline($0) }
+  }
+
+  /// Whether jobs are in a pipeline, so that it must stay as it is.
+  func isInUse(_ pipeline: Pipeline) -> Bool { jobs.contains { $0.places.contains(pipeline.attempt) } }
+
+  /// Whether others could take the place of some, or there are none.
+  var hasIdlePipelines: Bool { pipelines.isEmpty || !pipelines.allSatisfy(isInUse) }
+
+  /// Who has a stage of a sample; nil on a plain transport.
+  func key(ofStage number: Int, of key: SampleKey) -> PublicKey? {
+    guard let stages = pipeline(of: key)?.plan.stages, stages.indices.contains(number) else { return nil }
+    return index(of: stages[number].worker).flatMap { workers[$0].peer.key }
+  }
+
+  /// Whose outputs are taken; nil on a plain transport.
+  func lastStageKey(of key: SampleKey) -> PublicKey? {
+    pipeline(of: key).flatMap { self.key(ofStage: $0.lastStage, of: key) }
+  }
+
   // MARK: - Assigning
 
   mutating func assign(_ plan: StagePlan, _ facts: JobFacts) {
-    releasePipeline()
     let attempt = nextAttempt()
-    pipeline = Pipeline(
-      model: facts.model, attempt: attempt, plan: plan, assigned: milliseconds,
-      loading: Set(0..<UInt32(plan.stages.count)))
+    pipelines.append(
+      Pipeline(
+        model: facts.model, attempt: attempt, plan: plan, assigned: milliseconds,
+        loading: Set(0..<UInt32(plan.stages.count))))
     for (number, stage) in plan.stages.enumerated() {
       guard let worker = index(of: stage.worker) else { continue }
       let next = number + 1 < plan.stages.count ? neighbour(plan.stages[number + 1].worker) : identity.outputs
@@ -25,37 +54,33 @@ extension CoordinatorCore {
     for left in plan.leftOut { emit(.note("The worker \(left.worker) has no blocks: \(left.reason).")) }
   }
 
-  /// Whose outputs are taken; nil on a plain transport.
-  var lastStageKey: PublicKey? { pipeline.flatMap { key(ofStage: $0.plan.stages.count - 1) } }
-
-  func key(ofStage number: Int) -> PublicKey? {
-    guard let stages = pipeline?.plan.stages, stages.indices.contains(number) else { return nil }
-    return index(of: stages[number].worker).flatMap { workers[$0].peer.key }
-  }
-
   private func neighbour(_ worker: String) -> Assignment.Neighbour? {
     index(of: worker).map { Assignment.Neighbour(address: workers[$0].hello.address, key: workers[$0].peer.key) }
   }
 
   mutating func take(_ readiness: Readiness, _ fence: Fence, _ worker: Int) {
     workers[worker].residentBytes = readiness.residentBytes
-    guard let pipeline, fence.attempt == pipeline.attempt, pipeline.stage(of: workers[worker].name) == fence.stage
+    guard let index = pipelines.firstIndex(where: { $0.attempt == fence.attempt }),
+      pipelines[index].stage(of: workers[worker].name) == fence.stage
     else { return }
-    self.pipeline?.loading.remove(fence.stage)
-    guard self.pipeline?.isReady == true else { return }
-    emit(.connect(attempt: pipeline.attempt, pipeline.plan.stages.compactMap { neighbour($0.worker) }))
+    pipelines[index].loading.remove(fence.stage)
+    guard pipelines[index].isReady else { return }
+    let stages = pipelines[index].plan.stages.compactMap { neighbour($0.worker) }
+    // What is older than all pipelines is nobody's any more.
+    emit(.connect(attempt: fence.attempt, stages, oldest: pipelines[0].attempt))
+    needsAdmission = true
   }
 
   /// Loads of a model that a worker may fail before jobs that it is needed for fail too.
   private static let mostFailedLoads = 3
 
   /// A worker could not load its stage: for some time the model is done without it.
-  mutating func failed(toLoad failure: StageFailure, _ worker: Int) {
+  mutating func failed(toLoad failure: StageFailure, of pipeline: Pipeline, _ worker: Int) {
     let name = workers[worker].name
     emit(.note("The worker \(name) could not load its blocks: \(failure.text)"))
-    guard let model = pipeline?.model.digest else { return }
+    let model = pipeline.model.digest
     let count = workers[worker].failed(toLoad: model, now: milliseconds)
-    breakPipeline()
+    breakPipeline(pipeline.attempt)
     for job in jobs where job.facts.model.digest == model {
       let isHopeless =
         count < Self.mostFailedLoads
@@ -65,28 +90,25 @@ extension CoordinatorCore {
     }
   }
 
-  /// All stages are let go.
-  mutating func releasePipeline() {
-    guard let pipeline else { return }
-    self.pipeline = nil
-    emit(.disconnect)
+  /// All stages of a pipeline are let go.
+  mutating func releasePipeline(_ attempt: UInt32) {
+    guard let place = pipelines.firstIndex(where: { $0.attempt == attempt }) else { return }
+    let pipeline = pipelines.remove(at: place)
+    emit(.disconnect(attempt: attempt))
     for stage in pipeline.plan.stages {
       guard let worker = index(of: stage.worker) else { continue }
-      post(.release, fence: Fence(attempt: pipeline.attempt), to: worker)
+      post(.release, fence: Fence(attempt: attempt), to: worker)
     }
   }
 
-  /// A stage is lost, and with it what all stages have of the samples: another pipeline does their steps again.
-  mutating func breakPipeline() {
-    releasePipeline()
+  /// A stage is lost, and with it what all stages have of the samples: another pipeline does their steps again. Rows of the
+  /// same jobs in other pipelines go back with them, since a job's rows go on together.
+  mutating func breakPipeline(_ attempt: UInt32) {
     needsReview = true
-    for job in jobs.indices {
-      if jobs[job].isAdmitted { jobs[job].isEndangered = true }
-      jobs[job].isAdmitted = false
-      for sample in jobs[job].samples.indices where jobs[job].samples[sample].state != .outside {
-        emit(.forget(jobs[job].samples[sample].key, attempt: jobs[job].samples[sample].attempt))
-        jobs[job].samples[sample].leave(keepsNothing: jobs[job].facts.keepsNothing)
-      }
+    for job in jobs.indices where jobs[job].places.contains(attempt) {
+      jobs[job].isEndangered = true
+      leavePipelines(job)
     }
+    releasePipeline(attempt)
   }
 }

@@ -11,14 +11,11 @@ extension CoordinatorCore {
 
   /// Gives up stages in which nothing goes on although something should.
   mutating func watchProgress() {
-    guard let pipeline else { return }
-    loseThoseThatLoadForever(pipeline)
-    guard self.pipeline?.attempt == pipeline.attempt else { return }
+    for pipeline in pipelines { loseThoseThatLoadForever(pipeline) }
     for job in jobs {
       for sample in job.samples {
-        guard let step = sample.inFlight else { continue }
-        let number = step.stages.min() ?? UInt32(pipeline.plan.stages.count - 1)
-        if watch(job, step, pipeline, number) { return }
+        guard let step = sample.inFlight, let pipeline = pipeline(of: sample.key) else { continue }
+        watch(job, step, pipeline, step.stages.min() ?? UInt32(pipeline.lastStage))
       }
     }
   }
@@ -26,7 +23,7 @@ extension CoordinatorCore {
   /// Time in which the coordinator itself stood still is held against nobody.
   mutating func forgive(_ microseconds: Int64) {
     let gap = microseconds / 1000
-    pipeline?.assigned += gap
+    for index in pipelines.indices { pipelines[index].assigned += gap }
     for worker in workers.indices { workers[worker].forgive(gap) }
     for job in jobs.indices {
       for sample in jobs[job].samples.indices { jobs[job].samples[sample].inFlight?.advanced += gap }
@@ -44,18 +41,16 @@ extension CoordinatorCore {
     }
   }
 
-  /// - Returns: whether the pipeline is given up, because a stage does nothing about a step.
-  private mutating func watch(
-    _ job: JobRecord, _ step: StepInFlight, _ pipeline: Pipeline, _ number: UInt32
-  ) -> Bool {
+  /// Gives a pipeline up if a stage of it does nothing about a step.
+  private mutating func watch(_ job: JobRecord, _ step: StepInFlight, _ pipeline: Pipeline, _ number: UInt32) {
     let stage = pipeline.plan.stages[Int(number)]
-    guard let worker = index(of: stage.worker) else { return false }
+    guard let worker = index(of: stage.worker) else { return }
     let limit = deadline(job.facts, stage, workers[worker])
-    guard milliseconds - step.advanced > limit else { return false }
+    guard milliseconds - step.advanced > limit else { return }
     let idle = milliseconds - workers[worker].progressed
     if workers[worker].isComputing {
       // Other samples may be before this one.
-      guard idle > limit else { return false }
+      guard idle > limit else { return }
       loseHung(worker, "it has computed nothing for \(idle / 1000) seconds")
     } else {
       // What it is to compute, or what it has computed, does not arrive.
@@ -64,9 +59,8 @@ extension CoordinatorCore {
         note(troubleWith: name, suspects: [])
       }
       emit(.note("Stage \(number) at the worker \(stage.worker) waits: tensors do not get through."))
-      breakPipeline()
+      breakPipeline(pipeline.attempt)
     }
-    return true
   }
 
   private func deadline(_ facts: JobFacts, _ stage: StagePlan.Stage, _ worker: WorkerRecord) -> Int64 {

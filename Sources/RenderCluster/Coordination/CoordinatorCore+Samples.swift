@@ -13,7 +13,7 @@ extension CoordinatorCore {
     if let known { (record.losses, record.mark, record.blamed) = (known.losses, known.mark, known.blamed) }
     jobs.append(record)
     needsAdmission = true
-    if !isInUse { needsReview = true }
+    if hasIdlePipelines { needsReview = true }
   }
 
   /// Ends a job before its time.
@@ -37,7 +37,7 @@ extension CoordinatorCore {
     let isObstructed = jobs[index].obstacle != nil
     jobs.remove(at: index)
     needsAdmission = true
-    if !isInUse || isObstructed { needsReview = true }
+    if isObstructed || hasIdlePipelines { needsReview = true }
   }
 
   func place(of key: SampleKey) -> (job: Int, sample: Int)? {
@@ -60,10 +60,10 @@ extension CoordinatorCore {
     jobs[job].samples.sort { $0.key < $1.key }
   }
 
-  /// A sample enters the pipeline.
+  /// A sample enters its pipeline.
   mutating func enter(_ job: Int, _ sample: Int) {
-    guard let pipeline, pipeline.isReady else { return }
     let record = jobs[job].samples[sample]
+    guard let pipeline = pipeline(of: record.key) else { return }
     let attempt = nextAttempt()
     var openings: [SampleRecord.Opening] = []
     for (stage, planned) in pipeline.plan.stages.enumerated() {
@@ -101,13 +101,14 @@ extension CoordinatorCore {
 
   mutating func close(_ key: SampleKey) {
     guard let (job, sample) = place(of: key) else { return }
-    leavePipeline(jobs[job].samples.remove(at: sample))
+    leavePipeline(jobs[job].samples[sample])
+    jobs[job].samples.remove(at: sample)
   }
 
   /// The stages let go of a sample.
   private mutating func leavePipeline(_ record: SampleRecord) {
-    guard record.state != .outside, let pipeline else { return }
     let key = record.key
+    guard record.state != .outside, let pipeline = pipeline(of: key) else { return }
     emit(.forget(key, attempt: record.attempt))
     for (stage, planned) in pipeline.plan.stages.enumerated() {
       guard let worker = index(of: planned.worker) else { continue }
@@ -116,30 +117,30 @@ extension CoordinatorCore {
     }
   }
 
-  /// Jobs that are paused leave the pipeline when none of their steps is in flight.
+  /// Jobs that are paused leave their pipelines when none of their steps is in flight.
   mutating func releasePaused() {
     for job in jobs.indices where jobs[job].isAdmitted && isPaused(jobs[job]) {
       guard jobs[job].samples.allSatisfy({ $0.inFlight == nil }) else { continue }
-      leavePipeline(job)
-      if !isInUse { needsReview = true }
+      leavePipelines(job)
+      needsReview = true
     }
   }
 
-  /// A job leaves the pipeline; another one goes on from what is kept of it.
-  mutating func leavePipeline(_ job: Int) {
+  /// A job leaves its pipelines; others go on from what is kept of it.
+  mutating func leavePipelines(_ job: Int) {
     for sample in jobs[job].samples.indices where jobs[job].samples[sample].state != .outside {
       leavePipeline(jobs[job].samples[sample])
       jobs[job].samples[sample].leave(keepsNothing: jobs[job].facts.keepsNothing)
     }
-    jobs[job].isAdmitted = false
+    jobs[job].places = []
     needsAdmission = true
   }
 
   func isPaused(_ job: JobRecord) -> Bool { ledger.job(job.id)?.isPaused ?? false }
 
-  /// A job leaves the pipeline and enters it, or another one, anew.
+  /// A job leaves its pipelines and enters them, or others, anew.
   mutating func restart(_ job: Int) {
-    leavePipeline(job)
+    leavePipelines(job)
     jobs[job].isEndangered = true
     needsReview = true
   }
@@ -153,10 +154,10 @@ extension CoordinatorCore {
 
   /// Begins the next step of a sample, if it can be.
   mutating func beginStep(_ job: Int, _ sample: Int) {
-    guard let pipeline, pipeline.isReady, let step = jobs[job].samples[sample].next, !isPaused(jobs[job]) else {
-      return
-    }
-    if pipeline.handsOver, waitsToBeHandedOver(job, sample, before: step) { return }
+    guard let step = jobs[job].samples[sample].next, let pipeline = pipeline(of: jobs[job].samples[sample].key),
+      !isPaused(jobs[job])
+    else { return }
+    if isHandedOver(jobs[job]), waitsToBeHandedOver(job, sample, before: step) { return }
     if isSnapshotDue(jobs[job], jobs[job].samples[sample]) { takeSnapshot(job, sample, before: step) }
     let record = jobs[job].samples[sample]
     let request = record.steps[step]
@@ -173,7 +174,7 @@ extension CoordinatorCore {
   }
 
   mutating func take(_ report: StepReport, _ payload: Payload, _ fence: Fence, _ worker: Int) {
-    guard let pipeline, pipeline.stage(of: workers[worker].name) == fence.stage,
+    guard let pipeline = pipeline(of: fence.sample), pipeline.stage(of: workers[worker].name) == fence.stage,
       let (job, sample) = place(of: fence.sample), jobs[job].samples[sample].attempt == fence.attempt,
       let inFlight = jobs[job].samples[sample].inFlight, inFlight.step == Int(fence.step),
       inFlight.stages.contains(fence.stage)

@@ -9,7 +9,7 @@ extension CoordinatorCore {
   /// Before a full step: asks all stages for a snapshot, unless one is on its way.
   mutating func takeSnapshot(_ job: Int, _ sample: Int, before step: Int) {
     let record = jobs[job].samples[sample]
-    guard let pipeline, record.steps[step].order.kind == .full, step > record.start, record.coming == nil,
+    guard let pipeline = pipeline(of: record.key), record.steps[step].order.kind == .full, step > record.start, record.coming == nil,
       !jobs[job].takesNoSnapshots, isRoom(forSnapshotOf: job, in: pipeline), isRoomHere(forSnapshotOf: job)
     else { return }
     for (stage, planned) in pipeline.plan.stages.enumerated() {
@@ -37,7 +37,7 @@ extension CoordinatorCore {
 
   /// It is a copy, beside the caches of all jobs, until it has been sent.
   private func isRoom(forSnapshotOf job: Int, in pipeline: Pipeline) -> Bool {
-    isRoom(for: jobs.filter(\.isAdmitted) + [jobs[job]], in: pipeline)
+    isRoom(forRowOf: jobs[job], beside: jobs, in: pipeline)
   }
 
   /// Whether it has room beside the others that are kept. It takes no more than the caches of a sample, which it is a part
@@ -64,13 +64,14 @@ extension CoordinatorCore {
 
   /// A stage tells what its snapshot consists of.
   mutating func take(snapshot payload: Payload, _ fence: Fence, _ worker: Int) {
-    guard pipeline?.stage(of: workers[worker].name) == fence.stage, let (job, sample) = place(of: fence.sample),
+    guard let pipeline = pipeline(of: fence.sample), pipeline.stage(of: workers[worker].name) == fence.stage,
+      let (job, sample) = place(of: fence.sample),
       jobs[job].samples[sample].attempt == fence.attempt, let coming = jobs[job].samples[sample].coming,
       coming.step == Int(fence.step), coming.untold.contains(fence.stage)
     else { return }
     do {
       let manifest = try SnapshotManifest(payload)
-      let blocks = pipeline?.plan.stages[Int(fence.stage)].blocks ?? 0..<0
+      let blocks = pipeline.plan.stages[Int(fence.stage)].blocks
       guard manifest.blocks.allSatisfy({ blocks.contains($0.number) }),
         manifest.byteCount <= jobs[job].snapshotBytes
       else { throw WireError("the worker \(workers[worker].name) has sent what is none of its blocks \(blocks)") }
@@ -130,17 +131,19 @@ extension CoordinatorCore {
   ///
   /// - Returns: whether some have.
   mutating func handOver() -> Bool {
-    guard pipeline?.handsOver == true else { return false }
     var haveSome = false
-    for job in jobs.indices where jobs[job].isAdmitted {
+    for job in jobs.indices where isHandedOver(jobs[job]) {
       guard jobs[job].samples.allSatisfy({ mayLeave($0, of: jobs[job]) }) else { continue }
       let steps = jobs[job].samples.map(\.position).min() ?? 0
       emit(.note("Job \(jobs[job].id) is handed over to other workers, with \(steps) steps done."))
-      leavePipeline(job)
+      leavePipelines(job)
       (needsReview, haveSome) = (true, true)
     }
     return haveSome
   }
+
+  /// Whether a pipeline that a job is in hands it over as soon as nothing is lost by that.
+  func isHandedOver(_ job: JobRecord) -> Bool { pipelines.contains { $0.handsOver && job.places.contains($0.attempt) } }
 
   /// Whether a sample loses nothing with its pipeline: the next one begins with the step that it is at.
   private func mayLeave(_ sample: SampleRecord, of job: JobRecord) -> Bool {
@@ -160,7 +163,7 @@ extension CoordinatorCore {
 
   /// To the stages of a sample that has just been opened.
   mutating func sendSnapshot(_ record: SampleRecord) {
-    guard let snapshot = record.snapshot, let pipeline else { return }
+    guard let snapshot = record.snapshot, let pipeline = pipeline(of: record.key) else { return }
     emit(
       .sendSnapshot(
         record.key, attempt: record.attempt, step: UInt32(snapshot.step), pipeline.plan.stages.map(\.blocks)))

@@ -1,6 +1,6 @@
 import Messaging
 
-/// What is done beside the pipeline, at workers that can.
+/// What is done beside the pipelines, at workers that can.
 extension CoordinatorCore {
   /// However slow a processor is, a prompt or a picture is done by then.
   private static let taskMilliseconds: Int64 = 900_000
@@ -60,7 +60,7 @@ extension CoordinatorCore {
 
   /// Whether outputs of a worker are waited for: of the last stage, and of tasks.
   func maySendOutputs(_ worker: String) -> Bool {
-    pipeline?.stage(of: worker) != nil || tasks.contains { $0.worker == worker }
+    pipeline(of: worker) != nil || tasks.contains { $0.worker == worker }
   }
 
   func hasTasks(_ worker: Int) -> Bool { tasks.contains { $0.worker == workers[worker].name } }

@@ -115,7 +115,7 @@ extension CoordinatorCore {
 
   /// Lets a drained worker go if it has no blocks.
   mutating func releaseIfDrained(_ worker: Int) {
-    guard workers[worker].isDraining, !workers[worker].isReleased, pipeline?.stage(of: workers[worker].name) == nil,
+    guard workers[worker].isDraining, !workers[worker].isReleased, pipeline(of: workers[worker].name) == nil,
       !hasTasks(worker)
     else { return }
     workers[worker].isReleased = true
@@ -129,11 +129,11 @@ extension CoordinatorCore {
     needsReview = true
     emit(.note("The worker \(name) is lost: \(reason)."))
     loseTasks(of: name)
-    guard let stage = pipeline?.stage(of: name) else { return }
-    let suspects = jobs.indices.filter { jobs[$0].mayHaveKilled(stage) }
+    guard let pipeline = pipeline(of: name), let stage = pipeline.stage(of: name) else { return }
+    let suspects = jobs.indices.filter { jobs[$0].mayHaveKilled(stage, of: pipeline.attempt) }
     note(troubleWith: name, suspects: suspects.map { jobs[$0].id })
     for job in suspects { blame(job, worker: name, reason) }
-    breakPipeline()
+    breakPipeline(pipeline.attempt)
     endKillers()
     setAsideIfBad(name)
   }

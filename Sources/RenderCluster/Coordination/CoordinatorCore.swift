@@ -36,10 +36,11 @@ public struct CoordinatorIdentity: Sendable, Hashable {
   }
 }
 
-/// Makes a plan of stages; ``StagePlanner`` unless a test wants certain cuts.
+/// Makes plans of pipelines that stand side by side: ``ReplicaPlanner``, ``StagePlanner`` for no more than one, or what a
+/// test wants.
 public typealias Planning =
   @Sendable (_ blocks: [BlockCost], _ workers: [WorkerCapacity], _ samples: Int, _ activationBytes: Int)
-  -> Result<StagePlan, StagePlanFailure>
+  -> Result<[StagePlan], StagePlanFailure>
 
 /// The coordinator's decisions: who is a worker, who has which blocks, which job goes on when, and what follows when a worker
 /// is lost. A value that is told what happens and when, and says what to do: it has no clock, no sockets, no files, no
@@ -62,14 +63,15 @@ public struct CoordinatorCore: Sendable {
   var workers: [WorkerRecord] = []
   /// By number.
   var jobs: [JobRecord] = []
-  var pipeline: Pipeline?
-  /// What is done beside the pipeline, in the order of its beginning.
+  /// In the order of their making. A worker is in one at most.
+  var pipelines: [Pipeline] = []
+  /// What is done beside the pipelines, in the order of its beginning.
   var tasks: [TaskRecord] = []
   /// Of all workers that have ever been here, by name.
   var histories: [WorkerHistory] = []
   /// Something has happened that another plan may follow from.
   var needsReview = false
-  /// Something has happened that may let a job into the pipeline.
+  /// Something has happened that may let a job into a pipeline.
   var needsAdmission = false
   /// When a worker last joined, in milliseconds.
   var lastJoined = Int64.min
@@ -178,6 +180,7 @@ public struct CoordinatorCore: Sendable {
     for index in workers.indices.reversed() where !workers[index].isAlive(now: milliseconds) {
       lose(index, "it has been silent for \(WorkerRecord.leaseMilliseconds / 1000) seconds")
     }
+    if !pipelines.allSatisfy(\.isReady) { needsAdmission = true }
     watchProgress()
     watchSnapshots()
     watchTasks()

@@ -71,10 +71,10 @@ public enum CoordinatorEffect: Sendable, Equatable {
   case start(job: UInt64)
   /// Ends a job that waits or runs.
   case end(job: UInt64, JobEnding)
-  /// Lines to the stages of a pipeline, and no others.
-  case connect(attempt: UInt32, [Assignment.Neighbour])
-  /// No pipeline: the lines are closed.
-  case disconnect
+  /// Lines to the stages of a pipeline. Nothing of attempts before the oldest one is expected any more.
+  case connect(attempt: UInt32, [Assignment.Neighbour], oldest: UInt32)
+  /// The lines to the stages of a pipeline are closed.
+  case disconnect(attempt: UInt32)
   /// The sample is open at all stages: they are sent what it shall show.
   case sendCondition(SampleKey, attempt: UInt32)
   /// The latents of a step go to the first stage, and its output is expected.

@@ -16,8 +16,9 @@ struct JobRecord: Sendable, Equatable {
   let facts: JobFacts
   var state = State.waiting
   var samples: [SampleRecord] = []
-  /// Whether the pipeline has room for its caches, which is kept for it until it ends or the pipeline is lost.
-  var isAdmitted = false
+  /// The pipelines that have room for the caches of its rows, which is kept for it until it ends or loses one of them; by
+  /// row, and empty for a job that has none.
+  var places: [UInt32] = []
   /// Why no set of the workers can do it.
   var obstacle: String?
   /// Pipelines that were lost, maybe by its doing, since it last got further than ever.
@@ -52,22 +53,27 @@ struct JobRecord: Sendable, Equatable {
     return samples.map { facts.keepsNothing ? $0.delivered : $0.snapshot?.step ?? 0 }.min() ?? 0
   }
 
-  /// Samples that have been opened in the stages take the caches of all of its rows.
-  func cacheBytes(_ blocks: Range<Int>) -> Int {
-    facts.rows * blocks.reduce(0) { $0 + facts.blocks[$1].cacheBytes }
-  }
+  /// It is in pipelines.
+  var isAdmitted: Bool { !places.isEmpty }
+
+  func place(ofRow row: UInt32) -> UInt32? { places.indices.contains(Int(row)) ? places[Int(row)] : nil }
+
+  func rows(in pipeline: UInt32) -> Int { places.count { $0 == pipeline } }
+
+  /// What one of its rows keeps in blocks.
+  func cacheBytes(_ blocks: Range<Int>) -> Int { blocks.reduce(0) { $0 + facts.blocks[$1].cacheBytes } }
 
   /// The most that a snapshot of a sample takes: tensors of a block are rounded up to some kilobytes.
   var snapshotBytes: Int { facts.blocks.reduce(0) { $0 + $1.cacheBytes + SnapshotManifest.roundingBytes } }
 
   /// Whether a stage has something to do for it, which may be why its process died.
-  func mayHaveKilled(_ stage: UInt32) -> Bool {
-    isAdmitted
-      && samples.contains { sample in
-        if let step = sample.inFlight { return step.stages.contains(stage) }
-        // Before the step that it begins with, the stage may be opening it.
-        if case .opening = sample.state { return true }
-        return sample.state == .open && sample.position == sample.start
-      }
+  func mayHaveKilled(_ stage: UInt32, of pipeline: UInt32) -> Bool {
+    samples.contains { sample in
+      guard place(ofRow: sample.key.row) == pipeline else { return false }
+      if let step = sample.inFlight { return step.stages.contains(stage) }
+      // Before the step that it begins with, the stage may be opening it.
+      if case .opening = sample.state { return true }
+      return sample.state == .open && sample.position == sample.start
+    }
   }
 }

@@ -1,9 +1,9 @@
 import Messaging
 
-/// The stages that hold a model now, or load it.
+/// Stages that hold a model now, or load it. Several pipelines may stand side by side.
 struct Pipeline: Sendable, Equatable {
   let model: ModelKey
-  /// Its number; that of every assignment.
+  /// Its number; that of its stages' assignments.
   let attempt: UInt32
   let plan: StagePlan
   /// When its stages were assigned, in milliseconds.
@@ -16,6 +16,8 @@ struct Pipeline: Sendable, Equatable {
   var handsOver = false
 
   var isReady: Bool { loading.isEmpty }
+
+  var lastStage: Int { plan.stages.count - 1 }
 
   func stage(of worker: String) -> UInt32? {
     plan.stages.firstIndex { $0.worker == worker }.map(UInt32.init)

@@ -80,6 +80,9 @@ struct CoordinatorCommand: AsyncParsableCommand {
       valueName: "seconds"))
   var failureInterval: Double?
 
+  @OptionGroup
+  var replicaOptions: ReplicaOptions
+
   @Option(help: ArgumentHelp("Write a Chrome trace of all workers' work to this file at the end.", valueName: "file"))
   var trace: String?
 
@@ -121,7 +124,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
     var configuration = CoordinatorConfiguration(
       endpoints: endpoints, outputs: try outputsAddress(endpoints[0]), security: security,
       epoch: Self.secondsSince1970, build: try Version.build(),
-      numerics: Messaging.Digest(try NumericsClass.current()), note: note, trace: record)
+      numerics: Messaging.Digest(try NumericsClass.current()),
+      planning: ReplicaPlanner.planning(most: replicaOptions.most), note: note, trace: record)
     configuration.journal = journal(state, outputs)
     if let failureInterval { configuration.secondsBetweenFailures = failureInterval }
     if let available = Memory.available { configuration.snapshotBytes = available / 4 }

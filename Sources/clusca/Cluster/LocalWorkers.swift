@@ -46,11 +46,12 @@ final class LocalWorkers: Sendable {
         CoordinatorConfiguration(
           endpoints: [.ipc(path: folder + "/control")], outputs: .ipc(path: folder + "/outputs"), security: .plaintext,
           epoch: 1, build: try Version.build(), numerics: Messaging.Digest(try NumericsClass.current()),
-          waitsForWorkers: false, note: { _ in }, trace: trace))
+          waitsForWorkers: false, planning: StagePlanner.planning, note: { _ in }, trace: trace))
     } catch {
       TemporaryFolderForSockets.remove(folder)
       throw error
     }
+    // A single pipeline, since that is what is to be tried.
     // Equal speeds, since all of them would measure at the same time; and a link that is no link.
     let arguments =
       ["worker", "--coordinator", "ipc://\(folder)/control", "--threads", "\(threads)", "--memory", "\(memory)"]

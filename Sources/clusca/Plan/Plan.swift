@@ -29,6 +29,9 @@ struct Plan: ParsableCommand, PictureCommand {
       valueName: "count"))
   var samples: Int?
 
+  @OptionGroup
+  var replicaOptions: ReplicaOptions
+
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -60,7 +63,8 @@ struct Plan: ParsableCommand, PictureCommand {
     var notes: [String] = []
     let settings = try BaseSettings(self, model: model, modelName: modelName)
       .settings(entry, seed: 0, notes: &notes)
-    let report = try PlanReport(model, settings, workers: capacities, samples: samples ?? capacities.count)
+    let report = try PlanReport(
+      model, settings, workers: capacities, samples: samples ?? capacities.count, mostReplicas: replicaOptions.most)
     for note in notes { StandardError.write("clusca: \(note)") }
     try StandardOutput.write(
       json

@@ -4,34 +4,37 @@ import Rendering
 import StrictJSON
 import Tensors
 
-/// A plan of stages for one kind of picture, and what it promises.
+/// Plans of stages for one kind of picture, a plan for each replica of the model, and what they promise.
 struct PlanReport {
   let settings: PictureSettings
   let blocks: [BlockCost]
   /// The bytes that every stage takes beside its blocks' weights and caches.
   let stageBytes: Int
-  let plan: StagePlan
   private let workers: [WorkerCapacity]
-  let forecast: PlanForecast
+  let replicas: [PlanForecast]
 
-  /// - Parameter samples: in flight at once.
+  /// - Parameter samples: in flight at once, in all replicas.
   /// - Throws: `StagePlanFailure`; what is wrong with the checkpoint.
-  init(_ model: any RenderModel, _ settings: PictureSettings, workers: [WorkerCapacity], samples: Int) throws {
+  init(
+    _ model: any RenderModel, _ settings: PictureSettings, workers: [WorkerCapacity], samples: Int, mostReplicas: Int
+  ) throws {
     let request = settings.request
     let grid = model.grid(request)
     let (policy, tokens) = (request.cache.policy, request.textTokens)
     blocks = try model.blockCosts(
       grid: grid, textTokens: tokens, policy: policy, steps: request.steps, precision: settings.precision)
     stageBytes = try model.stageBytes(grid: grid, textTokens: tokens, precision: settings.precision)
-    plan = try StagePlanner.plan(
-      blocks: blocks, workers: workers, samplesInFlight: samples, activationBytes: stageBytes)
+    let plans = try ReplicaPlanner.plan(
+      blocks: blocks, workers: workers, samples: samples, activationBytes: stageBytes, most: mostReplicas)
     let full = policy.plannedSteps(request.steps).count { $0.kind.isFull }
-    forecast = PlanForecast(
-      plan, blocks: blocks,
-      cachedOperations: try model.cachedOperations(
-        grid: grid, textTokens: tokens, policy: policy, steps: request.steps, precision: settings.precision),
-      workers: workers, fullSteps: full, cachedSteps: request.steps - full, rows: request.rows,
-      samplesInFlight: samples)
+    let cachedOperations = try model.cachedOperations(
+      grid: grid, textTokens: tokens, policy: policy, steps: request.steps, precision: settings.precision)
+    replicas = plans.enumerated().map { [blocks] number, plan in
+      PlanForecast(
+        plan, blocks: blocks, cachedOperations: cachedOperations, workers: workers, fullSteps: full,
+        cachedSteps: request.steps - full, rows: request.rows,
+        samplesInFlight: (samples + plans.count - 1 - number) / plans.count)
+    }
     self.settings = settings
     self.workers = workers
   }
@@ -49,21 +52,46 @@ struct PlanReport {
     !(settings.request.cache.policy.schedule(steps: settings.steps) is FixedSchedule)
   }
 
+  // MARK: - What all replicas do together
+
+  private var picturesPerHour: Double { replicas.reduce(0) { $0 + $1.picturesPerHour } }
+
+  private var samplesInFlight: Int { replicas.reduce(0) { $0 + $1.samplesInFlight } }
+
+  /// Of a full step of a sample, in the slowest replica.
+  private var latency: Double { replicas.map(\.plan.latency).max() ?? 0 }
+
+  /// Seconds from one sample's full step to the next one's.
+  private var interval: Double { 1 / replicas.reduce(0) { $0 + 1 / $1.plan.interval } }
+
+  /// In the slowest replica.
+  private var secondsAlone: Double { replicas.map(\.secondsAlone).max() ?? 0 }
+
+  /// All replicas take the same steps.
+  private var steps: PlanForecast { replicas[0] }
+
+  private var leftOut: [StagePlan.LeftOut] { replicas.flatMap(\.plan.leftOut) }
+
   // MARK: - Text
 
   var lines: [String] {
     let header = ["worker", "blocks", "weights", "cache", "samples", "hands over", "link", "full step", "cached step"]
-    let rows = zip(plan.stages, forecast.stages).map { stage, seconds in
-      [
-        stage.worker.printable(), "\(stage.blocks.lowerBound)–\(stage.blocks.upperBound - 1)",
-        "\(ByteCount(stage.weightBytes))", "\(ByteCount(stage.cacheBytes))",
-        stage.samples == StagePlan.mostSamples ? "any" : "\(stage.samples)", "\(ByteCount(traffic(stage)))",
-        "\(ByteCount(Int(link(stage))))/s", Self.text(seconds.full),
-        forecast.cachedSteps > 0 ? Self.text(seconds.cached) : "",
-      ]
+    let rows = replicas.flatMap { replica in
+      zip(replica.plan.stages, replica.stages).map { stage, seconds in
+        [
+          stage.worker.printable(), "\(stage.blocks.lowerBound)–\(stage.blocks.upperBound - 1)",
+          "\(ByteCount(stage.weightBytes))", "\(ByteCount(stage.cacheBytes))",
+          stage.samples == StagePlan.mostSamples ? "any" : "\(stage.samples)", "\(ByteCount(traffic(stage)))",
+          "\(ByteCount(Int(link(stage))))/s", Self.text(seconds.full),
+          steps.cachedSteps > 0 ? Self.text(seconds.cached) : "",
+        ]
+      }
     }
     var lines = ColumnTable.lines([header] + rows, rightAligned: Set(1..<header.count))
     lines.append("")
+    if replicas.count > 1 {
+      lines.append("\(replicas.count) pipelines side by side, each with all blocks: every one does pictures of its own")
+    }
     lines.append(
       "cache and hand-over are those of one sample; every stage takes \(ByteCount(stageBytes)) beside weights and caches"
     )
@@ -72,23 +100,23 @@ struct PlanReport {
         "which steps of \(settings.cache.method.rawValue) are cached hangs on the picture; those that are measured first are "
           + "taken as full here")
     }
-    lines += plan.leftOut.map { "left out: \($0.worker.printable()), since \($0.reason)" }
+    lines += leftOut.map { "left out: \($0.worker.printable()), since \($0.reason)" }
     lines.append("")
     return lines + Table.lines(summary)
   }
 
   private var summary: [(label: String, value: String)] {
     [
-      ("full step of a sample", "\(Self.text(plan.latency)), then one every \(Self.text(plan.interval))"),
+      ("full step of a sample", "\(Self.text(latency)), then one every \(Self.text(interval))"),
       (
         "picture alone",
-        "\(Self.text(forecast.secondsAlone)) (\(forecast.fullSteps) full and \(forecast.cachedSteps) cached steps"
-          + (forecast.rows == 1 ? ")" : ", \(forecast.rows) samples each)")
+        "\(Self.text(secondsAlone)) (\(steps.fullSteps) full and \(steps.cachedSteps) cached steps"
+          + (steps.rows == 1 ? ")" : ", \(steps.rows) samples each)")
       ),
       (
         "pictures an hour",
-        "\(Self.digits(forecast.picturesPerHour)) with \(forecast.samplesInFlight) "
-          + (forecast.samplesInFlight == 1 ? "sample in flight" : "samples in flight")
+        "\(Self.digits(picturesPerHour)) with \(samplesInFlight) "
+          + (samplesInFlight == 1 ? "sample in flight" : "samples in flight")
       ),
     ]
   }
@@ -108,22 +136,25 @@ struct PlanReport {
   var json: JSONObject {
     [
       "settings": .object(settings.json), "stage_bytes": .integer(stageBytes),
+      "replicas": .integer(replicas.count),
       "stages": .array(
-        zip(plan.stages, forecast.stages).map { stage, seconds in
-          [
-            "worker": .string(stage.worker),
-            "blocks": [.integer(stage.blocks.lowerBound), .integer(stage.blocks.upperBound)],
-            "weight_bytes": .integer(stage.weightBytes), "cache_bytes": .integer(stage.cacheBytes),
-            "samples": .integer(stage.samples), "hand_over_bytes": .integer(traffic(stage)),
-            "link_bytes_per_second": .number(link(stage)),
-            "full_step_seconds": .number(seconds.full), "cached_step_seconds": .number(seconds.cached),
-          ]
+        replicas.enumerated().flatMap { number, replica in
+          zip(replica.plan.stages, replica.stages).map { stage, seconds in
+            [
+              "worker": .string(stage.worker), "replica": .integer(number),
+              "blocks": [.integer(stage.blocks.lowerBound), .integer(stage.blocks.upperBound)],
+              "weight_bytes": .integer(stage.weightBytes), "cache_bytes": .integer(stage.cacheBytes),
+              "samples": .integer(stage.samples), "hand_over_bytes": .integer(traffic(stage)),
+              "link_bytes_per_second": .number(link(stage)),
+              "full_step_seconds": .number(seconds.full), "cached_step_seconds": .number(seconds.cached),
+            ]
+          }
         }),
-      "left_out": .array(plan.leftOut.map { ["worker": .string($0.worker), "reason": .string($0.reason)] }),
-      "full_steps": .integer(forecast.fullSteps), "cached_steps": .integer(forecast.cachedSteps),
-      "samples_per_picture": .integer(forecast.rows), "samples_in_flight": .integer(forecast.samplesInFlight),
-      "full_step_seconds": .number(plan.latency), "full_step_interval_seconds": .number(plan.interval),
-      "picture_seconds": .number(forecast.secondsAlone), "pictures_per_hour": .number(forecast.picturesPerHour),
+      "left_out": .array(leftOut.map { ["worker": .string($0.worker), "reason": .string($0.reason)] }),
+      "full_steps": .integer(steps.fullSteps), "cached_steps": .integer(steps.cachedSteps),
+      "samples_per_picture": .integer(steps.rows), "samples_in_flight": .integer(samplesInFlight),
+      "full_step_seconds": .number(latency), "full_step_interval_seconds": .number(interval),
+      "picture_seconds": .number(secondsAlone), "pictures_per_hour": .number(picturesPerHour),
     ]
   }
 }

@@ -2,6 +2,7 @@
 
 /// Cuts evenly, with as many workers as possible; for simulations, in which time matters and plans need not be good.
 enum SimulatedPlanner {
+  /// A single pipeline.
   static let plan: Planning = { blocks, workers, samples, activationBytes in
     let sorted = workers.sorted { $0.name < $1.name }
     var best: StagePlan?
@@ -10,9 +11,18 @@ enum SimulatedPlanner {
         guard let plan = cut(blocks, Array(sorted[first..<first + count]), activationBytes) else { continue }
         if best.map({ plan.interval < $0.interval }) ?? true { best = plan }
       }
-      if let best { return .success(best) }
+      if let best { return .success([best]) }
     }
     return .failure(StagePlanFailure.doesNotFit(blocks, sorted, overhead: activationBytes))
+  }
+
+  /// Two pipelines where each half of the workers can hold the model, and there is something for both to do.
+  static let planSideBySide: Planning = { blocks, workers, samples, activationBytes in
+    let sorted = workers.sorted { $0.name < $1.name }
+    let halves = [0, 1].map { half in sorted.indices.filter { $0 % 2 == half }.map { sorted[$0] } }
+    guard samples > 1, halves.allSatisfy({ !$0.isEmpty }) else { return plan(blocks, workers, samples, activationBytes) }
+    let plans = halves.compactMap { try? plan(blocks, $0, samples, activationBytes).get() }
+    return plans.count == 2 ? .success(plans.flatMap(\.self)) : plan(blocks, workers, samples, activationBytes)
   }
 
   private static func cut(_ blocks: [BlockCost], _ workers: [WorkerCapacity], _ overhead: Int) -> StagePlan? {

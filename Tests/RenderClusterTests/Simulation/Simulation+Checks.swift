@@ -16,7 +16,7 @@ extension Simulation {
       violation("\(worker.outbox.count) messages wait for \(worker.name)")
     }
     meetStates()
-    for line in coordinatorLines where line.count > Self.mostMessages {
+    for line in allStageLines where line.count > Self.mostMessages {
       violation("\(line.count) tensors wait for w\(line.receiver)")
     }
   }
@@ -99,7 +99,8 @@ extension Simulation {
       // The operator is told, and looks after it.
       push(.readmit(worker: String(worker)), after: random.milliseconds(1000...20_000))
     }
-    if text.hasPrefix("Stages for") { assignments += 1 }
+    // Pipelines that are made together count once.
+    if text.hasPrefix("Stages for"), lastAssignment != now { (assignments, lastAssignment) = (assignments + 1, now) }
     let reasons = [
       "is here", "is lost", "blocks again", "is set aside", "has room again", "being drained", "could not load",
       "do not get through",

@@ -10,7 +10,7 @@ extension Simulation {
     if remembers { watchDisk() }
     guard !isDown else { return }
     apply(.tick)
-    for line in coordinatorLines { pump(line) }
+    for line in allStageLines { pump(line) }
   }
 
   /// Everything in its memory is gone. One without a ledger is told again what is to be done.
@@ -129,17 +129,17 @@ extension Simulation {
     case .send(let message, let payload, let peer): send(message, payload, to: peer)
     case .start(let id): start(id)
     case .end(let id, let ending): end(id, ending)
-    case .connect(let attempt, let stages):
-      closeLines()
-      coordinatorServer.raiseFloor(epoch: epoch, attempt: attempt)
-      coordinatorLines = stages.map { line(from: 0, to: Int($0.address) ?? 0) }
-    case .disconnect: closeLines()
+    case .connect(let attempt, let stages, let oldest):
+      coordinatorServer.raiseFloor(epoch: epoch, attempt: oldest)
+      coordinatorLines[attempt] = stages.map { line(from: 0, to: Int($0.address) ?? 0) }
+    case .disconnect(let attempt):
+      for line in coordinatorLines.removeValue(forKey: attempt) ?? [] { lines[line.number] = nil }
     case .sendCondition(let key, let attempt): sendCondition(key, attempt)
     case .sendLatents(let key, let attempt, let step): sendLatents(key, attempt, step)
     case .forget(let key, let attempt):
       let isOver: (Fence) -> Bool = { $0.sample == key && $0.attempt == attempt }
       if bug != .lateOutputsTaken { coordinatorServer.cancel(where: isOver) }
-      for line in coordinatorLines { line.drop(where: isOver) }
+      for line in allStageLines { line.drop(where: isOver) }
       dropSnapshot(key, attempt)
     case .expectSnapshot(let key, let attempt, let step, let stage, let manifest):
       expectSnapshot(key, attempt, step, stage, manifest)
@@ -161,8 +161,16 @@ extension Simulation {
   }
 
   func closeLines() {
-    for line in coordinatorLines { lines[line.number] = nil }
-    coordinatorLines = []
+    for line in allStageLines { lines[line.number] = nil }
+    coordinatorLines = [:]
+  }
+
+  /// In the order of the pipelines.
+  var allStageLines: [SimulatedLine] { coordinatorLines.sorted { $0.key < $1.key }.flatMap(\.value) }
+
+  /// To the stages of a sample.
+  func stageLines(of key: SampleKey) -> [SimulatedLine] {
+    core.pipeline(of: key).flatMap { coordinatorLines[$0.attempt] } ?? []
   }
 
   private func fence(_ key: SampleKey, _ attempt: UInt32, stage: Int, step: UInt32) -> Fence {
@@ -172,7 +180,7 @@ extension Simulation {
   private func sendCondition(_ key: SampleKey, _ attempt: UInt32) {
     guard let job = openJob(key, "its prompt is sent") else { return }
     guard job.hasPrompt else { return }
-    for (stage, line) in coordinatorLines.enumerated() {
+    for (stage, line) in stageLines(of: key).enumerated() {
       line.add(
         SimulatedTensorServer.plan(.prompt), Payload(hash: job.condition(Int(key.row))),
         fence: fence(key, attempt, stage: stage, step: 0))
@@ -181,7 +189,7 @@ extension Simulation {
   }
 
   private func sendLatents(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32) {
-    guard let job = openJob(key, "its latents are sent"), let first = coordinatorLines.first else { return }
+    guard let job = openJob(key, "its latents are sent"), let first = stageLines(of: key).first else { return }
     let row = job.rows[Int(key.row)]
     guard row.latents.indices.contains(Int(step)) else {
       return violation("step \(step) of \(key) begins without latents")
@@ -190,7 +198,7 @@ extension Simulation {
     job.rows[Int(key.row)].attempt = attempt
     do {
       if !job.measures(Int(step)) {
-        try coordinatorServer.expect(.output, fence(key, attempt, stage: coordinatorLines.count, step: step))
+        try coordinatorServer.expect(.output, fence(key, attempt, stage: stageLines(of: key).count, step: step))
       }
     } catch { violation("the output of step \(step) of \(key) cannot be expected: \(error)") }
     first.add(

@@ -55,7 +55,7 @@ extension Simulation {
         }
       }
     case .attemptNumbersUsedAgain:
-      if effects.contains(.disconnect) { core.lastAttempt -= min(core.lastAttempt, 8) }
+      if effects.contains(where: \.isDisconnection) { core.lastAttempt -= min(core.lastAttempt, 8) }
     case .nothingSentAgain:
       guard case .tick = event else { return }
       effects.removeAll { effect in
@@ -69,10 +69,14 @@ extension Simulation {
     case .everybodyBlamed:
       for effect in effects {
         if case .stepDone(let key, _, _, _, _) = effect { sharedLosses[key.job] = 0 }
-        guard case .forget(let key, _) = effect, effects.contains(.disconnect), key.row == 0 else { continue }
+        guard case .forget(let key, _) = effect, effects.contains(where: \.isDisconnection), key.row == 0 else { continue }
         sharedLosses[key.job, default: 0] += 1
       }
     default: break
     }
   }
+}
+
+extension CoordinatorEffect {
+  fileprivate var isDisconnection: Bool { if case .disconnect = self { true } else { false } }
 }

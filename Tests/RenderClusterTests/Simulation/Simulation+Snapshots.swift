@@ -126,7 +126,7 @@ extension Simulation {
     guard let snapshot = job.rows[Int(key.row)].snapshot, snapshot.step == step else {
       return violation("\(key) goes on from step \(step), of which there is no snapshot")
     }
-    for (line, blocks) in zip(coordinatorLines, stages) {
+    for (line, blocks) in zip(stageLines(of: key), stages) {
       for (block, value) in snapshot.chain.sorted(by: { $0.key < $1.key }) where blocks.contains(block) {
         var fence = Fence(epoch: epoch, job: key.job, row: key.row, attempt: attempt, step: step)
         fence.stage = UInt32(block)

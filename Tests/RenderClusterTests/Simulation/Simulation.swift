@@ -35,7 +35,8 @@ final class Simulation {
   /// By connection.
   var directory: [Int: Peer] = [:]
   var coordinatorServer = SimulatedTensorServer()
-  var coordinatorLines: [SimulatedLine] = []
+  /// By the number of the pipeline.
+  var coordinatorLines: [UInt32: [SimulatedLine]] = [:]
   var workers: [SimulatedWorker] = []
   var jobs: [SimulatedJob] = []
   var openJobs = 0
@@ -53,6 +54,7 @@ final class Simulation {
   var situations: Set<Situation> = []
   /// Stages that were assigned, and what may be a reason to.
   var assignments = 0
+  var lastAssignment: Int64?
   var reasonsToAssign = 0
   /// Pipelines that each job has been in when they were lost, for a planted bug.
   var sharedLosses: [UInt64: Int] = [:]
@@ -80,7 +82,7 @@ final class Simulation {
     remembers = seed % 4 != 0
     random = SplitMix64(seed: seed)
     rates = FaultRates(&random)
-    core = CoordinatorCore(Self.identity(epoch: 1, seed: seed), planning: SimulatedPlanner.plan)
+    core = CoordinatorCore(Self.identity(epoch: 1, seed: seed), planning: Self.planning(seed))
     build()
   }
 
@@ -99,11 +101,14 @@ final class Simulation {
   func makeCore(_ ledger: Ledger = Ledger()) -> CoordinatorCore {
     CoordinatorCore(
       Self.identity(epoch: epoch, waits: remembers || rates.waitsForWorkers, seed: seed),
-      planning: plansReally ? StagePlanner.planning : SimulatedPlanner.plan, ledger: ledger)
+      planning: Self.planning(seed), ledger: ledger)
   }
 
   /// The product's planner takes long, so that most seeds have a simpler one.
-  private var plansReally: Bool { seed % 16 == 0 }
+  private static func planning(_ seed: UInt64) -> Planning {
+    if seed % 16 == 0 { return ReplicaPlanner.planning }
+    return seed % 2 == 0 ? SimulatedPlanner.plan : SimulatedPlanner.planSideBySide
+  }
 
   private func build() {
     let models = [Self.digest(2), Self.digest(3)]
@@ -163,8 +168,7 @@ final class Simulation {
     guard !capacities.isEmpty else { return false }
     var blocks = facts.blocks
     for index in blocks.indices { blocks[index].cacheBytes *= facts.rows }
-    let planning = plansReally ? StagePlanner.planning : SimulatedPlanner.plan
-    return (try? planning(blocks, capacities, 1, facts.activationBytes).get()) != nil
+    return (try? Self.planning(seed)(blocks, capacities, 1, facts.activationBytes).get()) != nil
   }
 
   private func schedule() {

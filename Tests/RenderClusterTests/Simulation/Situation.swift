@@ -14,6 +14,7 @@ enum Situation: CaseIterable {
   case poisonGivenUp
   case pipelineOutgrown
   case partialRecovery
+  case replicas
   case restoredSnapshot
   case tornJournal
   case failedSync
@@ -35,10 +36,11 @@ extension Simulation {
   }
 
   func meetStates() {
-    if core.pipeline?.isOutgrown == true { situations.insert(.pipelineOutgrown) }
+    if core.pipelines.count > 1, core.pipelines.allSatisfy(core.isInUse) { situations.insert(.replicas) }
+    if core.pipelines.contains(where: \.isOutgrown) { situations.insert(.pipelineOutgrown) }
     for job in core.jobs {
       if job.isAdmitted, job.isSuspect { situations.insert(.suspectAlone) }
-      if job.state == .running, !job.isAdmitted, core.isInUse { situations.insert(.partialRecovery) }
+      if job.state == .running, !job.isAdmitted, core.jobs.contains(where: \.isAdmitted) { situations.insert(.partialRecovery) }
     }
   }
 }
