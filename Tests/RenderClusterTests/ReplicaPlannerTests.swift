@@ -46,7 +46,8 @@ import Testing
 
   @Test func aSlowWorkerGetsNoPicturesOfItsOwn() throws {
     // With a tenth of the blocks it helps; a picture would take ten times as long.
-    #expect(try plans(blocks: 11, [Self.worker("a"), Self.worker("slow", speed: 1e5)]) == [["a 0..<10", "slow 10..<11"]])
+    #expect(
+      try plans(blocks: 11, [Self.worker("a"), Self.worker("slow", speed: 1e5)]) == [["a 0..<10", "slow 10..<11"]])
     // One that is a little slower does pictures too.
     #expect(try plans(blocks: 3, [Self.worker("a"), Self.worker("b", speed: 0.8e6)]).count == 2)
   }

@@ -98,7 +98,9 @@ extension CoordinatorCore {
     let activations = there.reduce(job.facts.activationBytes) { max($0, $1.facts.activationBytes) }
     return pipeline.plan.stages.allSatisfy { stage in
       guard let worker = index(of: stage.worker) else { return false }
-      let caches = there.reduce(job.cacheBytes(stage.blocks)) { $0 + $1.rows(in: attempt) * $1.cacheBytes(stage.blocks) }
+      let caches = there.reduce(job.cacheBytes(stage.blocks)) {
+        $0 + $1.rows(in: attempt) * $1.cacheBytes(stage.blocks)
+      }
       return stage.weightBytes + activations + caches <= Int(clamping: workers[worker].hello.memoryBytes)
     }
   }

@@ -9,7 +9,8 @@ extension CoordinatorCore {
   /// Before a full step: asks all stages for a snapshot, unless one is on its way.
   mutating func takeSnapshot(_ job: Int, _ sample: Int, before step: Int) {
     let record = jobs[job].samples[sample]
-    guard let pipeline = pipeline(of: record.key), record.steps[step].order.kind == .full, step > record.start, record.coming == nil,
+    guard let pipeline = pipeline(of: record.key), record.steps[step].order.kind == .full, step > record.start,
+      record.coming == nil,
       !jobs[job].takesNoSnapshots, isRoom(forSnapshotOf: job, in: pipeline), isRoomHere(forSnapshotOf: job)
     else { return }
     for (stage, planned) in pipeline.plan.stages.enumerated() {

@@ -20,7 +20,9 @@ enum SimulatedPlanner {
   static let planSideBySide: Planning = { blocks, workers, samples, activationBytes in
     let sorted = workers.sorted { $0.name < $1.name }
     let halves = [0, 1].map { half in sorted.indices.filter { $0 % 2 == half }.map { sorted[$0] } }
-    guard samples > 1, halves.allSatisfy({ !$0.isEmpty }) else { return plan(blocks, workers, samples, activationBytes) }
+    guard samples > 1, halves.allSatisfy({ !$0.isEmpty }) else {
+      return plan(blocks, workers, samples, activationBytes)
+    }
     let plans = halves.compactMap { try? plan(blocks, $0, samples, activationBytes).get() }
     return plans.count == 2 ? .success(plans.flatMap(\.self)) : plan(blocks, workers, samples, activationBytes)
   }

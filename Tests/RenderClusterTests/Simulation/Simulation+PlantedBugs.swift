@@ -69,7 +69,9 @@ extension Simulation {
     case .everybodyBlamed:
       for effect in effects {
         if case .stepDone(let key, _, _, _, _) = effect { sharedLosses[key.job] = 0 }
-        guard case .forget(let key, _) = effect, effects.contains(where: \.isDisconnection), key.row == 0 else { continue }
+        guard case .forget(let key, _) = effect, effects.contains(where: \.isDisconnection), key.row == 0 else {
+          continue
+        }
         sharedLosses[key.job, default: 0] += 1
       }
     default: break

@@ -40,7 +40,9 @@ extension Simulation {
     if core.pipelines.contains(where: \.isOutgrown) { situations.insert(.pipelineOutgrown) }
     for job in core.jobs {
       if job.isAdmitted, job.isSuspect { situations.insert(.suspectAlone) }
-      if job.state == .running, !job.isAdmitted, core.jobs.contains(where: \.isAdmitted) { situations.insert(.partialRecovery) }
+      if job.state == .running, !job.isAdmitted, core.jobs.contains(where: \.isAdmitted) {
+        situations.insert(.partialRecovery)
+      }
     }
   }
 }
