@@ -4,7 +4,8 @@
 #
 #   Cluster/chaos.sh [JOBS] [clusca]      e.g. Cluster/chaos.sh 1000 .build/release/clusca
 #
-# KILL_WORKER and KILL_COORDINATOR are the seconds between kills (0.7 and 4), SEED makes another run of the same kind.
+# KILL_WORKER and KILL_COORDINATOR are the seconds between kills (0.7 and 4), SEED makes another run of the same kind,
+# REPLICAS is how many pipelines may stand side by side (2).
 set -euo pipefail
 jobs=${1:-100}
 clusca=${2:-.build/release/clusca}
@@ -20,7 +21,7 @@ subjects=(cat dog house apple ship)
 
 start_coordinator() {
   "$clusca" coordinator --listen "$address" -m "$model" --state "$folder/state" --failure-interval 0 --threads 1 \
-    2>>"$folder/coordinator.log" &
+    --replicas "${REPLICAS:-2}" 2>>"$folder/coordinator.log" &
   coordinator=$!
 }
 start_worker() { # number
