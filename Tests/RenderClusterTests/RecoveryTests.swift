@@ -58,7 +58,7 @@ import Testing
     await cluster.stop()
   }
 
-  @Test func aSilentWorkerIsNoticedAndReplaced() async throws {
+  @Test func aWorkerWhoseConnectionEndsIsNoticedAndReplaced() async throws {
     let model = try TinyModel(.flux)
     let cluster = try await TinyCluster(model, cuts: [2])
     for name in ["w0", "w1", "w2"] { try cluster.start(name) }
@@ -66,7 +66,7 @@ import Testing
     let task = try clusca()
     let latents = try await cluster.latents(task) { done in if done == 3 { await cluster.silence("w0") } }
     #expect(try await latents == model.latents(task))
-    #expect(cluster.told.contains { $0.contains("w0 is lost: it has been silent") })
+    #expect(cluster.told.contains { $0.contains("w0 is lost: its connection has ended") })
     await cluster.stop()
   }
 

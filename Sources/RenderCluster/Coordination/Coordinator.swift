@@ -259,6 +259,7 @@ public actor Coordinator {
     case .replaced(let peer): configuration.note("\(peer.name) is here on another connection.")
     case .malformed(let error, let name): configuration.note("A message of \(name) is malformed: \(error).")
     case .quarantined(let name): configuration.note("\(name) is not heard for ten minutes.")
+    case .disconnected(let peer): if peer.role == .worker { await apply(.disconnected(peer)) }
     case .tick(let now):
       if let counters = try? await control.withPort({ $0.counters }), let text = report.text(counters, now: now) {
         configuration.note(text)

@@ -116,6 +116,7 @@ public struct CoordinatorCore: Sendable {
     case .revoked(let worker): if let index = index(of: worker) { lose(index, "its key is off the list") }
     case .submitted(let job, let facts): submit(job, facts)
     case .cancelled(let job): withdraw(job)
+    case .disconnected(let peer): noteEnd(ofConnection: peer)
     case .finished(let job): remove(job)
     case .opened(let key, let opening, let settings, let snapshot): open(key, opening, settings, snapshot)
     case .wanted(let key, let request): want(key, request)
@@ -175,8 +176,8 @@ public struct CoordinatorCore: Sendable {
   }
 
   private mutating func tick() {
-    for index in workers.indices.reversed() where !workers[index].isAlive(now: milliseconds) {
-      lose(index, "it has been silent for \(WorkerRecord.leaseMilliseconds / 1000) seconds")
+    for index in workers.indices.reversed() {
+      if let silence = workers[index].silence(now: milliseconds) { lose(index, silence) }
     }
     watchProgress()
     watchSnapshots()
