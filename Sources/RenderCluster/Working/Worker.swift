@@ -1,3 +1,4 @@
+import Files
 import Messaging
 import Rendering
 import Tensors
@@ -391,6 +392,7 @@ public actor Worker {
     do {
       let task = try sample.task(step, order, labels, stage)
       samples[key] = sample
+      CrashPoint.reach("stage.step", of: sample.opening.seed)
       stage.runner.add(task)
     } catch {
       await apply(.failed(key, attempt: attempt, step: step, StageFailure(.request, "\(error)")))
