@@ -106,7 +106,7 @@ public actor Coordinator {
       epoch: configuration.epoch, build: configuration.build, numerics: configuration.numerics,
       outputs: .init(address: outputs.endpoint.description, key: key),
       waitsForWorkers: configuration.waitsForWorkers, secondsBetweenFailures: configuration.secondsBetweenFailures,
-      snapshotBytes: configuration.snapshotBytes)
+      snapshotBytes: configuration.snapshotBytes, jobsOfAClient: configuration.jobsOfAClient)
     core = CoordinatorCore(identity, planning: configuration.planning, ledger: ledger)
   }
 

@@ -18,14 +18,18 @@ public struct CoordinatorIdentity: Sendable, Hashable {
   public var secondsBetweenFailures: Double
   /// What snapshots may take of the memory here, in all.
   public var snapshotBytes: Int
+  /// Jobs of one client that have not ended.
+  public var jobsOfAClient: Int
 
   /// Six hours.
   public static let assumedSecondsBetweenFailures = 21_600.0
 
   public init(
     epoch: UInt64, build: String, numerics: Digest, outputs: Assignment.Neighbour, waitsForWorkers: Bool = true,
-    secondsBetweenFailures: Double = Self.assumedSecondsBetweenFailures, snapshotBytes: Int = 1 << 30
+    secondsBetweenFailures: Double = Self.assumedSecondsBetweenFailures, snapshotBytes: Int = 1 << 30,
+    jobsOfAClient: Int = Limits().jobsOfAClient
   ) {
+    self.jobsOfAClient = jobsOfAClient
     self.snapshotBytes = snapshotBytes
     self.secondsBetweenFailures = secondsBetweenFailures
     self.waitsForWorkers = waitsForWorkers
@@ -112,11 +116,11 @@ public struct CoordinatorCore: Sendable {
     switch event {
     case .hello(let hello, let peer): greet(peer, hello)
     case .message(let message, let payload, let peer): take(message, payload, from: peer)
+    case .disconnected(let peer): noteEnd(ofConnection: peer)
     case .gone(let worker): if let index = index(of: worker) { lose(index, "its process has ended") }
     case .revoked(let worker): if let index = index(of: worker) { lose(index, "its key is off the list") }
     case .submitted(let job, let facts): submit(job, facts)
     case .cancelled(let job): withdraw(job)
-    case .disconnected(let peer): noteEnd(ofConnection: peer)
     case .finished(let job): remove(job)
     case .opened(let key, let opening, let settings, let snapshot): open(key, opening, settings, snapshot)
     case .wanted(let key, let request): want(key, request)

@@ -80,6 +80,12 @@ struct CoordinatorCommand: AsyncParsableCommand {
       valueName: "seconds"))
   var failureInterval: Double?
 
+  @Option(
+    help: ArgumentHelp(
+      "How many jobs of one client may wait and run; of more none is accepted until others have ended. "
+        + "\(Limits().jobsOfAClient) unless given.", valueName: "jobs"))
+  var quota: Int?
+
   @Option(help: ArgumentHelp("Write a Chrome trace of all workers' work to this file at the end.", valueName: "file"))
   var trace: String?
 
@@ -95,6 +101,9 @@ struct CoordinatorCommand: AsyncParsableCommand {
     }
     if let failureInterval, !(failureInterval >= 0 && failureInterval.isFinite) {
       throw ValidationError("--failure-interval \(failureInterval) is not a number of seconds")
+    }
+    if let quota, !(1...Limits().jobsOfAClient).contains(quota) {
+      throw ValidationError("--quota \(quota) is not a number from 1 to \(Limits().jobsOfAClient)")
     }
     guard (key == nil) == (allowList == nil) else { throw ValidationError("--key and --allow-list go together") }
     guard key == nil || !insecurePlaintext else {
@@ -123,6 +132,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
       epoch: Self.secondsSince1970, build: try Version.build(),
       numerics: Messaging.Digest(try NumericsClass.current()), note: note, trace: record)
     configuration.journal = journal(state, outputs)
+    if let quota { configuration.jobsOfAClient = quota }
     if let failureInterval { configuration.secondsBetweenFailures = failureInterval }
     if let available = Memory.available { configuration.snapshotBytes = available / 4 }
     let coordinator = try await Coordinator.start(configuration)
