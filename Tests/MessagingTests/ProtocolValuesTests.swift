@@ -95,7 +95,7 @@ import Testing
 
   @Test func whoConnectsAndSaysNothingGivesWayToOthers() {
     var connections = Connections(maximumSilent: 2, maximumBytes: 1000)
-    let anna = Connections.Sender(id: "a", name: "anna")
+    let anna = Connections.Sender(id: "a", name: "anna", connection: [1])
     #expect(connections.began(5, now: 0) == nil)
     connections.spoke(5, anna)
     #expect(connections.began(6, now: 0) == nil)
@@ -108,9 +108,27 @@ import Testing
     #expect(connections.count == 2)
   }
 
+  @Test func theEndOfAConnectionIsThatOfWhoSpokeOnItLast() {
+    var connections = Connections(maximumSilent: 9, maximumBytes: 1000)
+    let anna = Connections.Sender(id: "a", name: "anna", connection: [1])
+    let ben = Connections.Sender(id: "b", name: "ben", connection: [2])
+    _ = connections.began(5, now: 0)
+    connections.spoke(5, anna)
+    #expect(connections.ended(5) == anna)
+    #expect(connections.ended(5) == nil)
+    // The descriptor is used again by somebody who has not said anything.
+    _ = connections.began(5, now: 0)
+    #expect(connections.ended(5) == nil)
+    // A message of the first connection that is looked at late does not make the second one anna's.
+    _ = connections.began(5, now: 0)
+    connections.spoke(5, anna)
+    connections.spoke(5, ben)
+    #expect(connections.ended(5) == ben)
+  }
+
   @Test func bytesWithoutAMessageAreCounted() {
     var connections = Connections(maximumSilent: 9, maximumBytes: 100_000)
-    let anna = Connections.Sender(id: "a", name: "anna")
+    let anna = Connections.Sender(id: "a", name: "anna", connection: [1])
     _ = connections.began(5, now: 0)
     _ = connections.began(6, now: 0)
     connections.spoke(5, anna)

@@ -64,6 +64,28 @@ import Testing
     await server.server.stop()
   }
 
+  @Test func theEndOfAPeersConnectionIsTold() async throws {
+    let folder = try TemporaryFolder()
+    let enrolment = try Enrolment([("anna", .client), ("ben", .client)])
+    for (isProtected, endpoint) in [(true, "tcp://127.0.0.1:0"), (false, "ipc://\(folder.path)/socket")] {
+      let server = try await TestServer(isProtected ? enrolment.serving : .plaintext, at: endpoint)
+      var clients: [TestClient] = []
+      for name in ["anna", "ben"] {
+        let security = isProtected ? enrolment.security(name) : .plaintext
+        clients.append(try await TestClient(security, to: server.endpoint, name: name))
+      }
+      let anna = try await server.peer("anna")
+      _ = try await server.peer("ben")
+      await clients[0].client.stop()
+      let event = try await server.log.first { if case .disconnected = $0 { true } else { false } }
+      if case .disconnected(let peer) = event { #expect(peer == anna) }
+      #expect(try await clients[1].isAnswered(sequence: 1))
+      #expect(server.log.events.count { if case .disconnected = $0 { true } else { false } } == 1)
+      await clients[1].client.stop()
+      await server.server.stop()
+    }
+  }
+
   @Test func aRoleThatMayNotIsToldOnce() async throws {
     let enrolment = try Enrolment([("olga", .observer), ("w1", .worker)])
     let server = try await TestServer(enrolment.serving)

@@ -29,7 +29,7 @@ import Testing
 
   @Test func pipelinesSideBySideGiveTheSameLatents() async throws {
     let model = try TinyModel(.flux)
-    let cluster = try await TinyCluster(model, replicas: 2)
+    let cluster = try await TinyCluster(model, planning: ReplicaPlanner.planning)
     for worker in 0...1 { try cluster.start("w\(worker)") }
     try await cluster.workersAreHere(2)
     for cache in TinyModel.caches(.flux) {

@@ -31,6 +31,28 @@ import Testing
     relay.stop()
   }
 
+  @Test func aWorkerWhoseConnectionBreaksComesBackAndKeepsItsStage() async throws {
+    let model = try TinyModel(.flux)
+    let keys = try TinyKeys("w0", "w1")
+    let cluster = try await TinyCluster(model, cuts: [2], keys: keys)
+    guard case .tcp(_, let port) = cluster.coordinator.endpoints[0] else { return }
+    let relay = Relay(to: port)
+    try cluster.start("w0") { $0.coordinator = .tcp(host: "127.0.0.1", port: relay.port) }
+    try cluster.start("w1")
+    try await cluster.workersAreHere(2)
+    let task = TinyModel.Task(cache: TinyModel.caches(.flux)[3], isGuided: true)
+    // All connections are open already: they are closed and made anew.
+    let latents = try await cluster.latents(task) { done in if done == 3 { relay.cut([]) } }
+    #expect(try await latents == model.latents(task))
+    while relay.connections < 2 { try await Task.sleep(for: .milliseconds(5)) }
+    // Longer than one that does not come back is waited for.
+    try await Task.sleep(for: .seconds(3))
+    #expect(!cluster.told.contains { $0.contains("is lost") })
+    #expect(cluster.told.count { $0.hasPrefix("Stages for") } == 1)
+    await cluster.stop()
+    relay.stop()
+  }
+
   @Test func aDeadLinkBetweenTwoStagesIsNoticedAlthoughBothAnswer() async throws {
     let model = try TinyModel(.flux)
     let keys = try TinyKeys("w0", "w1")

@@ -24,6 +24,29 @@ import Testing
     await cluster.stop()
   }
 
+  /// The process that takes a lost one's place in front of a stage may have been started before it.
+  @Test(arguments: [false, true])
+  func aStageHearsWhoeverIsInFrontOfItNow(isProtected: Bool) async throws {
+    let model = try TinyModel(.flux)
+    let cut = TinyCluster.planning([2])
+    let cluster = try await TinyCluster(
+      model,
+      planning: { blocks, workers, samples, bytes in
+        cut(blocks, [workers.first, workers.last].compactMap { $0 }, samples, bytes)
+      }, keys: isProtected ? TinyKeys("w0", "w1", "w2") : nil)
+    for (index, name) in ["w1", "w2", "w0"].enumerated() {
+      try cluster.start(name)
+      try await cluster.workersAreHere(index + 1)
+    }
+    let task = try clusca()
+    let latents = try await cluster.latents(task) { done in if done == 3 { await cluster.kill("w0") } }
+    #expect(try await latents == model.latents(task))
+    let stages = cluster.told.filter { $0.hasPrefix("Stages for") }
+    #expect(stages.count == 2 && stages[0].contains("w0") && stages.allSatisfy { $0.contains("w2") }, "\(cluster.told)")
+    #expect(!cluster.told.contains { $0.contains("do not get through") })
+    await cluster.stop()
+  }
+
   @Test func theLastWorkerTakesAllBlocks() async throws {
     let model = try TinyModel(.flux)
     let cluster = try await TinyCluster(model)
@@ -35,7 +58,7 @@ import Testing
     await cluster.stop()
   }
 
-  @Test func aSilentWorkerIsNoticedAndReplaced() async throws {
+  @Test func aWorkerWhoseConnectionEndsIsNoticedAndReplaced() async throws {
     let model = try TinyModel(.flux)
     let cluster = try await TinyCluster(model, cuts: [2])
     for name in ["w0", "w1", "w2"] { try cluster.start(name) }
@@ -43,7 +66,7 @@ import Testing
     let task = try clusca()
     let latents = try await cluster.latents(task) { done in if done == 3 { await cluster.silence("w0") } }
     #expect(try await latents == model.latents(task))
-    #expect(cluster.told.contains { $0.contains("w0 is lost: it has been silent") })
+    #expect(cluster.told.contains { $0.contains("w0 is lost: its connection has ended") })
     await cluster.stop()
   }
 

@@ -21,6 +21,7 @@ final class Relay: Sendable {
     var isStopped = false
     var cut: Set<Direction> = []
     var lost: [Direction: Int] = [:]
+    var connections = 0
   }
 
   /// - Parameter bytesPerSecond: in each direction; as fast as can be unless given.
@@ -62,6 +63,9 @@ final class Relay: Sendable {
   /// Bytes that got lost in a direction.
   func lost(_ direction: Direction) -> Int { state.withLock { $0.lost[direction] ?? 0 } }
 
+  /// How many there have been.
+  var connections: Int { state.withLock { $0.connections } }
+
   func stop() {
     let descriptors = state.withLock { state in
       state.isStopped = true
@@ -86,7 +90,10 @@ final class Relay: Sendable {
         close(near)
         continue
       }
-      state.withLock { $0.descriptors += [near, far] }
+      state.withLock { state in
+        state.descriptors += [near, far]
+        state.connections += 1
+      }
       let pair = Pair(near: near, far: far)
       Self.thread { [self] in pump(near, far, .forward, pair) }
       Self.thread { [self] in pump(far, near, .backward, pair) }

@@ -23,10 +23,11 @@ final class TinyCluster: Sendable {
 
   /// - Parameter cuts: the first block of each stage but the first, for as many workers in the order of their names; the
   ///   planner's own unless given.
-  ///   - replicas: how many pipelines may stand side by side, without cuts.
+  ///   - planning: instead of cuts.
   ///   - keys: who may connect, over TCP and CURVE; plain sockets in a folder unless given.
   init(
-    _ model: TinyModel, cuts: [Int]? = nil, replicas: Int = 1, waitsForWorkers: Bool = true, keys: TinyKeys? = nil,
+    _ model: TinyModel, cuts: [Int]? = nil, planning: Planning? = nil, waitsForWorkers: Bool = true,
+    keys: TinyKeys? = nil,
     secondsBetweenFailures: Double = CoordinatorIdentity.assumedSecondsBetweenFailures, snapshotBytes: Int = 1 << 30
   ) async throws {
     self.model = model
@@ -35,7 +36,7 @@ final class TinyCluster: Sendable {
     folder = FileManager.default.temporaryDirectory.path + "/tc-\(UInt32.random(in: 0..<UInt32.max))"
     try FileManager.default.createDirectory(
       atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-    let planning = cuts.map { Self.planning($0) } ?? ReplicaPlanner.planning(most: replicas)
+    let planning = planning ?? cuts.map { Self.planning($0) } ?? StagePlanner.planning
     let box = ListBox<StageSpan>()
     let notes = ListBox<String>()
     self.notes = notes
@@ -59,7 +60,7 @@ final class TinyCluster: Sendable {
   /// What the coordinator told people.
   var told: [String] { notes.values }
 
-  private static func planning(_ cuts: [Int]) -> Planning {
+  static func planning(_ cuts: [Int]) -> Planning {
     { blocks, workers, _, _ in
       let bounds = [0] + cuts + [blocks.count]
       guard workers.count > cuts.count else { return .failure(StagePlanFailure("Workers are missing")) }

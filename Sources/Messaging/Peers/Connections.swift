@@ -19,6 +19,8 @@ struct Connections {
   struct Sender: Hashable {
     let id: String
     let name: String
+    /// ZeroMQ's number of the connection, which is never given twice, as descriptors are.
+    let connection: [UInt8]
   }
 
   /// A connection to be cut.
@@ -58,9 +60,14 @@ struct Connections {
     return Cut(descriptor: oldest, sender: nil)
   }
 
-  mutating func ended(_ descriptor: Int32) {
-    records[descriptor] = nil
+  /// A connection has ended. The kernel gives its descriptor to the next one, and what was sent before may be looked at only
+  /// then: who spoke last need not be who was cut off, though it nearly always is.
+  ///
+  /// - Returns: whose messages came last; nil if none have.
+  @discardableResult
+  mutating func ended(_ descriptor: Int32) -> Sender? {
     silent.removeAll { $0 == descriptor }
+    return records.removeValue(forKey: descriptor)?.sender
   }
 
   /// A message has come; what was sent before it has been handed over.

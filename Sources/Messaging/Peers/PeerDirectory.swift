@@ -51,8 +51,8 @@ public struct PeerDirectory: Sendable {
     return records[connection]?.peer
   }
 
-  /// The name of who is at the other end of a connection.
-  func name(at connection: [UInt8]) -> String? { records[connection]?.peer.name }
+  /// Who is, or was, at the other end of a connection; no sign of life.
+  func known(at connection: [UInt8]) -> Peer? { records[connection]?.peer }
 
   public mutating func forget(_ connection: [UInt8]) {
     guard let peer = records.removeValue(forKey: connection)?.peer else { return }

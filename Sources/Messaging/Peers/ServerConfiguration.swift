@@ -56,6 +56,10 @@ public enum ServerEvent: Sendable {
   /// A peer is not heard for ten minutes.
   case quarantined(name: String)
   case connection(SocketEvent)
+  /// The connection of a peer has ended, which the kernel says at once where a process does. The peer may come back on
+  /// another connection; and it may have been another's, as descriptors are used again: who acts on this gives the peer time
+  /// to be heard.
+  case disconnected(Peer)
   /// The time of a clock that only goes forward.
   case tick(milliseconds: Int64)
   /// A connection was cut: too many have not said anything, or it sent bytes without end and no message.

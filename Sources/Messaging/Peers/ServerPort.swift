@@ -53,7 +53,9 @@ public final class ServerPort {
       if let oldest = connections.began(descriptor, now: MonotonicClock.milliseconds) { cut(oldest) }
     case .disconnected:
       counters.endedConnections += 1
-      connections.ended(descriptor)
+      if let sender = connections.ended(descriptor), let peer = peers.known(at: sender.connection) {
+        emit(.disconnected(peer))
+      }
     case .refused, .brokenOff: counters.refusedHandshakes += 1
     case .connected, .ready: break
     }
@@ -95,9 +97,9 @@ public final class ServerPort {
     }
     // Behind a hello, so that the name is known.
     defer {
-      let name = sender.entry?.name ?? peers.name(at: connection) ?? ""
+      let name = sender.entry?.name ?? peers.known(at: connection)?.name ?? ""
       if let descriptor = received.parts.last?.descriptor {
-        connections.spoke(descriptor, Connections.Sender(id: sender.id, name: name))
+        connections.spoke(descriptor, Connections.Sender(id: sender.id, name: name, connection: connection))
       }
     }
     guard !strikes.isQuarantined(sender.id, now: Self.seconds) else {

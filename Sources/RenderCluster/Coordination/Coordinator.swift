@@ -106,7 +106,7 @@ public actor Coordinator {
       epoch: configuration.epoch, build: configuration.build, numerics: configuration.numerics,
       outputs: .init(address: outputs.endpoint.description, key: key),
       waitsForWorkers: configuration.waitsForWorkers, secondsBetweenFailures: configuration.secondsBetweenFailures,
-      snapshotBytes: configuration.snapshotBytes)
+      snapshotBytes: configuration.snapshotBytes, jobsOfAClient: configuration.jobsOfAClient)
     core = CoordinatorCore(identity, planning: configuration.planning, ledger: ledger)
   }
 
@@ -262,6 +262,7 @@ public actor Coordinator {
     case .replaced(let peer): configuration.note("\(peer.name) is here on another connection.")
     case .malformed(let error, let name): configuration.note("A message of \(name) is malformed: \(error).")
     case .quarantined(let name): configuration.note("\(name) is not heard for ten minutes.")
+    case .disconnected(let peer): if peer.role == .worker { await apply(.disconnected(peer)) }
     case .tick(let now):
       if let counters = try? await control.withPort({ $0.counters }), let text = report.text(counters, now: now) {
         configuration.note(text)

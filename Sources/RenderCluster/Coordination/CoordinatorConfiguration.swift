@@ -21,6 +21,8 @@ public struct CoordinatorConfiguration: Sendable {
   public var planning: Planning
   /// What snapshots of jobs may take of the memory, in all.
   public var snapshotBytes = 1 << 30
+  /// Jobs of one client that have not ended; of more none is accepted.
+  public var jobsOfAClient = Limits().jobsOfAClient
   /// In the mean, of the workers of a pipeline; see ``CoordinatorIdentity/secondsBetweenFailures``.
   public var secondsBetweenFailures = CoordinatorIdentity.assumedSecondsBetweenFailures
   /// Told what people should know.

@@ -33,9 +33,9 @@ extension CoordinatorCore {
     guard !isDiskFull else {
       return refuse(.busy, "The coordinator's disk is full; it accepts jobs again when there is room.", asker)
     }
-    let most = Limits().jobsOfAClient
-    guard ledger.open.count(where: { ledger.job($0)?.client == client }) < most else {
-      return refuse(.quota, "This client has \(most) jobs already.", asker)
+    let most = identity.jobsOfAClient
+    guard ledger.openJobs[client, default: 0] < most else {
+      return refuse(.quota, "This client has \(most) jobs already that have not ended.", asker)
     }
     let job = LedgerJob(
       id: ledger.lastJob + 1, client: client, key: submission.key, request: submission.request, model: facts.model,
@@ -55,13 +55,9 @@ extension CoordinatorCore {
   mutating func beginWork() {
     guard needsWork, !isDiskFull else { return }
     needsWork = false
-    let inStages = jobs.filter { $0.state == .running }.map(\.id)
-    let waiting = ledger.open.compactMap { ledger.job($0) }.filter { !$0.isPaused && !inStages.contains($0.id) }
-    let order = JobOrder(waiting, beside: inStages.compactMap { ledger.job($0)?.client })
-    var prepared: [String: Int] = [:]
-    for job in order.places.map({ waiting[$0] }) where prepared[job.model, default: 0] < Self.preparedJobs {
-      prepared[job.model, default: 0] += 1
-      if begun.insert(job.id).inserted { emit(.work(job)) }
+    let inStages = jobs.filter { $0.state == .running }.compactMap { ledger.job($0.id) }
+    for id in ledger.lines.next(Self.preparedJobs, beside: inStages) where begun.insert(id).inserted {
+      if let job = ledger.job(id) { emit(.work(job)) }
     }
   }
 

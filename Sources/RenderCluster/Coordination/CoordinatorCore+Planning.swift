@@ -110,16 +110,7 @@ extension CoordinatorCore {
       !$0.isDraining && !isSetAside($0.name) && $0.hello.roles.contains(.stages)
         && $0.holds(facts.model.digest, now: milliseconds) && !reserved.contains($0.name)
     }
-    guard !able.isEmpty else {
-      return .failure(
-        StagePlanFailure(
-          workers.isEmpty
-            ? "There is no worker."
-            : workers.allSatisfy { isSetAside($0.name) }
-              ? "All workers are set aside; clusca workers readmit NAME lets them work again."
-              : "No worker has the model \(facts.modelName) (\(facts.model.digest.shortText)); they have \(modelsHeld)."
-        ))
-    }
+    guard !able.isEmpty else { return .failure(StagePlanFailure(obstacle(to: facts))) }
     let avoided = histories.filter { $0.isAvoided(now: milliseconds) }.map(\.name) + [worker].compactMap { $0 }
     let good = able.filter { !avoided.contains($0.name) }
     let best = good.filter { !blamed.contains($0.name) }
@@ -127,6 +118,20 @@ extension CoordinatorCore {
       if case .success(let plans) = plans(for: facts, some.map(capacity)) { return .success(plans) }
     }
     return plans(for: facts, able.map(capacity))
+  }
+
+  /// Why no worker can have blocks of a model.
+  private func obstacle(to facts: JobFacts) -> String {
+    guard !workers.isEmpty else { return "There is no worker." }
+    let computing = workers.filter { $0.hello.roles.contains(.stages) }
+    guard !computing.isEmpty else { return "No worker computes blocks; see clusca worker --roles." }
+    let holders = computing.filter { $0.hello.models.contains(facts.model.digest) }
+    guard !holders.isEmpty else {
+      return "No worker has the model \(facts.modelName) (\(facts.model.digest.shortText)); they have \(modelsHeld)."
+    }
+    return holders.allSatisfy { isSetAside($0.name) }
+      ? "All workers with the model \(facts.modelName) are set aside; clusca workers readmit NAME lets them work again."
+      : "All workers with the model \(facts.modelName) are being drained, set aside, or could not load it."
   }
 
   private func plans(for facts: JobFacts, _ workers: [WorkerCapacity]) -> Result<[StagePlan], StagePlanFailure> {

@@ -18,7 +18,7 @@ extension CoordinatorCore {
     if let index = index(of: peer.name) {
       if peer.incarnation == workers[index].peer.incarnation {
         // The same process: what it holds is still good. On a new connection it can be reached.
-        if workers[index].peer != peer { workers[index].heard = milliseconds }
+        if workers[index].peer != peer { workers[index].connected(now: milliseconds) }
         workers[index].peer = peer
         return welcome(index)
       }
@@ -35,6 +35,12 @@ extension CoordinatorCore {
     if hello.bytesPerSecond == 0 {
       emit(.measureLink(worker: peer.name, workers[place].session, .init(address: hello.address, key: peer.key)))
     }
+  }
+
+  /// A worker that is on another connection meanwhile is none the worse.
+  mutating func noteEnd(ofConnection peer: Peer) {
+    guard let index = index(of: peer.name), workers[index].peer == peer else { return }
+    workers[index].disconnected(now: milliseconds)
   }
 
   /// How fast a worker's link is. Two digits of it, as it is never twice the same, and plans should be.

@@ -18,14 +18,18 @@ public struct CoordinatorIdentity: Sendable, Hashable {
   public var secondsBetweenFailures: Double
   /// What snapshots may take of the memory here, in all.
   public var snapshotBytes: Int
+  /// Jobs of one client that have not ended.
+  public var jobsOfAClient: Int
 
   /// Six hours.
   public static let assumedSecondsBetweenFailures = 21_600.0
 
   public init(
     epoch: UInt64, build: String, numerics: Digest, outputs: Assignment.Neighbour, waitsForWorkers: Bool = true,
-    secondsBetweenFailures: Double = Self.assumedSecondsBetweenFailures, snapshotBytes: Int = 1 << 30
+    secondsBetweenFailures: Double = Self.assumedSecondsBetweenFailures, snapshotBytes: Int = 1 << 30,
+    jobsOfAClient: Int = Limits().jobsOfAClient
   ) {
+    self.jobsOfAClient = jobsOfAClient
     self.snapshotBytes = snapshotBytes
     self.secondsBetweenFailures = secondsBetweenFailures
     self.waitsForWorkers = waitsForWorkers
@@ -114,6 +118,7 @@ public struct CoordinatorCore: Sendable {
     switch event {
     case .hello(let hello, let peer): greet(peer, hello)
     case .message(let message, let payload, let peer): take(message, payload, from: peer)
+    case .disconnected(let peer): noteEnd(ofConnection: peer)
     case .gone(let worker): if let index = index(of: worker) { lose(index, "its process has ended") }
     case .revoked(let worker): if let index = index(of: worker) { lose(index, "its key is off the list") }
     case .submitted(let job, let facts): submit(job, facts)
@@ -177,8 +182,8 @@ public struct CoordinatorCore: Sendable {
   }
 
   private mutating func tick() {
-    for index in workers.indices.reversed() where !workers[index].isAlive(now: milliseconds) {
-      lose(index, "it has been silent for \(WorkerRecord.leaseMilliseconds / 1000) seconds")
+    for index in workers.indices.reversed() {
+      if let silence = workers[index].silence(now: milliseconds) { lose(index, silence) }
     }
     if !pipelines.allSatisfy(\.isReady) { needsAdmission = true }
     watchProgress()

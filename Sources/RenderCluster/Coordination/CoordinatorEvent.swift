@@ -7,6 +7,8 @@ public enum CoordinatorEvent: Sendable {
   case hello(Hello, from: Peer)
   /// Any other message of a worker.
   case message(Message, Payload, from: Peer)
+  /// A worker's connection has ended, it seems; its process may have, too.
+  case disconnected(Peer)
   /// A worker is gone for certain: its process has ended.
   case gone(worker: String)
   /// A worker's key was taken off the list.

@@ -4,6 +4,9 @@ import Messaging
 struct WorkerRecord: Sendable, Equatable {
   /// How long after its last answer it counts as alive, in milliseconds.
   static let leaseMilliseconds: Int64 = 6_000
+  /// How long after the end of its connection: time to connect anew, or to answer the next heartbeat if it was another's
+  /// connection that ended.
+  static let disconnectedMilliseconds: Int64 = 2_000
 
   var peer: Peer
   var hello: Hello
@@ -12,7 +15,9 @@ struct WorkerRecord: Sendable, Equatable {
   var outbox: Outbox
   var inbox: OrderedInbox
   /// When it last answered: what it sends by itself tells nothing about whether it hears.
-  var heard: Int64
+  private(set) var heard: Int64
+  /// When its connection ended, as it seems, if it has not been heard since.
+  private var disconnected: Int64?
   var isDraining = false
   /// It has been told that nothing depends on it any more.
   var isReleased = false
@@ -53,6 +58,7 @@ struct WorkerRecord: Sendable, Equatable {
   /// Time passed in which nothing could be heard of it.
   mutating func forgive(_ milliseconds: Int64) {
     heard += milliseconds
+    disconnected = disconnected.map { $0 + milliseconds }
     progressed += milliseconds
   }
 
@@ -79,7 +85,17 @@ struct WorkerRecord: Sendable, Equatable {
     hello.models.contains(model) && !failedLoads.contains { $0.model == model && $0.until > now }
   }
 
-  func isAlive(now: Int64) -> Bool { now - heard <= Self.leaseMilliseconds }
+  /// The same process on a new connection, on which it can be reached.
+  mutating func connected(now: Int64) { (heard, disconnected) = (now, nil) }
+
+  mutating func disconnected(now: Int64) { disconnected = disconnected ?? now }
+
+  /// Why it does not count as alive, as the end of a sentence; nil if it does.
+  func silence(now: Int64) -> String? {
+    if now - heard > Self.leaseMilliseconds { return "it has been silent for \(Self.leaseMilliseconds / 1000) seconds" }
+    guard let disconnected, now - disconnected > Self.disconnectedMilliseconds else { return nil }
+    return "its connection has ended, and it has not come back within \(Self.disconnectedMilliseconds / 1000) seconds"
+  }
 
   /// - Parameter now: in microseconds.
   mutating func take(_ heartbeat: Heartbeat, now: Int64) {
@@ -87,6 +103,8 @@ struct WorkerRecord: Sendable, Equatable {
     guard heartbeat.heard > answered, let sent = clock.time(of: heartbeat.heard) else { return }
     answered = heartbeat.heard
     if now - sent <= Self.leaseMilliseconds * 1000 { heard = now / 1000 }
+    // What was said before the end of its connection may be looked at behind it.
+    if let disconnected, sent > disconnected * 1000 { self.disconnected = nil }
     residentBytes = heartbeat.residentBytes
     cacheBytes = heartbeat.cacheBytes
     if heartbeat.progress != progress || !isComputing { progressed = now / 1000 }

@@ -48,7 +48,14 @@ struct HeldEffects: Sendable {
       first = 0
       return nil
     }
-    guard waiting[first].sequence <= durable else { return nil }
+    guard waiting[first].sequence <= durable else {
+      // Under a steady load there is always something that waits: what is done must not pile up in front of it.
+      if first > waiting.count / 2 {
+        waiting.removeFirst(first)
+        first = 0
+      }
+      return nil
+    }
     defer { first += 1 }
     return waiting[first].effect
   }

@@ -23,6 +23,10 @@ public struct Ledger: Sendable, Equatable {
   public private(set) var jobs: [LedgerJob] = []
   /// Those that have not ended, by number.
   public private(set) var open: [UInt64] = []
+  /// Of each client with such jobs, how many have not ended.
+  private(set) var openJobs: [String: Int] = [:]
+  /// Those of the open ones that are not paused.
+  private(set) var lines = JobLines()
   public private(set) var lastJob: UInt64 = 0
   public private(set) var setAside: [SetAside] = []
   private var owners: [Owner: UInt64] = [:]
@@ -80,10 +84,38 @@ public struct Ledger: Sendable, Equatable {
     jobs.insert(job, at: place)
     owners[owner] = job.id
     lastJob = max(lastJob, job.id)
-    if job.ending == nil { open.insert(job.id, at: open.partitioningIndex { $0 >= job.id }) }
+    if job.ending == nil { open(jobs[place]) }
+    if let place = job.place { lines.insert(place) }
+  }
+
+  private mutating func open(_ job: LedgerJob) {
+    open.insert(job.id, at: open.partitioningIndex { $0 >= job.id })
+    openJobs[job.client, default: 0] += 1
+  }
+
+  private mutating func close(_ job: LedgerJob) {
+    open.remove(at: open.partitioningIndex { $0 >= job.id })
+    let count = openJobs[job.client, default: 0]
+    openJobs[job.client] = count > 1 ? count - 1 : nil
   }
 
   private mutating func change(_ index: Int, _ entry: LedgerEntry, _ date: UInt64) {
+    if case .forgotten = entry { return forget(index) }
+    let before = jobs[index].place
+    modify(index, entry, date)
+    let after = jobs[index].place
+    guard before != after else { return }
+    if let before { lines.remove(before) }
+    if let after { lines.insert(after) }
+  }
+
+  private mutating func forget(_ index: Int) {
+    guard jobs[index].ending != nil else { return }
+    let job = jobs.remove(at: index)
+    owners[Owner(client: job.client, key: job.key)] = nil
+  }
+
+  private mutating func modify(_ index: Int, _ entry: LedgerEntry, _ date: UInt64) {
     let isOpen = jobs[index].ending == nil
     switch entry {
     case .entered where isOpen: jobs[index].attempts += 1
@@ -98,18 +130,15 @@ public struct Ledger: Sendable, Equatable {
     case .paused where isOpen: jobs[index].isPaused = true
     case .resumed where isOpen: jobs[index].isPaused = false
     case .prioritised(_, let priority): jobs[index].priority = priority
-    case .ended(let id, let ending) where isOpen:
+    case .ended(_, let ending) where isOpen:
       jobs[index].ending = ending
       jobs[index].isPaused = false
-      open.remove(at: open.partitioningIndex { $0 >= id })
-    case .requeued(let id) where !isOpen && jobs[index].ending?.ending.outcome != .done:
+      close(jobs[index])
+    case .requeued where !isOpen && jobs[index].ending?.ending.outcome != .done:
       jobs[index].ending = nil
       (jobs[index].losses, jobs[index].mark) = (0, 0)
       jobs[index].requeues += 1
-      open.insert(id, at: open.partitioningIndex { $0 >= id })
-    case .forgotten where !isOpen:
-      let job = jobs.remove(at: index)
-      owners[Owner(client: job.client, key: job.key)] = nil
+      open(jobs[index])
     default: break
     }
   }

@@ -37,4 +37,8 @@ public enum ClusterSecurity: Sendable {
 enum LineName {
   static let coordinator = "coordinator"
   static func stage(_ number: UInt32) -> String { "stage-\(number)" }
+
+  /// Which of those that have been a stage is heard under its name: the one of the newest pipeline. The numbers of processes
+  /// would let the one win that was started last.
+  static func incarnation(epoch: UInt64, attempt: UInt32) -> UInt64 { epoch << 32 | UInt64(attempt) }
 }

@@ -1,3 +1,4 @@
+import Files
 import Messaging
 import Rendering
 import Tensors
@@ -238,13 +239,13 @@ public actor Worker {
     tensors?.raiseFloor(epoch: core.fence.epoch, attempt: attempt)
     let blocks = Int(assignment.blocks.lowerBound)..<Int(assignment.blocks.upperBound)
     configuration.note("Loading blocks \(blocks.lowerBound)-\(blocks.upperBound - 1).")
-    let (configuration, incarnation, post, epoch) = (configuration, incarnation, post, core.fence.epoch)
+    let (configuration, post, epoch) = (configuration, post, core.fence.epoch)
     var line: TensorLine?
     if let next = assignment.next, number + 1 == assignment.stages { line = try? await lineToCoordinator(next) }
     loading = Task.detached { [line] in
       do {
         let stage = try await LoadedStage.load(
-          assignment, epoch: epoch, number, configuration, incarnation: incarnation, line: line
+          assignment, epoch: epoch, attempt: attempt, number, configuration, line: line
         ) { post.yield(.computed($0, epoch: epoch)) }
         post.yield(.loaded(attempt: attempt, epoch: epoch, .success(stage)))
       } catch {
@@ -391,6 +392,7 @@ public actor Worker {
     do {
       let task = try sample.task(step, order, labels, stage)
       samples[key] = sample
+      CrashPoint.reach("stage.step", of: sample.opening.seed)
       stage.runner.add(task)
     } catch {
       await apply(.failed(key, attempt: attempt, step: step, StageFailure(.request, "\(error)")))

@@ -83,6 +83,12 @@ struct CoordinatorCommand: AsyncParsableCommand {
   @OptionGroup
   var replicaOptions: ReplicaOptions
 
+  @Option(
+    help: ArgumentHelp(
+      "How many jobs of one client may wait and run; of more none is accepted until others have ended. "
+        + "\(Limits().jobsOfAClient) unless given.", valueName: "jobs"))
+  var quota: Int?
+
   @Option(help: ArgumentHelp("Write a Chrome trace of all workers' work to this file at the end.", valueName: "file"))
   var trace: String?
 
@@ -98,6 +104,9 @@ struct CoordinatorCommand: AsyncParsableCommand {
     }
     if let failureInterval, !(failureInterval >= 0 && failureInterval.isFinite) {
       throw ValidationError("--failure-interval \(failureInterval) is not a number of seconds")
+    }
+    if let quota, !(1...Limits().jobsOfAClient).contains(quota) {
+      throw ValidationError("--quota \(quota) is not a number from 1 to \(Limits().jobsOfAClient)")
     }
     guard (key == nil) == (allowList == nil) else { throw ValidationError("--key and --allow-list go together") }
     guard key == nil || !insecurePlaintext else {
@@ -127,6 +136,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
       numerics: Messaging.Digest(try NumericsClass.current()),
       planning: ReplicaPlanner.planning(most: replicaOptions.most), note: note, trace: record)
     configuration.journal = journal(state, outputs)
+    if let quota { configuration.jobsOfAClient = quota }
     if let failureInterval { configuration.secondsBetweenFailures = failureInterval }
     if let available = Memory.available { configuration.snapshotBytes = available / 4 }
     let coordinator = try await Coordinator.start(configuration)

@@ -318,6 +318,15 @@ import Testing
     #expect(try pixels(pictureBytes(path)) == pixels(picture("-p", "a cat", "--steps", "300")))
   }
 
+  @Test func theEndOfAKilledWorkersConnectionIsNoticedBeforeItsSilence() async throws {
+    let cluster = try await Cluster(workers: 2)
+    cluster.workers[0].signal(SIGKILL)
+    try await cluster.coordinator.says("The worker w0 is lost: its connection has ended")
+    // A process that is stopped keeps its connection.
+    cluster.workers[1].signal(SIGSTOP)
+    try await cluster.coordinator.says("The worker w1 is lost: it has been silent")
+  }
+
   @Test func aWorkerIsDrainedBySIGTERM() async throws {
     let cluster = try await Cluster(workers: 1)
     cluster.workers[0].signal(SIGTERM)

@@ -11,7 +11,7 @@ final class DurableCoordinator {
   let folder: TemporaryFolder
   let address: String
   private(set) var process: RunningProgram?
-  private var workers: [RunningProgram] = []
+  private var workers: [(process: RunningProgram, crash: String?)] = []
 
   init() throws {
     folder = try TemporaryFolder()
@@ -31,7 +31,10 @@ final class DurableCoordinator {
 
   func serves() async throws { try await process?.says("Serving") }
 
-  func startWorker() throws { workers.append(try worker(workers.count)) }
+  /// - Parameter crash: the place at which it is killed, and each process that takes its place.
+  func startWorker(crash: String? = nil, roles: String = "stages") throws {
+    workers.append((try worker(workers.count, crash, roles), crash))
+  }
 
   /// The files of what stages have kept.
   func snapshots() throws -> [String] {
@@ -41,15 +44,26 @@ final class DurableCoordinator {
 
   /// Kills a worker and starts another under its name.
   func replaceWorker(_ number: Int) throws {
-    workers[number].signal(SIGKILL)
-    _ = workers[number].end()
-    workers[number] = try worker(number)
+    workers[number].process.signal(SIGKILL)
+    _ = workers[number].process.end()
+    workers[number].process = try worker(number, workers[number].crash)
   }
 
-  private func worker(_ number: Int) throws -> RunningProgram {
+  /// Starts those again that have ended, as who looks after them does.
+  ///
+  /// - Returns: how many these were.
+  func restartWorkers() throws -> Int {
+    let ended = workers.indices.filter { !workers[$0].process.process.isRunning }
+    for number in ended { workers[number].process = try worker(number, workers[number].crash) }
+    return ended.count
+  }
+
+  private func worker(_ number: Int, _ crash: String?, _ roles: String = "stages") throws -> RunningProgram {
     try RunningProgram(
-      "worker", "--coordinator", address, "--name", "w\(number)", "-m", TinyModels.dev, "--threads", "1", "--gflops",
-      "10")
+      [
+        "worker", "--coordinator", address, "--name", "w\(number)", "-m", TinyModels.dev, "--threads", "1", "--gflops",
+        "10", "--roles", roles,
+      ], environment: crash.map { ["CLUSCA_CRASH_AT": $0] } ?? [:])
   }
 
   func kill() {
@@ -61,7 +75,9 @@ final class DurableCoordinator {
     try Program.run(command.split(separator: " ").map(String.init) + ["--coordinator", address] + arguments)
   }
 
-  func submit(_ arguments: String...) throws -> Program.Outcome {
+  func submit(_ arguments: String...) throws -> Program.Outcome { try submit(arguments) }
+
+  func submit(_ arguments: [String]) throws -> Program.Outcome {
     try Program.run(["submit", "--coordinator", address] + TinyModels.small + arguments)
   }
 

@@ -11,6 +11,8 @@ struct FaultRates {
     case cutOneWay
     case cutTensors
     case breakConnection
+    /// A connection is taken for one that has ended.
+    case falseNotice
     case drain
     case restartCoordinator
     case stopCoordinator
@@ -33,6 +35,9 @@ struct FaultRates {
   let loadFailure: Double
   /// Ends of processes that the coordinator is told about.
   let notices: Double
+  /// Ends of connections that the coordinator is told about, and of these such as are taken for another's.
+  let connectionNotices: Double
+  let wrongNotices: Double
   let waitsForWorkers: Bool
   let latency: Int64
   let crashBetweenEffects: Double
@@ -50,6 +55,8 @@ struct FaultRates {
     lateness = random.rate(upTo: 0.1)
     loadFailure = random.chance(0.1) ? 0.1 : 0
     notices = random.rate(upTo: 1)
+    connectionNotices = random.rate(upTo: 1)
+    wrongNotices = random.rate(upTo: 0.5)
     waitsForWorkers = !random.chance(0.1)
     latency = random.milliseconds(1...30)
     crashBetweenEffects = random.chance(0.2) ? 0.003 : 0

@@ -22,6 +22,8 @@ enum PlantedBug: CaseIterable {
   case leaseIgnored
   case hangsUnseen
   case lostWorkersUnanswered
+  case endOfConnectionIgnored
+  case endOfConnectionIsDeath
   // In admission.
   case otherNumericsLetIn
   case memoryIgnored

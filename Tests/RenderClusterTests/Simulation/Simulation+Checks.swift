@@ -7,6 +7,10 @@ extension Simulation {
   private static let mostMessages = 400
   /// A step that stands still because tensors do not get through is given up within this time.
   private static let stallMicroseconds: Int64 = 15_000_000
+  /// After the end of a connection, with the time between two ticks.
+  private static let noticeMicroseconds: Int64 = 3_000_000
+  /// So long after something went wrong all messages get through that should.
+  private static let calm: Int64 = 6_000_000
   /// An innocent job may be given up if so many faults hit it since it last got further.
   private static let fewestMisfortunes = 3
 
@@ -15,10 +19,30 @@ extension Simulation {
     for worker in core.workers where worker.outbox.count > Self.mostMessages {
       violation("\(worker.outbox.count) messages wait for \(worker.name)")
     }
+    checkEndsAreNoticed()
     meetStates()
     for line in allStageLines where line.count > Self.mostMessages {
       violation("\(line.count) tensors wait for w\(line.receiver)")
     }
+  }
+
+  /// A process that has ended, and whose connection the coordinator knows to have, is missed before it is silent for long.
+  private func checkEndsAreNoticed() {
+    ends.removeAll { end in !core.workers.contains { $0.peer == end.peer } }
+    for end in ends where now - end.time > Self.noticeMicroseconds && coordinatorStopped < end.time {
+      violation("\(end.peer.name) is not missed, whose connection ended \((now - end.time) / 1000) ms ago")
+    }
+  }
+
+  /// A worker that can be heard is not given up for the end of a connection.
+  private func checkConnectionLoss(_ text: String) {
+    guard text.contains("its connection has ended"),
+      rates.loss == 0 && rates.lateness == 0 || now > rates.end + Self.calm,
+      now > max(lastCut, coordinatorStopped) + Self.calm,
+      let worker = workers.first(where: { text.contains("worker \($0.name) is lost") }),
+      worker.state == .running, worker.isConnected, now > worker.troubled + Self.calm
+    else { return }
+    violation("\(worker.name) is well: \(text)")
   }
 
   /// The job of an effect that must not come after its sample was closed.
@@ -95,6 +119,7 @@ extension Simulation {
 
   func checkNote(_ text: String) {
     meet(text)
+    checkConnectionLoss(text)
     if text.contains("is set aside"), let worker = text.split(separator: " ").dropFirst(2).first {
       // The operator is told, and looks after it.
       push(.readmit(worker: String(worker)), after: random.milliseconds(1000...20_000))

@@ -63,6 +63,21 @@ extension Simulation {
     apply(.message(message, payload, from: peer))
   }
 
+  func takeEnd(of connection: Int) {
+    guard let peer = directory[connection] else { return }
+    if hasEnded(peer) { ends.append((now, peer)) }
+    if bug == .endOfConnectionIgnored { return }
+    if bug == .endOfConnectionIsDeath, let index = core.index(of: peer.name) {
+      core.workers[index].disconnected(now: 0)
+    }
+    log("the connection of \(peer.name) has ended")
+    apply(.disconnected(peer))
+  }
+
+  private func hasEnded(_ peer: Peer) -> Bool {
+    !workers.contains { $0.name == peer.name && $0.isUp && UInt64($0.life) == peer.incarnation }
+  }
+
   private func send(_ message: Message, _ payload: Payload, to peer: Peer) {
     if peer.role == .client, let index = peer.connection.first.map(Int.init) {
       checkSending(message, to: index)

@@ -26,6 +26,7 @@ extension Simulation {
       let other = workers[random.number(0...workers.count - 1)]
       if other !== worker { cut(from: worker.index, to: other.index, for: duration) }
     case .breakConnection: disconnect(worker)
+    case .falseNotice: push(.disconnected(connection: worker.connection), after: 0)
     case .drain:
       guard worker.state == .running || worker.state == .hung else { return }
       worker.isDraining = true
@@ -41,10 +42,10 @@ extension Simulation {
       let others = workers.filter { !$0.isRemoved && $0 !== worker }
       guard jobs.allSatisfy({ isPossible($0.facts, others) }) else { return }
       worker.isRemoved = true
-      worker.end()
+      end(worker)
     case .otherNumerics:
       guard worker.isUp else { return }
-      worker.end()
+      end(worker)
       launch(worker, numerics: 1)
     }
   }
@@ -78,6 +79,7 @@ extension Simulation {
     guard worker.life == life, worker.state == .stopped else { return }
     log("\(worker.name) goes on")
     worker.state = .running
+    worker.troubled = now
     let held = worker.held
     worker.held = []
     for event in held { push(event, after: 0) }

@@ -8,7 +8,7 @@ extension Simulation {
   func tamper(before event: CoordinatorEvent) {
     switch bug {
     case .leaseIgnored:
-      for index in core.workers.indices { core.workers[index].heard = now / 1000 }
+      for index in core.workers.indices { core.workers[index].connected(now: now / 1000) }
     case .nobodyBlamed, .quarantineNever:
       for index in core.jobs.indices { core.jobs[index].losses = 0 }
     case .everybodyBlamed:

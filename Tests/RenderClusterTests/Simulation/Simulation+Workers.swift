@@ -10,6 +10,7 @@ extension Simulation {
 
   func launch(_ worker: SimulatedWorker, numerics: UInt64 = 0) {
     worker.start(numerics: numerics)
+    worker.troubled = now
     push(.connect(worker.index, life: worker.life), after: random.milliseconds(1...300))
     push(.workerTick(worker.index, life: worker.life), after: random.milliseconds(1...500))
   }
@@ -29,13 +30,28 @@ extension Simulation {
     lastConnection += 1
     worker.connection = lastConnection
     worker.isConnected = true
+    worker.troubled = now
     sayHello(worker)
   }
 
   func disconnect(_ worker: SimulatedWorker) {
     guard worker.isUp, worker.isConnected else { return }
+    tellEnd(ofConnectionOf: worker)
     worker.isConnected = false
     push(.connect(worker.index, life: worker.life), after: random.milliseconds(50...2000))
+  }
+
+  /// The process ends, and with it its connection.
+  func end(_ worker: SimulatedWorker) {
+    tellEnd(ofConnectionOf: worker)
+    worker.end()
+  }
+
+  /// The coordinator may be told, and may take the connection for another.
+  private func tellEnd(ofConnectionOf worker: SimulatedWorker) {
+    guard worker.isConnected, !isCut(from: worker.index, to: 0), random.chance(rates.connectionNotices) else { return }
+    let named = random.chance(rates.wrongNotices) ? workers[random.number(0...workers.count - 1)] : worker
+    push(.disconnected(connection: named.connection), after: random.milliseconds(0...50))
   }
 
   func sayHello(_ worker: SimulatedWorker) {
@@ -106,7 +122,7 @@ extension Simulation {
   func leave(_ worker: SimulatedWorker) {
     guard worker.isUp else { return }
     log("\(worker.name) leaves")
-    worker.end()
+    end(worker)
     push(.start(worker.index, life: worker.life), after: random.milliseconds(500...4000))
   }
 
@@ -114,7 +130,7 @@ extension Simulation {
   func crash(_ worker: SimulatedWorker, restarts: Bool = true) {
     guard worker.isUp else { return }
     log("\(worker.name) crashes")
-    worker.end()
+    end(worker)
     // Late ones come when there is another process.
     if random.chance(rates.notices) { push(.gone(worker.index), after: random.milliseconds(1...500)) }
     let delay = restarts || now >= rates.end ? random.milliseconds(200...4000) : max(1, rates.end - now)

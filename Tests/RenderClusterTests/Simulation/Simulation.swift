@@ -34,6 +34,8 @@ final class Simulation {
   var life: UInt64 = 1
   /// By connection.
   var directory: [Int: Peer] = [:]
+  /// Processes that had ended when the coordinator was told of the ends of their connections: when that was, and whose.
+  var ends: [(time: Int64, peer: Peer)] = []
   var coordinatorServer = SimulatedTensorServer()
   /// By the number of the pipeline.
   var coordinatorLines: [UInt32: [SimulatedLine]] = [:]
@@ -254,6 +256,7 @@ final class Simulation {
     case .diskHasRoom: disk.isFull = false
     case .fault(let fault): inject(fault)
     case .end: endFaults()
+    case .disconnected(let connection): takeEnd(of: connection)
     case .gone(let worker): apply(.gone(worker: workers[worker - 1].name))
     case .start(let worker, let life): startAgain(workers[worker - 1], life)
     case .resume(let worker, let life): resume(workers[worker - 1], life)

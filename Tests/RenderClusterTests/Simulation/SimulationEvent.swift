@@ -23,6 +23,8 @@ enum SimulationEvent {
   case resume(Int, life: Int)
   case chunk(Message, Payload, line: Int, from: Int, to: Int)
   case chunkAnswer(Message, line: Int, to: Int)
+  /// The kernel of the coordinator's machine tells that a connection has ended.
+  case disconnected(connection: Int)
   /// Who looks after a worker's process tells that it has ended.
   case gone(Int)
   /// The coordinator's process ends while its disk is busy.
@@ -47,7 +49,8 @@ enum SimulationEvent {
   /// Whether the coordinator's process does it.
   var isCoordinators: Bool {
     switch self {
-    case .coordinatorTick, .toCoordinator, .submit, .cancel, .open, .want, .leave, .gone, .synchronised, .toDesk,
+    case .coordinatorTick, .toCoordinator, .submit, .cancel, .open, .want, .leave, .disconnected, .gone, .synchronised,
+      .toDesk,
       .withdraw, .store, .rendered, .readmit:
       true
     case .chunk(_, _, _, _, let process), .chunkAnswer(_, _, let process): process == 0

@@ -3,6 +3,7 @@
 /// What simulations must have met, or they would prove nothing about it.
 enum Situation: CaseIterable {
   case silentWorker
+  case disconnectedWorker
   case hungWorker
   case hungLoad
   case failedLoad
@@ -26,7 +27,8 @@ enum Situation: CaseIterable {
 
 extension Simulation {
   private static let words: [(String, Situation)] = [
-    ("it has been silent", .silentWorker), ("it has computed nothing", .hungWorker), ("has been loading", .hungLoad),
+    ("it has been silent", .silentWorker), ("its connection has ended", .disconnectedWorker),
+    ("it has computed nothing", .hungWorker), ("has been loading", .hungLoad),
     ("could not load", .failedLoad), ("do not get through", .stepThatStoodStill),
     ("others are preferred", .avoidedWorker), ("is set aside", .workerSetAside), ("Jobs wait", .jobWithoutWorkers),
   ]
