@@ -98,7 +98,7 @@ first_since() { # time, pattern: how many milliseconds later the first such line
 }
 said_since() { [ "$(first_since "$1" "$2")" != - ]; }
 all_here() { [ "$(ask status --json 2>/dev/null | grep -o '"name":"w[0-9]"' | wc -l)" = 4 ]; }
-computing() { ask status --json 2>/dev/null | grep -q '"steps_done":[1-9]'; }
+computing() { ask status --json 2>/dev/null | grep -q '"state":"running","steps":[0-9]*,"steps_done":[1-9]'; }
 # Of a stage, counted from 1, the worker that has it.
 worker_of_stage() {
   grep -o 'Stages for .*' "$folder/coordinator.log" | tail -n 1 | sed 's/.*: //' | tr ',' '\n' | awk -v n="$1" 'NR == n { print $1 }'
@@ -160,19 +160,34 @@ check_jobs() {
 # Where a scenario begins and ends
 begin() {
   link clear
+  # Of a scenario that has failed.
+  local left
+  if left=$(ask jobs --json | sed -E 's/.*"id": ?([0-9]+).*/\1/') && [ -n "$left" ]; then
+    ask cancel $left >/dev/null 2>&1 || true
+    wait_for 30 none_open || true
+    ask "jobs forget" $left >/dev/null
+  fi
   wait_for 30 all_here || broken "not all workers are here at the beginning"
   rm -rf "$folder"/{stop,accepted,got}
   mkdir "$folder/got"
-  asked=0 jobs=0 noticed=- back=- more=''
+  asked=0 jobs=0 noticed=- back=-
+  before=$(packets)
   began=$(milliseconds)
+}
+packets() { # how many were lost, cut off, doubled or too many so far
+  link counts | tr ' ' '\n' | awk -F= '$1 != "packets" { n += $2 } END { print n }'
 }
 finish() { # deaths that there may be
   check_jobs
-  local lost
+  local lost spoilt=$(($(packets) - before))
+  case $scenario in
+  delay | rate | stop*) ;;
+  *) [ $spoilt -gt 0 ] || broken "nothing has become of any packet" ;;
+  esac
   lost=$(count_since "$began" 'The worker .* is lost')
   [ "$lost" -le "$1" ] || broken "$lost workers were taken for dead, where $1 may be"
-  printf '%-12s %3d jobs in %5.1f s, deaths %d, noticed after %s s, back after %s s%s\n' "$scenario" "$jobs" \
-    "$(seconds $(($(milliseconds) - began)))" "$lost" "$(seconds "$noticed")" "$(seconds "$back")" "$more"
+  printf '%-12s %3d jobs in %5.1f s, %4d packets spoilt, deaths %d, noticed after %4s s, back after %4s s\n' "$scenario" "$jobs" \
+    "$(seconds $(($(milliseconds) - began)))" $spoilt "$lost" "$(seconds "$noticed")" "$(seconds "$back")"
 }
 # A worker cannot be reached since a time.
 expect_loss() { # worker, time

@@ -13,18 +13,19 @@ ended. Each packet is a packet of the kernel's, so that what is dropped here is 
         cut=1 or 0  flap=TIMESxSECONDS (cut for so long and whole for as long, so many times)
     host A rate=MBIT                 of what A sends, and of what it gets; 0 is without a limit
     clear                            all is good again
-    counts                           what has become of packets, as JSON
+    counts                           how many packets came, and were lost, cut off, doubled, or too many for a queue
 
 With the same seed and settings the n-th packet of a direction has the same fate in each run; which packet is the n-th is
 up to the kernel's timing.
 """
-import fcntl, heapq, json, os, random, select, signal, socket, struct, subprocess, sys, time
+import fcntl, heapq, os, random, select, signal, socket, struct, subprocess, sys, time
 
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
 MTU = 1500
 # Packets that would wait longer for the rate of a host are dropped, as in the full queue of a router.
 LONGEST_QUEUE = 0.1
 PACKETS_AT_ONCE = 64
+COUNTED = ("packets", "lost", "cut", "doubled", "queue_full")
 
 
 class Host:
@@ -52,7 +53,7 @@ class Direction:
     def __init__(self, sender, receiver, seed):
         self.sender, self.receiver = sender, receiver
         self.random = random.Random(f"{seed} {sender.name} {receiver.name}").random
-        self.counts = dict(packets=0, bytes=0, lost=0, cut=0, doubled=0, queue_full=0)
+        self.counts = dict.fromkeys(COUNTED, 0)
         self.clear()
 
     def clear(self):
@@ -139,7 +140,6 @@ class Relay:
                 continue
             counts = direction.counts
             counts["packets"] += 1
-            counts["bytes"] += len(packet)
             if direction.cut:
                 counts["cut"] += 1
                 continue
@@ -205,7 +205,8 @@ class Relay:
             for host in self.hosts:
                 host.byte_seconds = 0.0
         elif words == ["counts"]:
-            return json.dumps({f"{a} to {b}": d.counts for (a, b), d in self.directions.items()})
+            totals = [sum(d.counts[key] for d in self.directions.values()) for key in COUNTED]
+            return " ".join(f"{key}={total}" for key, total in zip(COUNTED, totals))
         elif first == "host" and len(words) == 3:
             for host in self.hosts:
                 if host.name in self.names(words[1]):

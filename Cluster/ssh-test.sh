@@ -19,13 +19,14 @@ settings=(--prompt "a pizza on a blue background" --size 64x64 --no-metadata --q
 home=$(getent passwd root | cut -d: -f6)
 
 end() {
+  exec 2>/dev/null
   for host in c 1 2 3; do
     # All processes of these namespaces are this script's.
-    kill -9 $(ip netns pids "$net-$host" 2>/dev/null) 2>/dev/null || true
-    ip netns del "$net-$host" 2>/dev/null || true
+    kill -9 $(ip netns pids "$net-$host") || true
+    ip netns del "$net-$host" || true
   done
-  ip netns del "$net-switch" 2>/dev/null || true
-  wait 2>/dev/null || true
+  ip netns del "$net-switch" || true
+  wait || true
   rm -rf "$folder"
 }
 trap end EXIT
@@ -99,6 +100,7 @@ for node in coordinator client; do "$clusca" keys new "$node" --folder "$keys" >
 "$clusca" keys allow "$keys/client.public" --role client --allow-list "$keys/allowed" >/dev/null
 ip netns exec "$net-c" "$clusca" coordinator --listen "$address" --key "$keys/coordinator.secret" --threads 1 \
   --allow-list "$keys/allowed" --state "$folder/state" --failure-interval 0 2>"$folder/coordinator.log" &
+coordinator=$!
 ask() { # command, options…
   local command=$1
   shift
@@ -108,11 +110,11 @@ ask() { # command, options…
 launch() { # file of hosts, log
   # A shell's background jobs begin with SIGINT ignored, which is not what a terminal does.
   ip netns exec "$net-c" env --default-signal=INT KEYS="$keys" CLUSCA="$clusca" SSH="ssh -F $folder/client/config" \
-    "$here/ssh.sh" "$1" "$address" --gflops 20 2>"$2" &
+    RELOAD="kill -HUP $coordinator" "$here/ssh.sh" "$1" "$address" --gflops 20 2>"$2" &
   launcher=$!
 }
 here_are() { [ "$(ask status --json | grep -o '"threads":' | wc -l)" = "$1" ]; }
-computing() { ask status --json | grep -q '"steps_done":[1-9]'; }
+computing() { ask status --json | grep -q '"state":"running","steps":[0-9]*,"steps_done":[1-9]'; }
 processes() { # host, pattern of the command
   local pid
   for pid in $(ip netns pids "$net-$1"); do

@@ -13,8 +13,9 @@
 # is where the program is there. The hosts have it already, and the models; ssh gets in without asking (BatchMode).
 #
 # It is started where the allow-list of the coordinator is: KEYS is the folder with coordinator.public and the list
-# `allowed` (~/.config/clusca/keys). A host makes its own keys there, once; the secret one never leaves it. SSH is the
-# command with its options ("ssh -F file"), CLUSCA the program here.
+# `allowed` (~/.config/clusca/keys). A host makes its own keys, once; the secret one never leaves it. Of keys that are new
+# on the list the coordinator has to be told: RELOAD is a command that does so ("systemctl reload clusca-coordinator").
+# SSH is the command with its options ("ssh -F file"), CLUSCA the program here.
 #
 # SIGTERM or Ctrl-C drains all workers, a second one ends them at once. A worker whose ssh is cut off is drained too. One that
 # fails is not started again: it is said which host it was and why, the others go on, and the exit status is 1 in the end.
@@ -58,9 +59,9 @@ run='
   { while read -r _; do kill -TERM $worker; done; kill -TERM $worker; } <&3 2>/dev/null &
   watcher=$!
   status=0
-  wait $worker || status=$?
+  { wait $worker; } 2>/dev/null || status=$?
   kill $watcher
-  [ $status -lt 128 ] || { echo "the worker was ended by signal $((status - 128))"; status=1; }
+  [ $status -lt 128 ] || { echo "the worker was ended by signal $((status - 128))" >&2; status=1; }
   exit $status'
 there() { # script, arguments: as one word that any shell takes apart again
   printf '%q ' sh -c "$1" sh "${@:2}"
@@ -104,6 +105,7 @@ reason() { # file of what was said, status
 }
 
 # Keys: of all hosts at once, and then the list.
+added=0
 for number in "${!hosts[@]}"; do
   "${ssh[@]}" "${hosts[number]}" "$(there "$prepare" "${programs[number]}" "${names[number]}")" \
     <"$keys/coordinator.public" >"$folder/${names[number]}.public" 2>"$folder/$number.said" &
@@ -122,12 +124,22 @@ for number in "${!hosts[@]}"; do
   listed=''
   [ ! -e "$keys/allowed" ] || listed=$(awk -v name="$name" '$1 == name { print $2, $3 }' "$keys/allowed")
   if [ "$listed" != "worker $key" ]; then
-    "$clusca" keys allow "$folder/$name.public" --role worker --allow-list "$keys/allowed" \
-      >/dev/null 2>"$folder/$number.said" && continue
-    fail "$number" "its key is not on the list: $(reason "$folder/$number.said" 1)"
-    unset "hosts[number]"
+    if "$clusca" keys allow "$folder/$name.public" --role worker --allow-list "$keys/allowed" \
+      >/dev/null 2>"$folder/$number.said"; then
+      added=$((added + 1))
+    else
+      fail "$number" "its key is not on the list: $(reason "$folder/$number.said" 1)"
+      unset "hosts[number]"
+    fi
   fi
 done
+if [ $added -gt 0 ]; then
+  if [ -n "${RELOAD:-}" ]; then
+    $RELOAD || echo "The coordinator was not told of $added new keys: $RELOAD failed." >&2
+  else
+    echo "$added keys are new on $keys/allowed: send the coordinator a SIGHUP; workers wait until it lets them in." >&2
+  fi
+fi
 
 # Workers: one ssh each, with a pipe as its input.
 work() { # number
@@ -145,8 +157,7 @@ work() { # number
     printf '%s\n' "$line" >"$folder/$1.said"
   done
 }
-signals=0
-trap 'signals=$((signals + 1)); for input in "${inputs[@]}"; do echo end >&"$input"; done' INT TERM HUP
+trap 'for input in "${inputs[@]}"; do echo end >&"$input"; done' INT TERM HUP
 for number in "${!hosts[@]}"; do
   mkfifo "$folder/$number.input"
   exec {input}<>"$folder/$number.input"
@@ -156,10 +167,10 @@ for number in "${!hosts[@]}"; do
   pids[number]=$!
 done
 while [ ${#pids[@]} -gt 0 ]; do
-  ended=''
+  # Without a process, when a signal came.
   wait -n -p ended "${pids[@]}" || true
   for number in "${!pids[@]}"; do
-    [ "${pids[number]}" = "$ended" ] || continue
+    [ "${pids[number]}" = "${ended:-}" ] || continue
     unset "pids[number]"
     status=$(cat "$folder/$number.status" 2>/dev/null || echo 1)
     case $status in

@@ -80,6 +80,25 @@ import Testing
     await cluster.stop()
   }
 
+  /// The second stage must hear the older process as its first stage though it has heard a newer one.
+  @Test func aStageMayGoToAWorkerThatWasStartedBeforeTheOneThatHadIt() async throws {
+    let model = try TinyModel(.flux)
+    let cluster = try await TinyCluster(
+      model, cuts: [2], order: { [$0[$0.count - 1], $0[0]] }, keys: TinyKeys("w0", "w1", "w2"))
+    for name in ["w0", "w1", "w2"] {
+      try cluster.start(name)
+      try await Task.sleep(for: .milliseconds(2))
+    }
+    try await cluster.workersAreHere(3)
+    let task = try clusca()
+    #expect(try await cluster.latents(task) == model.latents(task))
+    await cluster.kill("w2")
+    #expect(try await cluster.latents(task) == model.latents(task))
+    #expect(!cluster.told.contains { $0.contains("do not get through") })
+    #expect(cluster.told.contains { $0.contains("w1 blocks 0-1, w0 blocks 2") })
+    await cluster.stop()
+  }
+
   @Test func aDrainedWorkerEndsWhenNothingDependsOnIt() async throws {
     let model = try TinyModel(.flux)
     let cluster = try await TinyCluster(model)

@@ -23,9 +23,12 @@ final class TinyCluster: Sendable {
 
   /// - Parameter cuts: the first block of each stage but the first, for as many workers in the order of their names; the
   ///   planner's own unless given.
+  ///   - order: which of the workers have these stages, instead of those whose names come first.
   ///   - keys: who may connect, over TCP and CURVE; plain sockets in a folder unless given.
   init(
-    _ model: TinyModel, cuts: [Int]? = nil, waitsForWorkers: Bool = true, keys: TinyKeys? = nil,
+    _ model: TinyModel, cuts: [Int]? = nil,
+    order: @escaping @Sendable ([WorkerCapacity]) -> [WorkerCapacity] = { $0 }, waitsForWorkers: Bool = true,
+    keys: TinyKeys? = nil,
     secondsBetweenFailures: Double = CoordinatorIdentity.assumedSecondsBetweenFailures, snapshotBytes: Int = 1 << 30
   ) async throws {
     self.model = model
@@ -34,7 +37,7 @@ final class TinyCluster: Sendable {
     folder = FileManager.default.temporaryDirectory.path + "/tc-\(UInt32.random(in: 0..<UInt32.max))"
     try FileManager.default.createDirectory(
       atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-    let planning = cuts.map { Self.planning($0) } ?? StagePlanner.planning
+    let planning = cuts.map { Self.planning($0, order) } ?? StagePlanner.planning
     let box = ListBox<StageSpan>()
     let notes = ListBox<String>()
     self.notes = notes
@@ -58,11 +61,13 @@ final class TinyCluster: Sendable {
   /// What the coordinator told people.
   var told: [String] { notes.values }
 
-  private static func planning(_ cuts: [Int]) -> Planning {
+  private static func planning(
+    _ cuts: [Int], _ order: @escaping @Sendable ([WorkerCapacity]) -> [WorkerCapacity]
+  ) -> Planning {
     { blocks, workers, _, _ in
       let bounds = [0] + cuts + [blocks.count]
       guard workers.count > cuts.count else { return .failure(StagePlanFailure("Workers are missing")) }
-      let stages = zip(workers, zip(bounds, bounds.dropFirst())).map { worker, range in
+      let stages = zip(order(workers), zip(bounds, bounds.dropFirst())).map { worker, range in
         StagePlan.Stage(
           worker: worker.name, blocks: range.0..<range.1, seconds: 1, weightBytes: 0, cacheBytes: 0, samples: 1)
       }

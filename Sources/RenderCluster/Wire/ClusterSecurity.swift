@@ -37,4 +37,8 @@ public enum ClusterSecurity: Sendable {
 enum LineName {
   static let coordinator = "coordinator"
   static func stage(_ number: UInt32) -> String { "stage-\(number)" }
+
+  /// Of the line of a stage: the stage goes from worker to worker, and which of them is the newer one is said by the
+  /// assignments, not by when their processes began.
+  static func incarnation(epoch: UInt64, attempt: UInt32) -> UInt64 { epoch << 32 | UInt64(attempt) }
 }

@@ -17,10 +17,12 @@ struct LoadedStage: Sendable {
 
   /// Reads the weights, which takes its time.
   ///
-  /// - Parameter line: to the coordinator, for the last stage; others make one to the next.
+  /// - Parameters:
+  ///   - attempt: the number of the assignment.
+  ///   - line: to the coordinator, for the last stage; others make one to the next.
   static func load(
-    _ assignment: Assignment, epoch: UInt64, _ number: UInt32, _ configuration: WorkerConfiguration,
-    incarnation: UInt64, line: TensorLine?, report: @escaping @Sendable (StageOutcome) -> Void
+    _ assignment: Assignment, epoch: UInt64, _ attempt: UInt32, _ number: UInt32, _ configuration: WorkerConfiguration,
+    line: TensorLine?, report: @escaping @Sendable (StageOutcome) -> Void
   ) async throws -> LoadedStage {
     guard let model = configuration.models.first(where: { $0.digest == assignment.model }) else {
       throw WireError("There is no model \(assignment.model.shortText) here")
@@ -33,7 +35,8 @@ struct LoadedStage: Sendable {
     let own =
       line == nil
       ? try await configuration.openLine(
-        to: next, "The next stage", as: LineName.stage(number), incarnation: incarnation) : nil
+        to: next, "The next stage", as: LineName.stage(number),
+        incarnation: LineName.incarnation(epoch: epoch, attempt: attempt)) : nil
     guard let used = line ?? own else { preconditionFailure("there is a line") }
     return LoadedStage(
       assignment: assignment, number: number, epoch: epoch, model: transformer, runner: runner, line: used,

@@ -238,13 +238,13 @@ public actor Worker {
     tensors?.raiseFloor(epoch: core.fence.epoch, attempt: attempt)
     let blocks = Int(assignment.blocks.lowerBound)..<Int(assignment.blocks.upperBound)
     configuration.note("Loading blocks \(blocks.lowerBound)-\(blocks.upperBound - 1).")
-    let (configuration, incarnation, post, epoch) = (configuration, incarnation, post, core.fence.epoch)
+    let (configuration, post, epoch) = (configuration, post, core.fence.epoch)
     var line: TensorLine?
     if let next = assignment.next, number + 1 == assignment.stages { line = try? await lineToCoordinator(next) }
     loading = Task.detached { [line] in
       do {
         let stage = try await LoadedStage.load(
-          assignment, epoch: epoch, number, configuration, incarnation: incarnation, line: line
+          assignment, epoch: epoch, attempt, number, configuration, line: line
         ) { post.yield(.computed($0, epoch: epoch)) }
         post.yield(.loaded(attempt: attempt, epoch: epoch, .success(stage)))
       } catch {
