@@ -54,6 +54,44 @@ import Testing
     #expect(core.sent(to: "w0", from: start).count == 1)
   }
 
+  // MARK: - Tensors that do not get through
+
+  @Test func aPipelineInWhichNothingArrivesIsGivenUpLaterEachTimeUntilJobsAreDone() {
+    var core = TestedCore()
+    core.join("w0")
+    core.submit(1)
+    core.wait(9_500)
+    #expect(core.notes("do not get through") == 0)
+    core.wait(1_500)
+    #expect(core.notes("do not get through") == 1)
+    core.wait(18_500)
+    #expect(core.notes("do not get through") == 1)
+    core.wait(2_000)
+    #expect(core.notes("do not get through") == 2)
+    for job: UInt64 in 1...3 {
+      core.happens(.finished(job: job))
+      core.submit(job + 1)
+    }
+    core.wait(11_000)
+    #expect(core.notes("do not get through") == 3)
+    #expect(core.core.workers.map(\.name) == ["w0"])
+  }
+
+  @Test func aStepMayTakeLongerWhereOneBeforeTookLong() {
+    var core = TestedCore()
+    core.join("w0")
+    core.submit(1)
+    core.wait(9_000)
+    core.compute(1)
+    core.want(1)
+    core.wait(16_000)
+    #expect(core.notes("do not get through") == 0)
+    core.wait(3_000)
+    #expect(core.notes("do not get through") == 1)
+  }
+
+  // MARK: - Sessions
+
   @Test func aMessageOfAnOlderSessionIsNotTaken() {
     var core = TestedCore()
     core.join("w0")

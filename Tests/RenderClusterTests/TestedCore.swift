@@ -206,7 +206,10 @@ struct TestedCore {
     }
   }
 
-  var assignments: Int {
-    effects.count { if case .note(let text) = $0 { text.hasPrefix("Stages for") } else { false } }
+  var assignments: Int { notes("Stages for") }
+
+  /// How often people were told something.
+  func notes(_ part: String) -> Int {
+    effects.count { if case .note(let text) = $0 { text.contains(part) } else { false } }
   }
 }

@@ -92,7 +92,8 @@ public final class MessageClient: Sendable {
     confined.set(port)
     let address = configuration.endpoint.description
     thread.add(monitor.events) {
-      guard let (event, _) = try monitor.next() else { return }
+      guard let (event, descriptor) = try monitor.next() else { return }
+      if event == .connected { ConnectionDescriptor.repeatSoon(descriptor) }
       if event == .refused || event == .brokenOff { connectAgain(socket, address, thread) }
       port.take(event)
     }

@@ -50,6 +50,7 @@ public final class ServerPort {
   func take(_ event: SocketEvent, _ descriptor: Int32) {
     switch event {
     case .accepted:
+      ConnectionDescriptor.repeatSoon(descriptor)
       if let oldest = connections.began(descriptor, now: MonotonicClock.milliseconds) { cut(oldest) }
     case .disconnected:
       counters.endedConnections += 1

@@ -10,12 +10,13 @@ public struct SocketSettings: Sendable, Hashable {
   /// How often a silent connection is asked for a sign of life, and after how long it is cut, in milliseconds.
   public var heartbeatMilliseconds: Int32 = 2_000
   public var heartbeatTimeoutMilliseconds: Int32 = 10_000
-  /// How long a handshake and a connection may take, in milliseconds.
+  /// How long a handshake may take, in milliseconds.
   public var handshakeMilliseconds: Int32 = 5_000
-  public var connectMilliseconds: Int32 = 5_000
-  /// The first and the longest wait before connecting again, in milliseconds.
+  /// How long a connection may take, and the first and the longest wait before the next try. The kernel asks again after one
+  /// second, and then not before three: so whoever can be reached again is, within four and a half seconds.
+  public var connectMilliseconds: Int32 = 3_000
   public var reconnectMilliseconds: Int32 = 100
-  public var reconnectMaximumMilliseconds: Int32 = 5_000
+  public var reconnectMaximumMilliseconds: Int32 = 2_000
   /// Where the largest frame and the backlog come from.
   public var limits = Limits()
 

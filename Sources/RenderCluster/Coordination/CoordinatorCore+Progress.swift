@@ -2,7 +2,7 @@ import Messaging
 
 /// Stages that answer and do not compute.
 extension CoordinatorCore {
-  private static let leastMilliseconds: Int64 = 10_000
+  private static let leastMilliseconds = TensorPatience.least
   /// So many times as long as a stage's step should take, it may take.
   private static let patience = 8.0
   private static let leastLoadingMilliseconds: Int64 = 120_000
@@ -46,7 +46,8 @@ extension CoordinatorCore {
     let stage = pipeline.plan.stages[Int(number)]
     guard let worker = index(of: stage.worker) else { return }
     let limit = deadline(job.facts, stage, workers[worker])
-    guard milliseconds - step.advanced > limit else { return }
+    let waited = milliseconds - step.advanced
+    guard waited > limit else { return }
     let idle = milliseconds - workers[worker].progressed
     if workers[worker].isComputing {
       // Other samples may be before this one.
@@ -54,6 +55,8 @@ extension CoordinatorCore {
       loseHung(worker, "it has computed nothing for \(idle / 1000) seconds")
     } else {
       // What it is to compute, or what it has computed, does not arrive.
+      guard waited > tensorPatience.milliseconds else { return }
+      tensorPatience.ranOut()
       let previous = number > 0 && !step.stages.isEmpty ? pipeline.plan.stages[Int(number) - 1].worker : nil
       for name in [stage.worker, previous].compactMap({ $0 }) {
         note(troubleWith: name, suspects: [])
@@ -76,4 +79,28 @@ extension CoordinatorCore {
     lose(worker, reason)
     turnAway(peer)
   }
+}
+
+/// How long nothing may arrive for a step before its pipeline is given up, if it cannot be told that somebody is at fault.
+///
+/// A new pipeline has to connect anew, and has lost what the old one had on its way. So on links that lose most of what is
+/// sent, a fixed time could be too short for each of them: the next one gets twice as long, until jobs get done.
+struct TensorPatience: Sendable, Equatable {
+  static let least: Int64 = 10_000
+  private static let most: Int64 = 80_000
+  /// How fast it is forgotten that steps were slow.
+  private static let remembered: Int64 = 16
+
+  private var granted = least
+  private var slowest: Int64 = 0
+
+  var milliseconds: Int64 { max(granted, min(2 * slowest, Self.most)) }
+
+  /// A pipeline is given up.
+  mutating func ranOut() { granted = min(2 * granted, Self.most) }
+
+  /// A step has waited for so long, and goes on.
+  mutating func goesOn(after waited: Int64) { slowest = max(waited, slowest - slowest / Self.remembered) }
+
+  mutating func jobIsDone() { granted = max(Self.least, granted / 2) }
 }

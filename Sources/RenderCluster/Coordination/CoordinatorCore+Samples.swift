@@ -187,8 +187,7 @@ extension CoordinatorCore {
     }
     jobs[job].samples[sample].inFlight?.stages.remove(fence.stage)
     jobs[job].samples[sample].inFlight?.signal = report.signal ?? inFlight.signal
-    let time = milliseconds
-    jobs[job].samples[sample].inFlight?.advanced = time
+    goesOn(job, sample)
     jobs[job].samples[sample].inFlight?.labels += report.labels
     jobs[job].samples[sample].inFlight?.labelBytes += payload.bytes
     let start = Int64(clamping: report.clockMicroseconds) - (workers[worker].clock.microseconds ?? 0)
@@ -205,9 +204,15 @@ extension CoordinatorCore {
       jobs[job].samples[sample].inFlight?.step == Int(step)
     else { return }
     jobs[job].samples[sample].inFlight?.hasOutput = true
-    let time = milliseconds
-    jobs[job].samples[sample].inFlight?.advanced = time
+    goesOn(job, sample)
     finishStep(job, sample)
+  }
+
+  /// Something of a step that was waited for is here.
+  private mutating func goesOn(_ job: Int, _ sample: Int) {
+    let time = milliseconds
+    if let since = jobs[job].samples[sample].inFlight?.advanced { tensorPatience.goesOn(after: time - since) }
+    jobs[job].samples[sample].inFlight?.advanced = time
   }
 
   private mutating func finishStep(_ job: Int, _ sample: Int) {

@@ -81,6 +81,7 @@ public struct CoordinatorCore: Sendable {
   var lastJoined = Int64.min
   /// How long a snapshot took last, from the order until all of it was here, in milliseconds.
   var snapshotMilliseconds = 50.0
+  var tensorPatience = TensorPatience()
   /// Counts assignments and openings: a number never means two things.
   var lastAttempt: UInt32 = 0
   private var lastHeartbeat: UInt64 = 0
@@ -123,7 +124,9 @@ public struct CoordinatorCore: Sendable {
     case .revoked(let worker): if let index = index(of: worker) { lose(index, "its key is off the list") }
     case .submitted(let job, let facts): submit(job, facts)
     case .cancelled(let job): withdraw(job)
-    case .finished(let job): remove(job)
+    case .finished(let job):
+      tensorPatience.jobIsDone()
+      remove(job)
     case .opened(let key, let opening, let settings, let snapshot): open(key, opening, settings, snapshot)
     case .wanted(let key, let request): want(key, request)
     case .closed(let key): close(key)

@@ -17,7 +17,9 @@ struct LoadedStage: Sendable {
 
   /// Reads the weights, which takes its time.
   ///
-  /// - Parameter line: to the coordinator, for the last stage; others make one to the next.
+  /// - Parameters:
+  ///   - attempt: the number of the assignment.
+  ///   - line: to the coordinator, for the last stage; others make one to the next.
   static func load(
     _ assignment: Assignment, epoch: UInt64, attempt: UInt32, _ number: UInt32, _ configuration: WorkerConfiguration,
     line: TensorLine?, report: @escaping @Sendable (StageOutcome) -> Void

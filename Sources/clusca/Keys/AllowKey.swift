@@ -9,7 +9,7 @@ struct AllowKey: ParsableCommand {
     abstract: "Puts a public key on the allow-list of a coordinator.",
     discussion: """
       A worker computes, a client submits jobs and cancels its own, an admin also those of others, an observer asks for \
-      the status. A coordinator takes notice of changes while it runs.
+      the status. A coordinator that runs takes notice of changes when it gets a SIGHUP.
       """)
 
   @Argument(
