@@ -147,7 +147,9 @@ extension Simulation {
     case .connect(let attempt, let stages):
       closeLines()
       coordinatorServer.raiseFloor(epoch: epoch, attempt: attempt)
-      coordinatorLines = stages.map { line(from: 0, to: Int($0.address) ?? 0) }
+      coordinatorLines = stages.map {
+        line(from: 0, to: Int($0.address) ?? 0, as: LineName.coordinator, incarnation: UInt64(now))
+      }
     case .disconnect: closeLines()
     case .sendCondition(let key, let attempt): sendCondition(key, attempt)
     case .sendLatents(let key, let attempt, let step): sendLatents(key, attempt, step)
