@@ -49,12 +49,12 @@ test: packages ## checks the formatting and runs all tests
 	$(TEST) --skip-build --filter '$(PROCESSES)'
 
 # What has threads, sockets, files or pointers of its own, without what only computes: unoptimised kernels are some thirty
-# times slower. Left out are also simulated clusters, which have one thread, and tests that are about time. What the
+# times slower. Left out are also simulated clusters, which have one thread, and tests about time or resident memory. What the
 # sanitizers find ends the tests with a failure.
 SANITIZED := ^(FilesTests|StrictJSONTests|TorchFilesTests|MessagingTests|ConditioningTests|RenderClusterTests|MediaTests)
 UNSANITIZED := SimulationTests|PlantedBugTests|everyCutIntoFourStages|anyNumberOfWorkersGivesTheSameLatents|Quickly|$\
   TakesLittleTime|longTextsTakeTimeInProportion|itIsNeverBetterThanTheExactSearch|sixtyFourWorkers|$\
-  aTensorCrossesAConnectionWithCurve
+  aTensorCrossesAConnectionWithCurve|aMessageWithoutEndIsCutAndItsPeerNotHeard
 sanitize: packages ## runs tests with the thread and address sanitizers
 	CLUSCA_THREAD_SANITIZING=1 swift test --no-parallel -c debug --sanitize=thread --scratch-path .build-tsan --filter '$(SANITIZED)' --skip '$(UNSANITIZED)'
 	swift test --no-parallel -c debug --sanitize=address --scratch-path .build-asan --filter '$(SANITIZED)' --skip '$(UNSANITIZED)'

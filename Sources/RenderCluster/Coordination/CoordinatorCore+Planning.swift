@@ -131,7 +131,7 @@ extension CoordinatorCore {
     }
     return holders.allSatisfy { isSetAside($0.name) }
       ? "All workers with the model \(facts.modelName) are set aside; clusca workers readmit NAME lets them work again."
-      : "All workers with the model \(facts.modelName) are being drained, set aside, or could not load it."
+      : "All workers with the model \(facts.modelName) are being drained or set aside, or failed to load it."
   }
 
   private func plans(for facts: JobFacts, _ workers: [WorkerCapacity]) -> Result<[StagePlan], StagePlanFailure> {

@@ -14,6 +14,7 @@ enum PlantedBug: CaseIterable {
   case lateInputsTaken
   case oldEpochsObeyed
   case sessionsMixed
+  case stagesByTheirProcesses
   // In delivery.
   case duplicatesPastTheInbox
   case nothingSentAgain

@@ -1,4 +1,4 @@
-import Messaging
+@testable import Messaging
 
 /// The sending end of tensors, as `TensorLine` is, without a socket.
 final class SimulatedLine {
@@ -6,11 +6,16 @@ final class SimulatedLine {
   /// The processes at its ends.
   let sender: Int
   let receiver: Int
+  /// As the receiver knows the sender.
+  let peer: Peer
   private var transfers: [(fence: Fence, sender: TensorSender)] = []
   private var lastTransfer: UInt64 = 0
 
-  init(number: Int, from sender: Int, to receiver: Int) {
+  init(number: Int, from sender: Int, to receiver: Int, as name: String, incarnation: UInt64) {
     self.number = number
+    peer = Peer(
+      name: name, role: sender == 0 ? .coordinator : .worker, key: nil, incarnation: incarnation,
+      connection: (0..<4).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) })
     self.sender = sender
     self.receiver = receiver
   }

@@ -1,9 +1,10 @@
-import Messaging
+@testable import Messaging
 
 /// The receiving end of tensors, as `TensorServer` is, without a socket.
 final class SimulatedTensorServer {
   private var inbox = TensorInbox()
   private var floor = Fence()
+  private var peers = PeerDirectory()
 
   static func plan(_ stream: WireStream) -> TensorPlan { plans[Int(stream.rawValue)] }
   private static let plans = (0...8).map { number in
@@ -20,6 +21,15 @@ final class SimulatedTensorServer {
 
   func raiseFloor(epoch: UInt64, attempt: UInt32) {
     if (floor.epoch, floor.attempt) < (epoch, attempt) { floor = Fence(epoch: epoch, attempt: attempt) }
+  }
+
+  /// Whether what comes on a line is listened to: its sender says hello with the first chunk.
+  func hears(_ line: SimulatedLine, now: Int64) -> Bool {
+    if peers.known(at: line.peer.connection) != nil { return true }
+    return switch peers.greet(line.peer, now: now / 1000) {
+    case .admitted, .replaces: true
+    case .outdated, .full: false
+    }
   }
 
   /// - Returns: the answer, and what has arrived with this chunk.

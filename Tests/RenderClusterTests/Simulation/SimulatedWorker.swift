@@ -76,6 +76,8 @@ final class SimulatedWorker {
   var helloSent: Int64?
   var connection = 0
   var isConnected = false
+  /// When its process was.
+  var started: Int64 = 0
   /// When something last happened to it or its connection for which the coordinator may miss it.
   var troubled: Int64 = 0
   var isSlow = false

@@ -146,7 +146,9 @@ extension Simulation {
     case .end(let id, let ending): end(id, ending)
     case .connect(let attempt, let stages, let oldest):
       coordinatorServer.raiseFloor(epoch: epoch, attempt: oldest)
-      coordinatorLines[attempt] = stages.map { line(from: 0, to: Int($0.address) ?? 0) }
+      coordinatorLines[attempt] = stages.map {
+        line(from: 0, to: Int($0.address) ?? 0, as: LineName.coordinator, incarnation: UInt64(now))
+      }
     case .disconnect(let attempt):
       for line in coordinatorLines.removeValue(forKey: attempt) ?? [] { lines[line.number] = nil }
     case .sendCondition(let key, let attempt): sendCondition(key, attempt)

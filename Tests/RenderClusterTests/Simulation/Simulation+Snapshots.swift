@@ -26,7 +26,8 @@ extension Simulation {
       taken.chain = cache.snapshot
     }
     worker.snapshots.removeAll { $0.key == key }
-    let line = worker.resultLine ?? line(from: worker.index, to: 0)
+    let line =
+      worker.resultLine ?? line(from: worker.index, to: 0, as: worker.name, incarnation: UInt64(worker.started))
     worker.resultLine = line
     for (block, value) in taken.chain.sorted(by: { $0.key < $1.key }) {
       var fence = Fence(epoch: stage.epoch, job: key.job, row: key.row, attempt: attempt, step: step)

@@ -25,7 +25,10 @@ extension Simulation {
     let next = loading.assignment.next.flatMap { Int($0.address) } ?? 0
     worker.stage = .init(
       attempt: attempt, number: loading.number, epoch: loading.epoch, blocks: blocks,
-      line: line(from: worker.index, to: next))
+      line: line(
+        from: worker.index, to: next, as: LineName.stage(loading.number),
+        incarnation: bug == .stagesByTheirProcesses
+          ? UInt64(worker.started) : LineName.incarnation(epoch: loading.epoch, attempt: attempt)))
     apply(.loaded(attempt: attempt, residentBytes: 0), worker)
   }
 

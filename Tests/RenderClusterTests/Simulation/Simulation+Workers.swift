@@ -10,7 +10,7 @@ extension Simulation {
 
   func launch(_ worker: SimulatedWorker, numerics: UInt64 = 0) {
     worker.start(numerics: numerics)
-    worker.troubled = now
+    (worker.started, worker.troubled) = (now, now)
     push(.connect(worker.index, life: worker.life), after: random.milliseconds(1...300))
     push(.workerTick(worker.index, life: worker.life), after: random.milliseconds(1...500))
   }

@@ -318,9 +318,9 @@ final class Simulation {
     if isFaulty, random.chance(rates.duplication) { push(event, after: rates.latency + random.milliseconds(0...500)) }
   }
 
-  func line(from sender: Int, to receiver: Int) -> SimulatedLine {
+  func line(from sender: Int, to receiver: Int, as name: String, incarnation: UInt64) -> SimulatedLine {
     lastLine += 1
-    let line = SimulatedLine(number: lastLine, from: sender, to: receiver)
+    let line = SimulatedLine(number: lastLine, from: sender, to: receiver, as: name, incarnation: incarnation)
     lines[lastLine] = line
     return line
   }
@@ -335,10 +335,12 @@ final class Simulation {
 
   private func takeChunk(_ message: Message, _ payload: Payload, line number: Int, _ receiver: Int) {
     let worker = receiver > 0 ? workers[receiver - 1] : nil
-    guard worker?.isUp ?? true, let sender = lines[number]?.sender else { return }
-    let (answer, arrival) = (worker?.server ?? coordinatorServer).take(message, payload)
+    guard worker?.isUp ?? true, let line = lines[number] else { return }
+    let server = worker?.server ?? coordinatorServer
+    guard server.hears(line, now: now) else { return log("\(line.peer.name) of w\(line.sender) is outdated") }
+    let (answer, arrival) = server.take(message, payload)
     if let answer {
-      transmit(.chunkAnswer(answer, line: number, to: sender), from: receiver, to: sender)
+      transmit(.chunkAnswer(answer, line: number, to: line.sender), from: receiver, to: line.sender)
     }
     if bug == .lateOutputsTaken, worker == nil, case .chunk(let chunk) = message.body {
       return takeOutput(TensorInbox.Arrival(plan: chunk.plan, fence: message.fence, payload: payload))
