@@ -23,12 +23,16 @@ extension Simulation {
     }
     let blocks = Int(loading.assignment.blocks.lowerBound)..<Int(loading.assignment.blocks.upperBound)
     let next = loading.assignment.next.flatMap { Int($0.address) } ?? 0
+    // The last stage sends as the worker that it is at: those of several pipelines send to the same coordinator.
+    let isLast = next == 0
+    let incarnation =
+      isLast || bug == .stagesByTheirProcesses
+      ? UInt64(worker.started) : LineName.incarnation(epoch: loading.epoch, attempt: attempt)
     worker.stage = .init(
       attempt: attempt, number: loading.number, epoch: loading.epoch, blocks: blocks,
       line: line(
-        from: worker.index, to: next, as: LineName.stage(loading.number),
-        incarnation: bug == .stagesByTheirProcesses
-          ? UInt64(worker.started) : LineName.incarnation(epoch: loading.epoch, attempt: attempt)))
+        from: worker.index, to: next, as: isLast ? worker.name : LineName.stage(loading.number),
+        incarnation: incarnation))
     apply(.loaded(attempt: attempt, residentBytes: 0), worker)
   }
 
