@@ -110,8 +110,8 @@ if Context.environment["CLUSCA_FUZZING"] != nil, let program = package.targets.f
     .executableTarget(
       name: "Fuzzing",
       dependencies: [
-        "clusca", "Conditioning", "FeatureCaching", "Files", "Journaling", "Media", "Messaging",
-        "RenderCluster", "StrictJSON", "Tensors", "TorchFiles",
+        "clusca", "Autoencoders", "Conditioning", "FeatureCaching", "Files", "Journaling", "Media", "Messaging",
+        "RenderCluster", "Rendering", "StrictJSON", "Tensors", "TorchFiles", "Transformers",
       ],
       path: "Tests/Fuzzing", exclude: ["Corpora", "dictionary.txt"]),
   ]

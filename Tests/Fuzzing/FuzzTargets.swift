@@ -20,5 +20,10 @@ enum FuzzTargets {
     "tokenizer": TokenizerTargets.tokenizer,
     "clip-tokenizer": TokenizerTargets.clip,
     "sentencepiece": TokenizerTargets.sentencePiece,
+    "configuration": ConfigurationTargets.configuration,
+    "allow-list": EnrolmentTargets.allowList,
+    "keys": EnrolmentTargets.keys,
+    "endpoint": EnrolmentTargets.endpoint,
+    "workers": EnrolmentTargets.workers,
   ]
 }

@@ -1,10 +1,12 @@
 import Glibc
+import Synchronization
 
 /// A folder in memory.
 final class ScratchFolder: Sendable {
   static let shared = ScratchFolder()
 
   let path: String
+  private let held = Mutex<[String]>([])
 
   private init() {
     var template = Array("/dev/shm/clusca-fuzzing-XXXXXX".utf8CString)
@@ -12,15 +14,10 @@ final class ScratchFolder: Sendable {
     path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     // libFuzzer ends the process without returning from its driver.
     atexit {
-      for name in ScratchFolder.names { unlink("\(ScratchFolder.shared.path)/\(name)") }
+      for name in ScratchFolder.shared.held.withLock({ $0 }) { unlink("\(ScratchFolder.shared.path)/\(name)") }
       rmdir(ScratchFolder.shared.path)
     }
   }
-
-  static let names = [
-    "tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt", "spiece.model", "special_tokens_map.json",
-    "added_tokens.json", "file",
-  ]
 
   /// The path of a file of these bytes, alone in the folder.
   func file(_ bytes: [UInt8]) -> String {
@@ -30,11 +27,12 @@ final class ScratchFolder: Sendable {
 
   /// Has these files and no others.
   func hold(_ files: [String: [UInt8]]) {
-    for name in Self.names {
-      guard let bytes = files[name] else {
-        unlink("\(path)/\(name)")
-        continue
-      }
+    // Of the last input only, since system calls take more time than most readers.
+    held.withLock { held in
+      for name in held where files[name] == nil { unlink("\(path)/\(name)") }
+      held = Array(files.keys)
+    }
+    for (name, bytes) in files {
       let descriptor = open("\(path)/\(name)", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
       demand(
         descriptor >= 0 && write(descriptor, bytes, bytes.count) == bytes.count,

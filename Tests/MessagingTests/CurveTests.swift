@@ -164,6 +164,9 @@ import Testing
     #expect(try Endpoint("tcp://[fe80::1]:5000") == .tcp(host: "fe80::1", port: 5000))
     #expect(try Endpoint("tcp://[::1]:5000").description == "tcp://[::1]:5000")
     #expect(try Endpoint("tcp://[::ffff:127.0.0.1]:5000") == .tcp(host: "127.0.0.1", port: 5000))
+    #expect(try Endpoint("tcp://[fe80::1%eth0]:1").description == "tcp://[fe80::1%eth0]:1")
+    #expect(try Endpoint("tcp://[::ffff:7f00:1]:5000") == .tcp(host: "127.0.0.1", port: 5000))
+    #expect(try Endpoint("tcp://[::ffff:1:7.0.0.1]:1").description == "tcp://[::ffff:1:7.0.0.1]:1")
     #expect(try Endpoint("ipc:///run/clusca/s") == .ipc(path: "/run/clusca/s"))
     #expect(try Endpoint("tcp://*:5000", allowAllInterfaces: true) == .tcp(host: "*", port: 5000))
     for text in [
@@ -173,7 +176,9 @@ import Testing
       "tcp://::1:5000", "tcp://a;b:5000", "udp://127.0.0.1:5000", "inproc://x", "ws://127.0.0.1:80",
       "pgm://127.0.0.1:1",
       "ipc://relative", "ipc://", "ipc:///" + String(repeating: "x", count: 107), "tcp://127.0.0.1:5000\n",
-      "@tcp://h:1",
+      "@tcp://h:1", "tcp://[::ffff:::ffff:7.0.0.1]:1", "tcp://[a:b]:1", "tcp://[::%lo]:1", "tcp://[::ffff:0:0]:1",
+      "tcp://[::ffff:127.0.0.1%lo]:1",
+      "tcp://[::ffff:0.0.0.0%lo]:1",
     ] {
       #expect(throws: EndpointError.self, "\(text)") { try Endpoint(text) }
     }

@@ -33,10 +33,13 @@ public enum Endpoint: Sendable, Hashable, CustomStringConvertible {
     let isAddress = host.contains(":")
     // ZeroMQ reads a semicolon as a source address, and a slash never belongs here.
     guard !host.isEmpty, host.utf8.allSatisfy({ $0 < 0x80 }), !host.contains(where: { ";/@".contains($0) }),
-      isAddress == rest.hasPrefix("[")
+      isAddress == rest.hasPrefix("["), !isAddress || Self.version6(host) != nil
     else { throw EndpointError(text, "has no host") }
-    // An IPv4 address on a socket that knows IPv6, as ZeroMQ reports it.
-    if host.hasPrefix("::ffff:"), host.contains(".") { host = host.dropFirst(7) }
+    // An IPv4 address on a socket that knows IPv6, as ZeroMQ reports it, and in any other spelling.
+    if isAddress, let old = Self.version6(host).flatMap({ Self.version4(in: $0) }) {
+      guard !host.contains("%") else { throw EndpointError(text, "has no host") }
+      host = old[...]
+    }
     guard allowAllInterfaces || !Self.isAllInterfaces(host) else {
       throw EndpointError(text, "would listen on all interfaces; name one")
     }
@@ -48,9 +51,20 @@ public enum Endpoint: Sendable, Hashable, CustomStringConvertible {
     if host == "*" { return true }
     var old = in_addr()
     if inet_aton(String(host), &old) != 0 { return old.s_addr == 0 }
-    var new = in6_addr()
-    guard inet_pton(AF_INET6, String(host), &new) == 1 else { return false }
-    return withUnsafeBytes(of: new) { $0.allSatisfy { $0 == 0 } }
+    return version6(host).map { withUnsafeBytes(of: $0) { $0.allSatisfy { $0 == 0 } } } ?? false
+  }
+
+  /// Of an address without its zone.
+  private static func version6(_ host: Substring) -> in6_addr? {
+    var address = in6_addr()
+    return inet_pton(AF_INET6, String(host.prefix { $0 != "%" }), &address) == 1 ? address : nil
+  }
+
+  /// The IPv4 address that an IPv6 address stands for.
+  private static func version4(in address: in6_addr) -> String? {
+    let bytes = withUnsafeBytes(of: address) { Array($0) }
+    guard bytes[..<10].allSatisfy({ $0 == 0 }), bytes[10] == 0xFF, bytes[11] == 0xFF else { return nil }
+    return bytes[12...].map { "\($0)" }.joined(separator: ".")
   }
 
   public var description: String {
