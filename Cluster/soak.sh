@@ -7,9 +7,10 @@
 #
 #   Cluster/soak.sh [MINUTES] [clusca] [soak.csv]      e.g. nice Cluster/soak.sh 30 .build/release/clusca
 #
-# In less than 20 minutes the memory has not settled. Jobs are forgotten half a minute after they are done, as somebody would have it who keeps what he has fetched: listed
-# ones are kept for ever, which is no leak. KILL_WORKER is the seconds between kills (7), SEED makes another run of the same
-# kind. The model is a small one of random weights among the tests' fixtures.
+# In less than 20 minutes the memory has not settled. Jobs are forgotten half a minute after they are done, as somebody
+# would have it who keeps what he has fetched: listed ones are kept for ever, which is no leak. KILL_WORKER is the seconds
+# between kills (7), SEED makes another run of the same kind. The model is a small one of random weights among the tests'
+# fixtures.
 set -euo pipefail
 export LC_ALL=C
 minutes=${1:-30}
