@@ -12,7 +12,7 @@
 #   delay        10 ± 3 ms in each direction, packets overtake one another
 #   duplicates   1 % of packets come twice
 #   rate         100 Mbit/s for each host
-#   slow         20 % lost and 200 ms in each direction
+#   slow         20 % lost in each direction, and 100 ms there and 100 ms back
 #   partition    a worker reaches nobody for 30 s
 #   deaf         nothing comes to a worker for 15 s
 #   mute         nothing comes from a worker for 15 s
@@ -38,7 +38,11 @@ done
 folder=$(mktemp -d /tmp/clusca-bad-links-XXXXXX)
 net=clbl$$
 address=tcp://198.18.0.10:8766
-settings=(--prompt "a pizza on a blue background" --size 64x64 --steps 12 --cache clusca --no-metadata --quiet)
+picture=(--prompt "a pizza on a blue background" --cache clusca --no-metadata --quiet)
+settings=("${picture[@]}" --size 64x64 --steps 12)
+expected=$folder/small
+# Those for links that let next to nothing through: 20 % lost and 200 ms leave TCP some 20 KB in a second.
+tiny=("${picture[@]}" --size 32x32 --steps 6 --max-sequence-length 8)
 seeds=5
 most_noticed=15000 most_back=5000
 failures=0
@@ -150,7 +154,7 @@ check_jobs() {
     seed=0
     for number in $numbers; do
       seed=$((seed + 1))
-      cmp -s "$folder/got/$number.png" "$folder/one-$seed.png" || wrong=$((wrong + 1))
+      cmp -s "$folder/got/$number.png" "$expected-$seed.png" || wrong=$((wrong + 1))
     done
   done <"$folder/accepted"
   [ $wrong = 0 ] || broken "$wrong pictures differ from those of one process"
@@ -278,7 +282,10 @@ run_loss() { bad 10 between all and all loss=5; }
 run_delay() { bad 10 between all and all delay=10 jitter=3; }
 run_duplicates() { bad 10 between all and all duplicate=1; }
 run_rate() { bad 10 host all rate=100; }
-run_slow() { bad 3 between all and all loss=20 delay=200; }
+run_slow() {
+  local settings=("${tiny[@]}") expected=$folder/tiny
+  bad 1 between all and all loss=20 delay=100
+}
 run_partition() { cut_off 30 between w1 and all cut=1; }
 run_deaf() { cut_off 15 from all to w1 cut=1; }
 run_mute() { cut_off 15 from w1 to all cut=1; }
@@ -290,6 +297,7 @@ run_neighbours() {
   wait_for 30 computing || broken "no step was done within 30 s"
   local first second cut
   first=$(worker_of_stage 1) second=$(worker_of_stage 2)
+  [ -n "$second" ] || { broken "there are no two stages"; return; }
   link between "$first" and "$second" cut=1
   cut=$(milliseconds)
   submit 2
@@ -342,7 +350,8 @@ if [ "${scenarios[*]}" != copy ]; then
     "$clusca" keys allow "$folder/w$number.public" --role worker --allow-list "$folder/allowed" >/dev/null
   done
   "$clusca" keys allow "$folder/client.public" --role client --allow-list "$folder/allowed" >/dev/null
-  "$clusca" generate "${settings[@]}" --seed 1 --batch-count $seeds --output "$folder/one-%s.png" >/dev/null
+  "$clusca" generate "${settings[@]}" --seed 1 --batch-count $seeds --output "$folder/small-%s.png" >/dev/null
+  "$clusca" generate "${tiny[@]}" --seed 1 --batch-count $seeds --output "$folder/tiny-%s.png" >/dev/null
   start_coordinator
   for number in 1 2 3 4; do start_worker $number; done
 fi

@@ -2,13 +2,15 @@
 # Has small pictures made for a long time while workers are killed now and then, and looks whether the coordinator and a
 # worker that nobody kills stay as they are: their memory, descriptors and threads, every 10 s, go to a CSV, and after a
 # warm-up (a quarter of the time) lines are fitted. Fails if the coordinator's memory grows by more than 1 MiB in ten
-# minutes, descriptors or threads are not flat, or a picture is another than that of one process.
+# minutes, descriptors or threads are not flat, the journal (a small one) is not written anew, or a picture is another than
+# that of one process.
 #
 #   Cluster/soak.sh [MINUTES] [clusca] [soak.csv]      e.g. nice Cluster/soak.sh 30 .build/release/clusca
 #
-# Jobs are forgotten half a minute after they are done, as somebody would have it who keeps what he has fetched: listed
-# ones are kept for ever, which is no leak. KILL_WORKER is the seconds between kills (7), SEED makes another run of the same
-# kind. The model is a small one of random weights among the tests' fixtures.
+# In less than 20 minutes the memory has not settled. Jobs are forgotten half a minute after they are done, as somebody
+# would have it who keeps what he has fetched: listed ones are kept for ever, which is no leak. KILL_WORKER is the seconds
+# between kills (7), SEED makes another run of the same kind. The model is a small one of random weights among the tests'
+# fixtures.
 set -euo pipefail
 export LC_ALL=C
 minutes=${1:-30}
@@ -34,8 +36,10 @@ trap end EXIT
 trap 'exit 130' INT TERM
 
 ask() { local command=$1; shift; "$clusca" $command --coordinator "$address" "$@"; }
+# With so little memory one worker cannot hold the model, so that it is not left to the one that nobody kills.
 start_worker() { # number
-  "$clusca" worker --coordinator "$address" --name "w$1" -m "$model" --threads 1 --gflops 10 2>>"$folder/w$1.log" &
+  "$clusca" worker --coordinator "$address" --name "w$1" -m "$model" --threads 1 --gflops 10 \
+    --memory 6MB 2>>"$folder/w$1.log" &
   workers[$1]=$!
 }
 # A client that always waits for two pictures, looks at them, and asks for two more.
@@ -63,7 +67,7 @@ count() { [ ! -e "$1" ] && echo 0 || wc -l <"$1"; }
 
 "$clusca" generate "${settings[@]}" --seed 1 --batch-count 2 --output "$folder/one-%s.png" >/dev/null
 "$clusca" coordinator --listen "$address" -m "$model" --state "$folder/state" --failure-interval 0 --threads 1 \
-  2>>"$folder/coordinator.log" &
+  --segment-bytes 262144 2>>"$folder/coordinator.log" &
 coordinator=$!
 for number in 0 1 2 3; do start_worker $number; done
 for ((number = 0; number < clients; number++)); do
@@ -74,7 +78,7 @@ done
 header=seconds,made,kills,listed,journal_files,journal_number,journal_bytes
 for process in coordinator w0 w1 w2 w3; do header+=,${process}_kib,${process}_descriptors,${process}_threads; done
 echo "$header" >"$table"
-began=$SECONDS kills=0 next_kill=$kill_worker next_sample=0 next_forgetting=15 old=''
+began=$SECONDS kills=0 next_kill=$kill_worker next_sample=10 next_forgetting=15 old=''
 while ((SECONDS - began < 60 * minutes)); do
   time=$((SECONDS - began))
   if ((time >= next_kill)); then
@@ -132,6 +136,7 @@ awk -F, -v minutes="$minutes" '
     judge("coordinator_descriptors", 1); judge("coordinator_threads", 1)
     judge("w0_kib", 0); judge("w0_descriptors", 1); judge("w0_threads", 1)
     judge("listed", 0)
+    if (value[n, column["journal_number"]] < 2) failed = 1
     print "journal: " value[n, column["journal_files"]] " file of " value[n, column["journal_bytes"]] " bytes, number " \
       value[n, column["journal_number"]]
     exit failed

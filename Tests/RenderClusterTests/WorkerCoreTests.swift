@@ -71,8 +71,10 @@ import Testing
     #expect(fenced.handle(.drain, now: 8_000_000) == [.leave])
   }
 
-  /// A worker with a stage, and a sample whose first step may begin.
-  private func busy() -> WorkerCore {
+  /// A worker with a stage, and a sample whose first step may begin when its input is here.
+  ///
+  /// - Parameter hasCondition: whether what the sample shall show is here.
+  private func busy(hasCondition: Bool = true) -> WorkerCore {
     var core = WorkerCore()
     _ = core.handle(welcome(1), now: 0)
     let assignment = Assignment(
@@ -86,7 +88,7 @@ import Testing
       if index == 0 { _ = core.handle(.loaded(attempt: 3, residentBytes: 0), now: 0) }
     }
     let key = SampleKey(job: 1, row: 0)
-    _ = core.handle(.conditionArrived(key, attempt: 3), now: 0)
+    if hasCondition { _ = core.handle(.conditionArrived(key, attempt: 3), now: 0) }
     let begin = Message(
       .stepBegin(StepOrder(.full, index: 0, timestep: 0)),
       fence: Fence(epoch: 1, job: 1, attempt: 3, sequence: 1 << 32 | 3))
@@ -99,6 +101,18 @@ import Testing
 
   private func computes(_ effects: [WorkerEffect]) -> Bool {
     effects.contains { if case .compute = $0 { true } else { false } }
+  }
+
+  /// Who computes and gets no further is taken for broken; who waits for tensors is not.
+  @Test func aWorkerComputesNothingUntilItsPromptIsHere() {
+    let key = SampleKey(job: 1, row: 0)
+    var core = busy(hasCondition: false)
+    _ = core.handle(.inputArrived(key, attempt: 3, step: 0), now: 0)
+    #expect(!core.isComputing)
+    _ = core.handle(.conditionIsHere(key, attempt: 3), now: 0)
+    #expect(core.isComputing)
+    #expect(computes(core.handle(.conditionArrived(key, attempt: 3), now: 0)))
+    #expect(core.isComputing)
   }
 
   @Test func aWorkerWhoseLeaseHasRunOutBeginsNothingUntilItHearsAgain() {

@@ -16,14 +16,17 @@ enum ConnectionDescriptor {
     return information.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: receivedOffset, as: UInt64.self) }
   }
 
-  /// `TCP_THIN_LINEAR_TIMEOUTS` of the kernel's include/uapi/linux/tcp.h.
-  private static let thinLinearTimeouts: Int32 = 16
+  /// `TCP_THIN_LINEAR_TIMEOUTS` and `TCP_RTO_MAX_MS` of the kernel's include/uapi/linux/tcp.h; the latter since Linux 6.15.
+  private static let (thinLinearTimeouts, longestTimeout): (Int32, Int32) = (16, 44)
 
-  /// Has the kernel send again what was lost without waiting twice as long each time, while less than four packets are on
-  /// their way: a heartbeat must not wait for seconds because three in a row were lost. Nothing for what is no TCP connection.
+  /// Has the kernel send again what was lost without waiting twice as long each time: a heartbeat must not wait for seconds
+  /// because three packets in a row were lost. Older kernels do so while less than four packets are on their way. Nothing
+  /// for what is no TCP connection.
   static func repeatSoon(_ descriptor: Int32) {
-    var on: Int32 = 1
-    setsockopt(descriptor, Int32(IPPROTO_TCP), thinLinearTimeouts, &on, socklen_t(MemoryLayout<Int32>.size))
+    for (option, value) in [(thinLinearTimeouts, 1), (longestTimeout, 1_000)] as [(Int32, Int32)] {
+      var value = value
+      setsockopt(descriptor, Int32(IPPROTO_TCP), option, &value, socklen_t(MemoryLayout<Int32>.size))
+    }
   }
 
   /// Ends a connection, upon which ZeroMQ closes it and frees what it holds of it. Nothing happens if the descriptor has

@@ -49,7 +49,7 @@ public final class TensorLine: Sendable {
 
   /// Begins to connect.
   ///
-  /// - Parameter hello: who sends; its incarnation tells a line from an older one of the same process.
+  /// - Parameter hello: who sends; of two workers' lines under one name, that of the higher incarnation is heard.
   public static func open(
     to endpoint: Endpoint, security: ClientSecurity, hello: Hello, limits: Limits = Limits(),
     report: @escaping @Sendable (Event) -> Void = { _ in }

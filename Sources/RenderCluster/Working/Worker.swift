@@ -324,15 +324,16 @@ public actor Worker {
         try tensors.expect(sample.expectation(plan, step: 0, stage, from: configuration.security.coordinatorKey))
       }
       await expectInput(key, attempt, step)
-      if opening.textTokens == 0 { begin(sample, .label(sample.settings.classLabel), stage) }
+      if opening.textTokens == 0 { await begin(sample, .label(sample.settings.classLabel), stage) }
     } catch {
       await apply(.failed(key, attempt: attempt, step: 0, StageFailure(.request, "\(error)")))
     }
   }
 
   /// The stage takes a sample whose condition is known, between two blocks of what it computes.
-  private func begin(_ sample: WorkerSample, _ condition: Condition, _ stage: LoadedStage) {
+  private func begin(_ sample: WorkerSample, _ condition: Condition, _ stage: LoadedStage) async {
     samples[sample.key]?.isOpen = true
+    await apply(.conditionIsHere(sample.key, attempt: sample.attempt))
     let (setup, key, attempt, post) = (sample.setup(condition), sample.key, sample.attempt, post)
     let epoch = stage.epoch
     stage.runner.add { stage in
@@ -373,7 +374,7 @@ public actor Worker {
     case .prompt, .pooled:
       sample.keepCondition(arrival.plan.stream, tensor)
       samples[key] = sample
-      if let condition = sample.condition { begin(sample, condition, stage) }
+      if let condition = sample.condition { await begin(sample, condition, stage) }
     case .state:
       sample.keepState(Int(arrival.fence.stage), tensor)
       samples[key] = sample

@@ -7,7 +7,9 @@ public enum WorkerEvent: Sendable {
   /// The blocks of an assignment are loaded.
   case loaded(attempt: UInt32, residentBytes: UInt64)
   case failedToLoad(attempt: UInt32, StageFailure)
-  /// What a sample shall show is here, and the stage has taken it.
+  /// What a sample shall show is here; the stage is to take it.
+  case conditionIsHere(SampleKey, attempt: UInt32)
+  /// The stage has taken it.
   case conditionArrived(SampleKey, attempt: UInt32)
   /// What a step begins with is here: latents, or all streams of hidden states.
   case inputArrived(SampleKey, attempt: UInt32, step: UInt32)
@@ -70,6 +72,8 @@ public struct WorkerCore: Sendable {
     let key: SampleKey
     let attempt: UInt32
     let stage: UInt32
+    /// The stage is to take what the sample shall show, or has.
+    var isOpening = false
     var hasCondition = false
     /// It begins with a snapshot, which is not here yet.
     var awaitsSnapshot = false
@@ -117,7 +121,7 @@ public struct WorkerCore: Sendable {
 
   /// Whether there is something that only the stage can go on with.
   public var isComputing: Bool {
-    samples.contains { $0.isComputing || !$0.hasCondition && $0.hasInput && $0.order != nil }
+    samples.contains { $0.isComputing || $0.isOpening && !$0.hasCondition }
   }
 
   /// Whether the lease has run out: the blocks may be another's by now. Nothing new is computed and nothing told until the
@@ -141,6 +145,8 @@ public struct WorkerCore: Sendable {
       guard stage?.attempt == attempt, let number = stage?.number else { break }
       stage = nil
       post(.failed(failure), fence: Fence(attempt: attempt, stage: number))
+    case .conditionIsHere(let key, let attempt):
+      change(key, attempt) { $0.isOpening = true }
     case .conditionArrived(let key, let attempt):
       change(key, attempt) { $0.hasCondition = true }
     case .inputArrived(let key, let attempt, let step):

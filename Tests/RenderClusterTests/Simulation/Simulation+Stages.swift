@@ -71,6 +71,7 @@ extension Simulation {
 
   private func begin(_ key: SampleKey, _ attempt: UInt32, condition: UInt64, _ worker: SimulatedWorker) {
     guard let stage = worker.stage else { return }
+    apply(.conditionIsHere(key, attempt: attempt), worker)
     push(
       .opened(
         worker.index, life: worker.life, key, attempt: attempt, condition: condition, epoch: stage.epoch),
