@@ -75,6 +75,10 @@ public struct CoordinatorCore: Sendable {
   var needsAdmission = false
   /// When a worker last joined, in milliseconds.
   var lastJoined = Int64.min
+  /// Until when workers may tell that they hold what jobs of before need, in milliseconds.
+  var adoptionEnd = Int64.min
+  /// When a worker last told so, in milliseconds.
+  var lastHeld = Int64.min
   /// How long a snapshot took last, from the order until all of it was here, in milliseconds.
   var snapshotMilliseconds = 50.0
   /// Counts assignments and openings: a number never means two things.
@@ -119,7 +123,8 @@ public struct CoordinatorCore: Sendable {
     case .submitted(let job, let facts): submit(job, facts)
     case .cancelled(let job): withdraw(job)
     case .finished(let job): remove(job)
-    case .opened(let key, let opening, let settings, let snapshot): open(key, opening, settings, snapshot)
+    case .opened(let key, let opening, let settings, let snapshot, let answers):
+      open(key, opening, settings, snapshot, answers: answers)
     case .wanted(let key, let request): want(key, request)
     case .closed(let key): close(key)
     case .output(let key, let attempt, let step): take(outputOf: key, attempt: attempt, step: step)
@@ -235,6 +240,7 @@ public struct CoordinatorCore: Sendable {
     switch message.body {
     case .ready(let readiness): take(readiness, message.fence, worker)
     case .failed(let failure): take(failure, message.fence, worker)
+    case .held(let held): take(held, payload, message.fence, worker)
     case .stepDone(let report): take(report, payload, message.fence, worker)
     case .snapshot: take(snapshot: payload, message.fence, worker)
     case .release: drain(worker)

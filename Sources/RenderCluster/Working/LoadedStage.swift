@@ -6,20 +6,21 @@ import Transformers
 
 /// A stage whose blocks are loaded, with its line to the next.
 struct LoadedStage: Sendable {
-  let assignment: Assignment
+  var assignment: Assignment
   let number: UInt32
-  let epoch: UInt64
   let model: any DiffusionTransformer
   let runner: StageRunner
-  let line: TensorLine
+  var line: TensorLine
   /// Whether the line is the stage's own; that to the coordinator is the worker's.
   let ownsLine: Bool
+
+  var isLast: Bool { number + 1 == assignment.stages }
 
   /// Reads the weights, which takes its time.
   ///
   /// - Parameter line: to the coordinator, for the last stage; others make one to the next.
   static func load(
-    _ assignment: Assignment, epoch: UInt64, _ number: UInt32, _ configuration: WorkerConfiguration,
+    _ assignment: Assignment, _ number: UInt32, _ configuration: WorkerConfiguration,
     incarnation: UInt64, line: TensorLine?, report: @escaping @Sendable (StageOutcome) -> Void
   ) async throws -> LoadedStage {
     guard let model = configuration.models.first(where: { $0.digest == assignment.model }) else {
@@ -36,7 +37,7 @@ struct LoadedStage: Sendable {
         to: next, "The next stage", as: LineName.stage(number), incarnation: incarnation) : nil
     guard let used = line ?? own else { preconditionFailure("there is a line") }
     return LoadedStage(
-      assignment: assignment, number: number, epoch: epoch, model: transformer, runner: runner, line: used,
+      assignment: assignment, number: number, model: transformer, runner: runner, line: used,
       ownsLine: own != nil)
   }
 }

@@ -16,6 +16,10 @@ enum Situation: CaseIterable {
   case partialRecovery
   case replicas
   case restoredSnapshot
+  case adoptedPipeline
+  case adopted
+  case answeredAgain
+  case heldInVain
   case tornJournal
   case failedSync
   case compaction
@@ -27,6 +31,7 @@ enum Situation: CaseIterable {
 extension Simulation {
   private static let words: [(String, Situation)] = [
     ("it has been silent", .silentWorker), ("it has computed nothing", .hungWorker), ("has been loading", .hungLoad),
+    ("Stages go on as they are", .adoptedPipeline), ("is adopted", .adopted), ("is let go of", .heldInVain),
     ("could not load", .failedLoad), ("do not get through", .stepThatStoodStill),
     ("others are preferred", .avoidedWorker), ("is set aside", .workerSetAside), ("Jobs wait", .jobWithoutWorkers),
   ]
