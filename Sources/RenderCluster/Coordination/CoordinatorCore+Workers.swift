@@ -170,6 +170,11 @@ extension CoordinatorCore {
     guard let jobs = history.differentJobs(now: milliseconds), !isSetAside(worker),
       workers.contains(where: { !isSetAside($0.name) })
     else { return }
+    // A job that others were lost with, too, explains it better.
+    let isExplained = self.jobs.contains { job in
+      Set(job.blamed).count > 1 && history.commonSuspects(now: milliseconds).contains(job.id)
+    }
+    guard !isExplained else { return }
     let numbers = jobs.map(String.init).joined(separator: ", ")
     let text = "It was lost \(jobs.count) times in ten minutes, with the jobs \(numbers)."
     commit(.setAside(worker: worker, text: text))

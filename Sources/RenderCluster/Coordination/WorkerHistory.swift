@@ -64,6 +64,12 @@ struct WorkerHistory: Sendable, Equatable {
     return choose(from: 0) ? found : nil
   }
 
+  /// Jobs that may be to blame for each of the troubles of the last ten minutes.
+  func commonSuspects(now: Int64) -> [UInt64] {
+    let counted = troubles.filter { now - $0.time < Self.troubleMilliseconds }
+    return counted.first?.suspects.filter { job in counted.allSatisfy { $0.suspects.contains(job) } } ?? []
+  }
+
   /// Whether pipelines are better made of others.
   func isAvoided(now: Int64) -> Bool {
     troubles.count { now - $0.time < Self.troubleMilliseconds } >= Self.mostTroubles
