@@ -3,8 +3,9 @@ import Messaging
 /// Pipelines that were made by a coordinator that is gone, and the samples in them: who takes its place goes on with them where
 /// they are, if all of their stages hold the same.
 extension CoordinatorCore {
-  /// So long workers get to connect again: they try every five seconds at least.
-  private static let connectingMilliseconds: Int64 = 6_000
+  /// So long workers get to connect again: they try every two seconds at least. Not longer, since nothing is computed
+  /// meanwhile, and a coordinator that is ended again and again must get on all the same.
+  private static let connectingMilliseconds: Int64 = 2_500
   /// Those that are there often are not the last.
   private static let followingMilliseconds: Int64 = 1_000
   /// So long after the last news of a sample that its stages hold differently it is waited for the rest of a step.
