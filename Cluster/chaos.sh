@@ -87,13 +87,12 @@ accepted=$(sort -u "$folder/accepted" | wc -l)
 known=$(wc -l <"$folder/jobs")
 ended=$(grep -c -E '"state": ?"done"' "$folder/jobs" || true)
 quarantined=$(grep -c -E '"reason": ?"quarantined"' "$folder/jobs" || true)
-resumed=$(grep -c "There is a snapshot of job" "$folder/coordinator.log" || true)
-adopted=$(grep -c "is adopted" "$folder/coordinator.log" || true)
+resumed=$(grep -c "goes on from step" "$folder/coordinator.log" || true)
 wrong=0
 for id in $(grep -E '"state": ?"done"' "$folder/jobs" | sed -E 's/.*"id": ?([0-9]+).*/\1/'); do
   ask fetch "$id" --no-metadata --quiet --force -o "$folder/x.png" >/dev/null
   subject=${subjects[$(((id - 1) % 5))]}
   cmp -s "$folder/x.png" "$folder/$subject.png" || { wrong=$((wrong + 1)); echo "job $id, a $subject, differs"; }
 done
-echo "accepted $accepted, known $known, done $ended, quarantined $quarantined, wrong pictures $wrong, samples resumed $resumed, adopted $adopted"
+echo "accepted $accepted, known $known, done $ended, quarantined $quarantined, wrong pictures $wrong, samples resumed $resumed"
 [ "$accepted" = "$jobs" ] && [ "$known" = "$jobs" ] && [ "$ended" = "$jobs" ] && [ "$wrong" = 0 ]

@@ -11,7 +11,6 @@ extension CoordinatorCore {
     commit(.began(epoch: identity.epoch))
     if last > ledger.lastJob { commit(.numbered(upTo: last)) }
     for worker in ledger.setAside { noteSetAside(worker.worker, worker.text) }
-    awaitHeld()
     needsWork = true
   }
 

@@ -79,10 +79,6 @@ public struct CoordinatorCore: Sendable {
   var needsAdmission = false
   /// When a worker last joined, in milliseconds.
   var lastJoined = Int64.min
-  /// Until when workers may tell that they hold what jobs of before need, in milliseconds.
-  var adoptionEnd = Int64.min
-  /// When a worker last told so, in milliseconds.
-  var lastHeld = Int64.min
   /// How long a snapshot took last, from the order until all of it was here, in milliseconds.
   var snapshotMilliseconds = 50.0
   var tensorPatience = TensorPatience()
@@ -131,8 +127,7 @@ public struct CoordinatorCore: Sendable {
     case .finished(let job):
       tensorPatience.jobIsDone()
       remove(job)
-    case .opened(let key, let opening, let settings, let snapshot, let answers):
-      open(key, opening, settings, snapshot, answers: answers)
+    case .opened(let key, let opening, let settings, let snapshot): open(key, opening, settings, snapshot)
     case .wanted(let key, let request): want(key, request)
     case .closed(let key): close(key)
     case .output(let key, let attempt, let step): take(outputOf: key, attempt: attempt, step: step)
@@ -248,7 +243,6 @@ public struct CoordinatorCore: Sendable {
     switch message.body {
     case .ready(let readiness): take(readiness, message.fence, worker)
     case .failed(let failure): take(failure, message.fence, worker)
-    case .held(let held): take(held, payload, message.fence, worker)
     case .stepDone(let report): take(report, payload, message.fence, worker)
     case .snapshot: take(snapshot: payload, message.fence, worker)
     case .release: drain(worker)

@@ -6,15 +6,14 @@ import Transformers
 
 /// A stage whose blocks are loaded, with its line to the next.
 struct LoadedStage: Sendable {
-  var assignment: Assignment
+  let assignment: Assignment
   let number: UInt32
+  let epoch: UInt64
   let model: any DiffusionTransformer
   let runner: StageRunner
-  var line: TensorLine
+  let line: TensorLine
   /// Whether the line is the stage's own; that to the coordinator is the worker's.
   let ownsLine: Bool
-
-  var isLast: Bool { number + 1 == assignment.stages }
 
   /// Reads the weights, which takes its time.
   ///
@@ -40,7 +39,7 @@ struct LoadedStage: Sendable {
         incarnation: LineName.incarnation(epoch: epoch, attempt: attempt)) : nil
     guard let used = line ?? own else { preconditionFailure("there is a line") }
     return LoadedStage(
-      assignment: assignment, number: number, model: transformer, runner: runner, line: used,
+      assignment: assignment, number: number, epoch: epoch, model: transformer, runner: runner, line: used,
       ownsLine: own != nil)
   }
 }

@@ -9,11 +9,6 @@ enum PlantedBug: CaseIterable {
   case snapshotTakenWhenItIsSent
   case snapshotNotRestored
   case snapshotKeptTooEarly
-  // In adoption.
-  case heldStepsNotCompared
-  case oneStageBeginsAnew
-  case oldOutputGivenAgain
-  case answersOfOtherSteps
   // In fences.
   case lateOutputsTaken
   case lateInputsTaken

@@ -17,10 +17,6 @@ enum Situation: CaseIterable {
   case partialRecovery
   case replicas
   case restoredSnapshot
-  case adoptedPipeline
-  case adopted
-  case answeredAgain
-  case heldInVain
   case tornJournal
   case failedSync
   case compaction
@@ -33,7 +29,6 @@ extension Simulation {
   private static let words: [(String, Situation)] = [
     ("it has been silent", .silentWorker), ("its connection has ended", .disconnectedWorker),
     ("it has computed nothing", .hungWorker), ("has been loading", .hungLoad),
-    ("Stages go on as they are", .adoptedPipeline), ("is adopted", .adopted), ("is let go of", .heldInVain),
     ("could not load", .failedLoad), ("do not get through", .stepThatStoodStill),
     ("others are preferred", .avoidedWorker), ("is set aside", .workerSetAside), ("Jobs wait", .jobWithoutWorkers),
   ]
