@@ -76,7 +76,7 @@ broken() { echo "$scenario: BROKEN: $1"; failures=$((failures + 1)); }
 link() { "$here/bad_link.py" tell "$folder/link" "$@"; }
 
 start_coordinator() {
-  ip netns exec "$net-c" "$clusca" coordinator --listen "$address" --key "$folder/coordinator.secret" --threads 1 \
+  ip netns exec "$net-c" "$clusca" coordinator --listen "$address" --replicas 1 --key "$folder/coordinator.secret" --threads 1 \
     --allow-list "$folder/allowed" --state "$folder/state" 2> >(stamp >>"$folder/coordinator.log") &
   coordinator=$!
 }

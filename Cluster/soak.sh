@@ -66,7 +66,7 @@ sample() { # process
 count() { [ ! -e "$1" ] && echo 0 || wc -l <"$1"; }
 
 "$clusca" generate "${settings[@]}" --seed 1 --batch-count 2 --output "$folder/one-%s.png" >/dev/null
-"$clusca" coordinator --listen "$address" -m "$model" --state "$folder/state" --failure-interval 0 --threads 1 \
+"$clusca" coordinator --listen "$address" --replicas 1 -m "$model" --state "$folder/state" --failure-interval 0 --threads 1 \
   --segment-bytes 262144 2>>"$folder/coordinator.log" &
 coordinator=$!
 for number in 0 1 2 3; do start_worker $number; done

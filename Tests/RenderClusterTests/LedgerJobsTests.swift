@@ -304,6 +304,27 @@ import Testing
     #expect(core.stages == ["w0"])
   }
 
+  @Test func aWorkerIsNotSetAsideForAJobThatOthersAreLostWithToo() {
+    var core = TestedCore(planning: { blocks, workers, samples, bytes in
+      SimulatedPlanner.plan(blocks, Array(workers.sorted { $0.name < $1.name }.prefix(1)), samples, bytes)
+    })
+    for name in ["w0", "w1"] { core.join(name) }
+    for job in 1...3 as ClosedRange<UInt64> {
+      core.ask("\(job)", key: UInt8(job))
+      core.submit(job)
+    }
+    // Whoever has the stages is lost; first with all three jobs, then with the first alone, until that is given up.
+    var lost: [String] = []
+    while core.core.ledger.job(1)?.ending == nil, let worker = core.stages.first, lost.count < 10 {
+      lost.append(worker)
+      core.join(worker, incarnation: UInt64(lost.count + 1))
+    }
+    #expect(core.core.ledger.job(1)?.ending?.ending.reason == .quarantined)
+    // Either was lost three times, with three different jobs if one looks at it by itself.
+    #expect(Set(lost).count == 2 && lost.count == 6, "\(lost)")
+    #expect(!core.records.contains { if case .setAside = $0 { true } else { false } })
+  }
+
   @Test func aWorkerThatObeysALaterCoordinatorIsLeftToIt() {
     var core = core()
     core.say(.refused(Refusal(.epoch)), fence: Fence(epoch: 2), from: "w0")

@@ -71,7 +71,6 @@ extension StagePlan {
         operations: costs.reduce(0) { $0 + $1.meanOperations }, handingOver: costs.last?.stateBytes ?? 0)
     }
   }
-
 }
 
 /// How fast samples follow each other in a pipeline, on the average of a run.
