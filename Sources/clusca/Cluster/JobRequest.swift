@@ -42,7 +42,8 @@ struct JobRequest: Sendable {
         .usage, "\"\(key)\" has \(count) bytes, but a coordinator takes at most \(Limits().promptBytes).")
     }
     let repeated = RepeatedPicture(path: "The request", json: json)
-    let name = try repeated.string("model") ?? models[0].name
+    let fitting = models.first { ($0.model.classLabels != nil) == repeated.isOfClass } ?? models[0]
+    let name = try repeated.string("model") ?? fitting.name
     guard let served = models.first(where: { $0.name == name }) else {
       throw CommandFailure(
         .usage,

@@ -116,7 +116,7 @@ struct PromptOptions: ParsableArguments {
     }
     var entry = PromptEntry()
     if prompt == nil, !unconditional, let repeated, repeated.isOfClass {
-      entry.classLabel = try repeated.integer("class_label", in: 0...Int.max).map { "\($0)" }
+      entry.classLabel = try repeated.classLabel()
     } else if !unconditional {
       guard let text = try prompt.map(Self.text) ?? repeated?.string("prompt") else {
         throw CommandFailure(.usage, "A prompt is missing; give --prompt.")

@@ -19,7 +19,7 @@ struct RepeatedCommand: PictureCommand {
   ) throws -> PictureSettings {
     var entry = PromptEntry()
     if repeated.isOfClass {
-      entry.classLabel = try repeated.integer("class_label", in: 0...Int.max).map { "\($0)" }
+      entry.classLabel = try repeated.classLabel()
     } else {
       entry.prompt = try repeated.string("prompt") ?? ""
     }

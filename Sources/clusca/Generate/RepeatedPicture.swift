@@ -34,6 +34,13 @@ struct RepeatedPicture: Sendable {
     return settings
   }
 
+  /// A class by its number, as pictures keep it, or by its name, as requests may.
+  func classLabel() throws -> String? {
+    try value("class_label", "the number or name of a class") { value in
+      value.string ?? value.int.flatMap { $0 >= 0 ? "\($0)" : nil }
+    }
+  }
+
   func string(_ key: String) throws -> String? { try value(key, "a text", \.string) }
 
   func integer(_ key: String, in range: ClosedRange<Int>) throws -> Int? {

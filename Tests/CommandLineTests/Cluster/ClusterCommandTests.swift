@@ -13,17 +13,17 @@ import Testing
     let folder: TemporaryFolder
     let address: String
     let coordinator: RunningProgram
-    private let model: String
+    private let models: [String]
     private(set) var workers: [RunningProgram] = []
 
-    init(workers count: Int, model: String = TinyModels.dev) async throws {
-      self.model = model
+    init(workers count: Int, models: String...) async throws {
+      self.models = (models.isEmpty ? [TinyModels.dev] : models).flatMap { ["-m", $0] }
       folder = try TemporaryFolder()
       try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: folder.path)
       address = "ipc://\(folder.path)/c"
       coordinator = try RunningProgram(
-        "coordinator", "--listen", address, "-m", model, "--state", "\(folder.path)/state", "-o",
-        "\(folder.path)/jobs")
+        ["coordinator", "--listen", address, "--state", "\(folder.path)/state", "-o", "\(folder.path)/jobs"]
+          + self.models)
       try await coordinator.says("Serving")
       for number in 0..<count { try await start("w\(number)") }
     }
@@ -31,8 +31,8 @@ import Testing
     func start(_ name: String, roles: String = "stages") async throws {
       workers.append(
         try RunningProgram(
-          "worker", "--coordinator", address, "--name", name, "-m", model, "--threads", "1", "--gflops", "10",
-          "--roles", roles))
+          ["worker", "--coordinator", address, "--name", name, "--threads", "1", "--gflops", "10", "--roles", roles]
+            + models))
       try await coordinator.says("The worker \(name) is here")
     }
 
@@ -203,7 +203,7 @@ import Testing
   }
 
   @Test func submitGivesTheVideosOfGenerate() async throws {
-    let cluster = try await Cluster(workers: 2, model: TinyModels.hunyuan)
+    let cluster = try await Cluster(workers: 2, models: TinyModels.hunyuan)
     let folder = cluster.folder.path
     let options = ["-p", "a cat", "--frames", "5", "--fps", "7.5", "--cfg-scale", "2", "--no-metadata"]
     let names = VideoFile.programPath == nil ? ["f-%04d.png"] : ["f-%04d.png", "x.mp4", "x.webp"]
@@ -230,6 +230,23 @@ import Testing
     #expect(check.status == 0, "\(check.errors)")
   }
 
+  @Test func aClassIsGivenByItsNameAndFindsTheModelThatHasIt() async throws {
+    let cluster = try await Cluster(workers: 1, models: TinyModels.dev, TinyModels.dit)
+    let folder = cluster.folder.path
+    let options = ["--class-label", "goldfish", "--steps", "4", "--seed", "3", "-o"]
+    for arguments in [
+      ["generate", "-m", TinyModels.dit] + options + ["\(folder)/a.png"],
+      ["submit", "--coordinator", cluster.address] + options + ["\(folder)/b.png"],
+    ] {
+      let outcome = try Program.run(arguments)
+      #expect(outcome.status == 0, "\(outcome.errors)")
+    }
+    #expect(try pixels(pictureBytes("\(folder)/a.png")) == pixels(pictureBytes("\(folder)/b.png")))
+    let unknown = try Program.run(
+      ["submit", "--coordinator", cluster.address, "--class-label", "goldfisch", "-o", "\(folder)/c.png"])
+    #expect(unknown.status == 2 && unknown.hasOneSentence && unknown.errors.contains("goldfish"), "\(unknown.errors)")
+  }
+
   @Test func promptsAndPixelsAreMadeByWorkersThatDoThese() async throws {
     let cluster = try await Cluster(workers: 1)
     try await cluster.start("parts", roles: "encode,decode")
@@ -250,7 +267,7 @@ import Testing
   }
 
   @Test func aNameThatDoesNotSuitTheFramesIsSaidBeforeTheWork() async throws {
-    let cluster = try await Cluster(workers: 0, model: TinyModels.hunyuan)
+    let cluster = try await Cluster(workers: 0, models: TinyModels.hunyuan)
     // The coordinator's model makes 61 frames unless told otherwise.
     let video = try cluster.submit("-p", "a cat", "-o", "\(cluster.folder.path)/x.png")
     #expect(video.status == 2 && video.hasOneSentence && video.errors.contains("61 frames"), "\(video.errors)")
