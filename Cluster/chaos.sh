@@ -4,13 +4,13 @@
 #
 #   Cluster/chaos.sh [JOBS] [clusca]      e.g. Cluster/chaos.sh 1000 .build/release/clusca
 #
-# KILL_WORKER and KILL_COORDINATOR are the seconds between kills (0.7 and 4), SEED makes another run of the same kind,
+# KILL_WORKER and KILL_COORDINATOR are the seconds between kills (0.7 and 2), SEED makes another run of the same kind,
 # REPLICAS is how many pipelines may stand side by side (2).
 set -euo pipefail
 jobs=${1:-100}
 clusca=${2:-.build/release/clusca}
 kill_worker=${KILL_WORKER:-0.7}
-kill_coordinator=${KILL_COORDINATOR:-4}
+kill_coordinator=${KILL_COORDINATOR:-2}
 RANDOM=${SEED:-1}
 model=$(cd "$(dirname "$0")/.." && pwd)/Tests/Fixtures/reference/checkpoints/flux-dev-tiny
 [ -x "$clusca" ] || { echo "There is no program $clusca; build it, or name another as the second argument." >&2; exit 2; }
@@ -57,7 +57,7 @@ submitter=$!
 
 began=$SECONDS
 now() { date +%s%N; }
-nanoseconds() { awk -v s="$1" 'BEGIN { printf "%d", s * 1e9 }'; }
+nanoseconds() { awk -v s="$1" 'BEGIN { printf "%.0f", s * 1e9 }'; }
 every_worker=$(nanoseconds "$kill_worker") every_coordinator=$(nanoseconds "$kill_coordinator")
 next_worker=$(now) next_coordinator=$(($(now) + every_coordinator))
 killed_workers=0 killed_coordinators=0
@@ -87,12 +87,13 @@ accepted=$(sort -u "$folder/accepted" | wc -l)
 known=$(wc -l <"$folder/jobs")
 ended=$(grep -c -E '"state": ?"done"' "$folder/jobs" || true)
 quarantined=$(grep -c -E '"reason": ?"quarantined"' "$folder/jobs" || true)
-resumed=$(grep -c "goes on from step" "$folder/coordinator.log" || true)
+resumed=$(grep -c "There is a snapshot of job" "$folder/coordinator.log" || true)
+adopted=$(grep -c "is adopted" "$folder/coordinator.log" || true)
 wrong=0
 for id in $(grep -E '"state": ?"done"' "$folder/jobs" | sed -E 's/.*"id": ?([0-9]+).*/\1/'); do
   ask fetch "$id" --no-metadata --quiet --force -o "$folder/x.png" >/dev/null
   subject=${subjects[$(((id - 1) % 5))]}
   cmp -s "$folder/x.png" "$folder/$subject.png" || { wrong=$((wrong + 1)); echo "job $id, a $subject, differs"; }
 done
-echo "accepted $accepted, known $known, done $ended, quarantined $quarantined, wrong pictures $wrong, samples resumed $resumed"
+echo "accepted $accepted, known $known, done $ended, quarantined $quarantined, wrong pictures $wrong, samples resumed $resumed, adopted $adopted"
 [ "$accepted" = "$jobs" ] && [ "$known" = "$jobs" ] && [ "$ended" = "$jobs" ] && [ "$wrong" = 0 ]

@@ -52,7 +52,7 @@ void   clusca__header__free_unpacked
   assert(message->base.descriptor == &clusca__header__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor clusca__header__field_descriptors[65] =
+static const ProtobufCFieldDescriptor clusca__header__field_descriptors[68] =
 {
   {
     "epoch",
@@ -834,6 +834,42 @@ static const ProtobufCFieldDescriptor clusca__header__field_descriptors[65] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "held_epoch",
+    66,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Clusca__Header, held_epoch),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "held_attempt",
+    67,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Clusca__Header, held_attempt),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "held_step",
+    68,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Clusca__Header, held_step),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned clusca__header__field_indices_by_name[] = {
   20,   /* field[20] = acknowledged */
@@ -853,6 +889,9 @@ static const unsigned clusca__header__field_indices_by_name[] = {
   35,   /* field[35] = frames */
   34,   /* field[34] = guidance */
   25,   /* field[25] = heard */
+  66,   /* field[66] = held_attempt */
+  65,   /* field[65] = held_epoch */
+  67,   /* field[67] = held_step */
   11,   /* field[11] = incarnation */
   1,   /* field[1] = job */
   46,   /* field[46] = label_clusters */
@@ -905,7 +944,7 @@ static const unsigned clusca__header__field_indices_by_name[] = {
 static const ProtobufCIntRange clusca__header__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 65 }
+  { 0, 68 }
 };
 const ProtobufCMessageDescriptor clusca__header__descriptor =
 {
@@ -915,14 +954,14 @@ const ProtobufCMessageDescriptor clusca__header__descriptor =
   "Clusca__Header",
   "clusca",
   sizeof(Clusca__Header),
-  65,
+  68,
   clusca__header__field_descriptors,
   clusca__header__field_indices_by_name,
   1,  clusca__header__number_ranges,
   (ProtobufCMessageInit) clusca__header__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue clusca__kind__enum_values_by_number[31] =
+static const ProtobufCEnumValue clusca__kind__enum_values_by_number[32] =
 {
   { "KIND_NONE", "CLUSCA__KIND__KIND_NONE", 0 },
   { "KIND_HELLO", "CLUSCA__KIND__KIND_HELLO", 1 },
@@ -935,6 +974,7 @@ static const ProtobufCEnumValue clusca__kind__enum_values_by_number[31] =
   { "KIND_RELEASE", "CLUSCA__KIND__KIND_RELEASE", 11 },
   { "KIND_READY", "CLUSCA__KIND__KIND_READY", 12 },
   { "KIND_FAILED", "CLUSCA__KIND__KIND_FAILED", 13 },
+  { "KIND_HELD", "CLUSCA__KIND__KIND_HELD", 14 },
   { "KIND_OPEN_SAMPLE", "CLUSCA__KIND__KIND_OPEN_SAMPLE", 20 },
   { "KIND_CLOSE_SAMPLE", "CLUSCA__KIND__KIND_CLOSE_SAMPLE", 21 },
   { "KIND_STEP_BEGIN", "CLUSCA__KIND__KIND_STEP_BEGIN", 22 },
@@ -957,40 +997,41 @@ static const ProtobufCEnumValue clusca__kind__enum_values_by_number[31] =
   { "KIND_FETCH", "CLUSCA__KIND__KIND_FETCH", 47 },
 };
 static const ProtobufCIntRange clusca__kind__value_ranges[] = {
-{0, 0},{10, 7},{20, 11},{30, 19},{40, 23},{0, 31}
+{0, 0},{10, 7},{20, 12},{30, 20},{40, 24},{0, 32}
 };
-static const ProtobufCEnumValueIndex clusca__kind__enum_values_by_name[31] =
+static const ProtobufCEnumValueIndex clusca__kind__enum_values_by_name[32] =
 {
-  { "KIND_ACCEPTED", 24 },
-  { "KIND_ACK", 20 },
+  { "KIND_ACCEPTED", 25 },
+  { "KIND_ACK", 21 },
   { "KIND_ASSIGN", 7 },
-  { "KIND_CANCEL", 26 },
-  { "KIND_CHUNK", 19 },
-  { "KIND_CLOSE_SAMPLE", 12 },
-  { "KIND_CREDIT", 22 },
+  { "KIND_CANCEL", 27 },
+  { "KIND_CHUNK", 20 },
+  { "KIND_CLOSE_SAMPLE", 13 },
+  { "KIND_CREDIT", 23 },
   { "KIND_CURRENT", 6 },
-  { "KIND_DONE", 28 },
-  { "KIND_EVENT", 27 },
+  { "KIND_DONE", 29 },
+  { "KIND_EVENT", 28 },
   { "KIND_FAILED", 10 },
-  { "KIND_FETCH", 30 },
+  { "KIND_FETCH", 31 },
   { "KIND_HEARTBEAT", 4 },
+  { "KIND_HELD", 11 },
   { "KIND_HELLO", 1 },
-  { "KIND_JOBS", 29 },
+  { "KIND_JOBS", 30 },
   { "KIND_NONE", 0 },
-  { "KIND_OPEN_SAMPLE", 11 },
+  { "KIND_OPEN_SAMPLE", 12 },
   { "KIND_READY", 9 },
   { "KIND_RECEIVED", 5 },
   { "KIND_REFUSED", 3 },
   { "KIND_RELEASE", 8 },
-  { "KIND_RESEND", 21 },
-  { "KIND_SNAPSHOT", 18 },
-  { "KIND_STATUS", 25 },
-  { "KIND_STEP_BEGIN", 13 },
-  { "KIND_STEP_DONE", 14 },
-  { "KIND_SUBMIT", 23 },
-  { "KIND_TAKE_SNAPSHOT", 17 },
-  { "KIND_TASK", 15 },
-  { "KIND_TASK_DONE", 16 },
+  { "KIND_RESEND", 22 },
+  { "KIND_SNAPSHOT", 19 },
+  { "KIND_STATUS", 26 },
+  { "KIND_STEP_BEGIN", 14 },
+  { "KIND_STEP_DONE", 15 },
+  { "KIND_SUBMIT", 24 },
+  { "KIND_TAKE_SNAPSHOT", 18 },
+  { "KIND_TASK", 16 },
+  { "KIND_TASK_DONE", 17 },
   { "KIND_WELCOME", 2 },
 };
 const ProtobufCEnumDescriptor clusca__kind__descriptor =
@@ -1000,9 +1041,9 @@ const ProtobufCEnumDescriptor clusca__kind__descriptor =
   "Kind",
   "Clusca__Kind",
   "clusca",
-  31,
+  32,
   clusca__kind__enum_values_by_number,
-  31,
+  32,
   clusca__kind__enum_values_by_name,
   5,
   clusca__kind__value_ranges,

@@ -34,13 +34,24 @@ enum Samples {
           blocks: 3..<19, stages: 4, model: digest, precision: .bfloat16,
           next: .init(address: "tcp://10.0.0.8:5000", key: key), previousKey: key, leaseMilliseconds: 15_000)), 0
     ),
-    (.assign(Assignment(blocks: 0..<1, stages: 1, model: digest, precision: .float32, leaseMilliseconds: 1)), 0),
+    (
+      .assign(
+        Assignment(
+          blocks: 0..<1, stages: 1, model: digest, precision: .float32, leaseMilliseconds: 1,
+          held: .init(epoch: 1 << 40, attempt: 6))), 0
+    ),
     (.release, 0),
     (.ready(Readiness(residentBytes: 5 << 30)), 0),
     (.failed(StageFailure(.numeric, "Not a number", block: 11)), 0),
+    (.held(HeldStage(epoch: 1 << 41, blocks: 3..<19, stages: 4, model: digest, precision: .int8)), 60),
     (
       .openSample(
         SampleOpening(guidance: 3.5, frames: 1, rows: 64, columns: 48, seed: .max, steps: 28, textTokens: 512)), 33
+    ),
+    (
+      .openSample(
+        SampleOpening(
+          guidance: -1, rows: 4, columns: 4, seed: 1, steps: 8, textTokens: 0, held: .init(attempt: 9, step: 12))), 33
     ),
     (.closeSample, 0),
     (.takeSnapshot(SnapshotOrder(destination: .init(address: "tcp://10.0.0.1:5001", key: key))), 0),
@@ -97,7 +108,7 @@ enum Samples {
 struct RawHeader {
   var bytes: [UInt8]
 
-  init(_ kind: UInt8, version: UInt8 = 1) { bytes = Array("CLSC".utf8) + [version, kind, 0, 0] }
+  init(_ kind: UInt8, version: UInt8 = 2) { bytes = Array("CLSC".utf8) + [version, kind, 0, 0] }
 
   private mutating func varint(_ value: UInt64) {
     var value = value

@@ -226,6 +226,8 @@ import Testing
     var next = TestedCore(ledger: core.core.ledger)
     next.happens(.began(filesUpTo: 0))
     next.join("w0", incarnation: incarnation)
+    // Until then others might come that hold something of it.
+    next.wait(6_000)
     next.submit(1)
     for _ in 1...2 {
       incarnation += 1
@@ -250,6 +252,8 @@ import Testing
     var next = TestedCore(ledger: core.core.ledger)
     next.happens(.began(filesUpTo: 0))
     next.join("w0", incarnation: 2)
+    // Until then others might come that hold something of it.
+    next.wait(6_000)
     next.submit(1)
     for _ in 0..<3 {
       next.compute(1)

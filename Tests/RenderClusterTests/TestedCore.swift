@@ -8,9 +8,12 @@ struct TestedCore {
   static let numerics = TinyCluster.digest(1)
   static let model = TinyCluster.digest(2)
 
+  let epoch: UInt64
   var core: CoordinatorCore
   /// In milliseconds.
   var now: Int64 = 0
+  /// In microseconds since 1970.
+  var date: UInt64 = 0
   private(set) var effects: [CoordinatorEffect] = []
   /// Workers that answer nothing.
   var mute: Set<String> = []
@@ -21,10 +24,11 @@ struct TestedCore {
 
   init(
     waitsForWorkers: Bool = true, planning: @escaping Planning = StagePlanner.planning, ledger: Ledger = Ledger(),
-    snapshotBytes: Int = 1 << 30
+    snapshotBytes: Int = 1 << 30, epoch: UInt64 = 1
   ) {
+    self.epoch = epoch
     let identity = CoordinatorIdentity(
-      epoch: 1, build: "test", numerics: Self.numerics, outputs: .init(address: "ipc:///outputs", key: nil),
+      epoch: epoch, build: "test", numerics: Self.numerics, outputs: .init(address: "ipc:///outputs", key: nil),
       waitsForWorkers: waitsForWorkers, snapshotBytes: snapshotBytes)
     core = CoordinatorCore(identity, planning: planning, ledger: ledger)
   }
@@ -44,7 +48,7 @@ struct TestedCore {
   // MARK: - What happens
 
   mutating func happens(_ event: CoordinatorEvent) {
-    let new = core.handle(event, now: now * 1000)
+    let new = core.handle(event, now: now * 1000, date: date)
     effects += new
     for effect in new {
       guard case .send(let message, _, let peer) = effect, !mute.contains(peer.name) else { continue }
@@ -65,14 +69,14 @@ struct TestedCore {
     let session = core.workers.first { $0.name == worker }?.session ?? 0
     say(
       .heartbeat(Heartbeat(progress: progress, block: block, heard: heartbeat.progress)),
-      fence: Fence(epoch: 1, attempt: session), from: worker)
+      fence: Fence(epoch: epoch, attempt: session), from: worker)
   }
 
   mutating func say(
-    _ body: MessageBody, _ payload: Payload = .empty, fence: Fence = Fence(epoch: 1), from worker: String
+    _ body: MessageBody, _ payload: Payload = .empty, fence: Fence? = nil, from worker: String
   ) {
     guard let peer = peers[worker] else { return }
-    happens(.message(Message(body, fence: fence), payload, from: peer))
+    happens(.message(Message(body, fence: fence ?? Fence(epoch: epoch)), payload, from: peer))
   }
 
   /// A message that is numbered.
@@ -80,7 +84,7 @@ struct TestedCore {
     let session = UInt64(core.workers.first { $0.name == worker }?.session ?? 0)
     let last = sequences[worker] ?? 0
     var fence = fence
-    fence.epoch = 1
+    fence.epoch = epoch
     fence.sequence = last >> 32 == session ? last + 1 : session << 32 | 1
     sequences[worker] = fence.sequence
     say(body, payload, fence: fence, from: worker)

@@ -155,4 +155,112 @@ import Testing
     }
     #expect(refusal.reason == .epoch && message.fence.epoch == 5 && effects.count == 1)
   }
+
+  // MARK: - Another coordinator
+
+  private let key = SampleKey(job: 1, row: 0)
+  private let assignment = Assignment(
+    blocks: 0..<2, stages: 1, model: TinyCluster.digest(2), precision: .float32, next: nil, previousKey: nil,
+    leaseMilliseconds: 6000, held: .init(epoch: 1, attempt: 3))
+  private let opening = SampleOpening(
+    guidance: 1, rows: 1, columns: 1, seed: 1, steps: 8, textTokens: 0, held: .init(attempt: 3, step: 1))
+
+  /// One that has done the first step of its sample when a coordinator of a higher epoch comes.
+  private func held() -> WorkerCore {
+    var core = busy()
+    _ = core.handle(.inputArrived(key, attempt: 3, step: 0), now: 1)
+    _ = core.handle(.computed(key, attempt: 3, step: 0, StepReport(microseconds: 7), labels: .empty), now: 2)
+    #expect(!core.handle(welcome(1, epoch: 2), now: 3).contains(.unload))
+    return core
+  }
+
+  private func tell(_ core: inout WorkerCore, _ body: MessageBody, _ number: UInt64, step: UInt32 = 0) -> [WorkerEffect]
+  {
+    let fence = Fence(epoch: 2, job: 1, attempt: 8, step: step, sequence: 1 << 32 | number)
+    return core.handle(.message(Message(body, fence: fence), .empty), now: 4)
+  }
+
+  private func posted(_ effects: [WorkerEffect]) -> [MessageBody] {
+    effects.compactMap { if case .send(let message, _) = $0, message.fence.sequence > 0 { message.body } else { nil } }
+  }
+
+  @Test func whatIsWholeIsHeldForACoordinatorThatWasStartedAgain() throws {
+    var core = busy()
+    // It is computing when the coordinator comes.
+    _ = core.handle(.inputArrived(key, attempt: 3, step: 0), now: 1)
+    var told: [HeldSamples] = []
+    for event in [
+      welcome(1, epoch: 2), .computed(key, attempt: 3, step: 0, StepReport(microseconds: 7), labels: .empty),
+    ] {
+      for case .send(let message, let payload) in core.handle(event, now: 3) {
+        guard case .held(let stage) = message.body else {
+          Issue.record("\(message) is told of a step that nobody has asked for")
+          continue
+        }
+        #expect(stage.epoch == 1 && message.fence.attempt == 3 && message.fence.epoch == 2)
+        told.append(try HeldSamples(payload))
+      }
+    }
+    #expect(
+      told.map(\.samples) == [
+        [.init(key: key, attempt: 3, step: 0, isBusy: true)], [.init(key: key, attempt: 3, step: 1, isBusy: false)],
+      ])
+  }
+
+  @Test func aStageThatIsRecognisedIsNotLoadedAgain() {
+    var core = held()
+    let effects = tell(&core, .assign(assignment), 1)
+    #expect(effects.contains(.adopt(assignment, attempt: 8, stage: 0)))
+    #expect(posted(effects) == [.ready(Readiness(residentBytes: 0))])
+    let opened = tell(&core, .openSample(opening), 2, step: 0)
+    #expect(opened.contains(.resume(key, held: 3, attempt: 8, step: 1, isOutputWanted: true)))
+    #expect(posted(opened) == [.stepDone(StepReport(microseconds: 7))])
+  }
+
+  @Test func anyOtherStageIsLoaded() {
+    for change in [
+      { $0.held = .init(epoch: 1, attempt: 2) }, { $0.held = nil }, { $0.blocks = 0..<1 }, { $0.precision = .int8 },
+      { $0.model = TinyCluster.digest(3) },
+    ] as [(inout Assignment) -> Void] {
+      var (core, other) = (held(), assignment)
+      change(&other)
+      let effects = tell(&core, .assign(other), 1)
+      #expect(effects.contains(.unload) && effects.contains(.load(other, attempt: 8, stage: 0)))
+    }
+  }
+
+  @Test func aSampleThatIsNotHeldSoIsRefused() {
+    for (step, change) in [
+      (0, { $0.held = .init(attempt: 2, step: 1) }), (1, { $0.held = .init(attempt: 3, step: 2) }),
+      (0, { $0.seed = 2 }),
+      (2, { _ in }),
+    ] as [(UInt32, (inout SampleOpening) -> Void)] {
+      var (core, other) = (held(), opening)
+      change(&other)
+      _ = tell(&core, .assign(assignment), 1)
+      let effects = tell(&core, .openSample(other), 2, step: step)
+      guard case .failed(let failure)? = posted(effects).first else {
+        Issue.record("it is not refused")
+        continue
+      }
+      #expect(failure.reason == .unexpected && effects.contains(.close(key, attempt: 3)))
+    }
+  }
+
+  @Test func whatNobodyTakesOverIsLetGoAfterTenMinutes() {
+    var core = held()
+    var seconds: Int64 = 0
+    func letsGo(by end: Int64) -> Bool {
+      var letsGo = false
+      while seconds < end {
+        seconds += 1
+        let heartbeat = Message(.heartbeat(Heartbeat(progress: 1)), fence: Fence(epoch: 2))
+        _ = core.handle(.message(heartbeat, .empty), now: seconds * 1_000_000)
+        if core.handle(.tick, now: seconds * 1_000_000).contains(.unload) { letsGo = true }
+      }
+      return letsGo
+    }
+    #expect(!letsGo(by: 599))
+    #expect(letsGo(by: 601))
+  }
 }

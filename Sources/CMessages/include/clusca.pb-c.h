@@ -50,7 +50,7 @@ typedef enum _Clusca__Kind {
    */
   CLUSCA__KIND__KIND_CURRENT = 6,
   /*
-   * [lower upper stages model precision next_* previous_* lease_milliseconds]
+   * [lower upper stages model precision next_* previous_* lease_milliseconds held_epoch held_attempt]
    */
   CLUSCA__KIND__KIND_ASSIGN = 10,
   /*
@@ -66,7 +66,11 @@ typedef enum _Clusca__Kind {
    */
   CLUSCA__KIND__KIND_FAILED = 13,
   /*
-   * [guidance frames rows columns seed steps text_tokens] + subject and caching as JSON
+   * [lower upper stages model precision held_epoch] + JSON; the fence has attempt and stage
+   */
+  CLUSCA__KIND__KIND_HELD = 14,
+  /*
+   * [guidance frames rows columns seed steps text_tokens held_attempt held_step] + subject and caching as JSON
    */
   CLUSCA__KIND__KIND_OPEN_SAMPLE = 20,
   /*
@@ -529,10 +533,25 @@ struct  Clusca__Header
    * of its link, as its owner says; 0: to be measured
    */
   uint64_t bytes_per_second;
+  /*
+   * What workers hold since before the coordinator was started.
+   */
+  /*
+   * in which a stage was assigned
+   */
+  uint64_t held_epoch;
+  /*
+   * of the stage or the sample then; 0: nothing is taken over
+   */
+  uint32_t held_attempt;
+  /*
+   * that comes next of a sample
+   */
+  uint32_t held_step;
 };
 #define CLUSCA__HEADER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&clusca__header__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, CLUSCA__ROLE__ROLE_NONE, (char *)protobuf_c_empty_string, 0, {0,NULL}, 0, 0, 0,NULL, (char *)protobuf_c_empty_string, 0, CLUSCA__REASON__REASON_NONE, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0,NULL}, CLUSCA__PRECISION__PRECISION_NONE, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, CLUSCA__STEP__STEP_NONE, 0, 0, 0,NULL, 0,NULL, 0,NULL, 0, 0, CLUSCA__STREAM__STREAM_NONE, CLUSCA__ELEMENT_TYPE__ELEMENT_TYPE_NONE, 0,NULL, 0, 0, 0, 0, {0,NULL}, CLUSCA__PHASE__PHASE_NONE, 0, CLUSCA__OUTCOME__OUTCOME_NONE, 0, 0, 0, 0, 0 }
+    , 0, 0, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, CLUSCA__ROLE__ROLE_NONE, (char *)protobuf_c_empty_string, 0, {0,NULL}, 0, 0, 0,NULL, (char *)protobuf_c_empty_string, 0, CLUSCA__REASON__REASON_NONE, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0,NULL}, CLUSCA__PRECISION__PRECISION_NONE, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, CLUSCA__STEP__STEP_NONE, 0, 0, 0,NULL, 0,NULL, 0,NULL, 0, 0, CLUSCA__STREAM__STREAM_NONE, CLUSCA__ELEMENT_TYPE__ELEMENT_TYPE_NONE, 0,NULL, 0, 0, 0, 0, {0,NULL}, CLUSCA__PHASE__PHASE_NONE, 0, CLUSCA__OUTCOME__OUTCOME_NONE, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 /* Clusca__Header methods */

@@ -12,6 +12,7 @@ enum HeaderField: Int, CaseIterable {
   case request, phase, total, outcome
   case operationsPerSecond, clockMicroseconds, signal
   case roles, bytesPerSecond
+  case heldEpoch, heldAttempt, heldStep
 
   /// How a field is laid out.
   enum Layout {
@@ -32,7 +33,7 @@ enum HeaderField: Int, CaseIterable {
     switch self {
     case .epoch, .job, .sequence, .memoryBytes, .acknowledged, .progress, .residentBytes, .cacheBytes, .heard,
       .microseconds, .transfer, .offset, .totalBytes, .window, .operationsPerSecond, .clockMicroseconds,
-      .bytesPerSecond:
+      .bytesPerSecond, .heldEpoch:
       .varint64
     case .guidance, .timestep, .signal: .fixed32
     case .incarnation, .seed, .checksum: .fixed64

@@ -1,7 +1,7 @@
 /// How a peer presents itself, first thing on every connection.
 public struct Hello: Sendable, Hashable {
   /// The protocol version that this source speaks, byte 4 of every header.
-  public static let protocolVersion: UInt32 = 1
+  public static let protocolVersion: UInt32 = 2
   /// The most models a hello may name.
   public static let maximumModels = 32
 

@@ -20,6 +20,20 @@ public struct Assignment: Sendable, Hashable {
   public var previousKey: PublicKey?
   /// How long the stage is the worker's after the coordinator's last message, in milliseconds.
   public var leaseMilliseconds: UInt32
+  /// Under which the worker holds the stage since before the coordinator was started; nil: it is to be loaded.
+  public var held: Held?
+
+  /// What another coordinator assigned.
+  public struct Held: Sendable, Hashable {
+    public var epoch: UInt64
+    /// Above 0.
+    public var attempt: UInt32
+
+    public init(epoch: UInt64, attempt: UInt32) {
+      self.epoch = epoch
+      self.attempt = attempt
+    }
+  }
 
   /// A stage's successor.
   public struct Neighbour: Sendable, Hashable {
@@ -35,8 +49,9 @@ public struct Assignment: Sendable, Hashable {
 
   public init(
     blocks: Range<UInt32>, stages: UInt32, model: Digest, precision: WirePrecision, next: Neighbour? = nil,
-    previousKey: PublicKey? = nil, leaseMilliseconds: UInt32
+    previousKey: PublicKey? = nil, leaseMilliseconds: UInt32, held: Held? = nil
   ) {
+    self.held = held
     self.blocks = blocks
     self.stages = stages
     self.model = model
@@ -50,16 +65,14 @@ public struct Assignment: Sendable, Hashable {
 extension Assignment: MessageFields {
   static let kind = MessageKind.assign
   static let fields: FieldSet = [
-    .lower, .upper, .stages, .model, .precision, .nextAddress, .nextKey, .previousKey, .leaseMilliseconds,
+    .lower, .upper, .stages, .model, .precision, .nextAddress, .nextKey, .previousKey, .leaseMilliseconds, .heldEpoch,
+    .heldAttempt,
   ]
 
   init(reading header: HeaderReader) throws(MalformedMessage) {
-    let (lower, upper) = (header[\.lower], header[\.upper])
-    guard lower < upper else { throw header.malformed(.upper, "is not above the lower bound") }
-    blocks = lower..<upper
+    blocks = try header.blocks()
     stages = header[\.stages]
-    guard let digest = try header.digestIfAny(\.model, .model) else { throw header.malformed(.model, "is missing") }
-    model = digest
+    model = try header.model()
     precision = try header.value(\.precision.rawValue, .precision)
     let address = try header.text(\.next_address, .nextAddress, maximumBytes: MessageText.addressBytes)
     let nextKey = try header.keyIfAny(\.next_key, .nextKey)
@@ -67,6 +80,8 @@ extension Assignment: MessageFields {
     next = address.isEmpty ? nil : Neighbour(address: address, key: nextKey)
     previousKey = try header.keyIfAny(\.previous_key, .previousKey)
     leaseMilliseconds = header[\.lease_milliseconds]
+    let attempt = header[\.held_attempt]
+    held = attempt == 0 ? nil : Held(epoch: header[\.held_epoch], attempt: attempt)
   }
 
   func write(to header: HeaderWriter) {
@@ -79,6 +94,23 @@ extension Assignment: MessageFields {
     header.message.next_key = header.text(next?.key?.text ?? "", maximumBytes: PublicKey.characters)
     header.message.previous_key = header.text(previousKey?.text ?? "", maximumBytes: PublicKey.characters)
     header.message.lease_milliseconds = leaseMilliseconds
+    header.message.held_epoch = held?.epoch ?? 0
+    header.message.held_attempt = held?.attempt ?? 0
+  }
+}
+
+extension HeaderReader {
+  /// Those of a stage.
+  func blocks() throws(MalformedMessage) -> Range<UInt32> {
+    let (lower, upper) = (self[\.lower], self[\.upper])
+    guard lower < upper else { throw malformed(.upper, "is not above the lower bound") }
+    return lower..<upper
+  }
+
+  /// That of a stage.
+  func model() throws(MalformedMessage) -> Digest {
+    guard let digest = try digestIfAny(\.model, .model) else { throw malformed(.model, "is missing") }
+    return digest
   }
 }
 

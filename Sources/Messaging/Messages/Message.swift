@@ -24,6 +24,8 @@ public enum MessageBody: Sendable, Hashable {
   case release
   case ready(Readiness)
   case failed(StageFailure)
+  /// What a worker holds since before the coordinator was started; its samples are in the payload, as JSON.
+  case held(HeldStage)
   case openSample(SampleOpening)
   case closeSample
   case stepBegin(StepOrder)
@@ -75,6 +77,7 @@ public enum MessageBody: Sendable, Hashable {
     case .assign(let body): body
     case .ready(let body): body
     case .failed(let body): body
+    case .held(let body): body
     case .openSample(let body): body
     case .stepBegin(let body): body
     case .stepDone(let body): body

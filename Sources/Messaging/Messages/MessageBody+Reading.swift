@@ -10,6 +10,7 @@ extension MessageKind {
     case .assign: Assignment.fields
     case .ready: Readiness.fields
     case .failed: StageFailure.fields
+    case .held: HeldStage.fields
     case .openSample: SampleOpening.fields
     case .stepBegin: StepOrder.fields
     case .stepDone: StepReport.fields
@@ -42,6 +43,7 @@ extension MessageBody {
     case .release: self = .release
     case .ready: self = .ready(try Readiness(reading: header))
     case .failed: self = .failed(try StageFailure(reading: header))
+    case .held: self = .held(try HeldStage(reading: header))
     case .openSample: self = .openSample(try SampleOpening(reading: header))
     case .closeSample: self = .closeSample
     case .stepBegin: self = .stepBegin(try StepOrder(reading: header))

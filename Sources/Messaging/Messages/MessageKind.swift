@@ -10,6 +10,7 @@ public enum MessageKind: UInt8, Sendable, Hashable, CaseIterable {
   case release = 11
   case ready = 12
   case failed = 13
+  case held = 14
   case openSample = 20
   case closeSample = 21
   case stepBegin = 22

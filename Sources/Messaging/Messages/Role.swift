@@ -30,7 +30,7 @@ public enum Role: UInt32, Sendable, Hashable, CaseIterable {
     switch kind {
     case .hello, .heartbeat: true
     case .refused, .current, .received: self != .observer
-    case .ready, .failed, .stepDone, .taskDone: self == .worker
+    case .ready, .failed, .held, .stepDone, .taskDone: self == .worker
     case .chunk, .snapshot: self == .worker || self == .coordinator
     // A client takes its pictures in chunks.
     case .ack, .resend, .credit: self != .observer

@@ -10,10 +10,27 @@ public struct SampleOpening: Sendable, Hashable {
   public var steps: UInt32
   /// Tokens of the encoded prompt; 0 for a class.
   public var textTokens: UInt32
+  /// What stages hold of it since before the coordinator was started, to go on with; nil: it begins anew.
+  public var held: Held?
+
+  /// A sample as a stage holds it.
+  public struct Held: Sendable, Hashable {
+    /// Of its opening by another coordinator, above 0.
+    public var attempt: UInt32
+    /// The one that comes next.
+    public var step: UInt32
+
+    public init(attempt: UInt32, step: UInt32) {
+      self.attempt = attempt
+      self.step = step
+    }
+  }
 
   public init(
-    guidance: Float, frames: UInt32 = 1, rows: UInt32, columns: UInt32, seed: UInt64, steps: UInt32, textTokens: UInt32
+    guidance: Float, frames: UInt32 = 1, rows: UInt32, columns: UInt32, seed: UInt64, steps: UInt32, textTokens: UInt32,
+    held: Held? = nil
   ) {
+    self.held = held
     self.guidance = guidance
     self.frames = frames
     self.rows = rows
@@ -26,7 +43,9 @@ public struct SampleOpening: Sendable, Hashable {
 
 extension SampleOpening: MessageFields {
   static let kind = MessageKind.openSample
-  static let fields: FieldSet = [.guidance, .frames, .rows, .columns, .seed, .steps, .textTokens]
+  static let fields: FieldSet = [
+    .guidance, .frames, .rows, .columns, .seed, .steps, .textTokens, .heldAttempt, .heldStep,
+  ]
 
   init(reading header: HeaderReader) throws(MalformedMessage) {
     guidance = try header.number(\.guidance, .guidance)
@@ -41,6 +60,8 @@ extension SampleOpening: MessageFields {
     seed = header[\.seed]
     steps = header[\.steps]
     textTokens = header[\.text_tokens]
+    let attempt = header[\.held_attempt]
+    held = attempt == 0 ? nil : Held(attempt: attempt, step: header[\.held_step])
   }
 
   func write(to header: HeaderWriter) {
@@ -51,6 +72,8 @@ extension SampleOpening: MessageFields {
     header.message.seed = seed
     header.message.steps = steps
     header.message.text_tokens = textTokens
+    header.message.held_attempt = held?.attempt ?? 0
+    header.message.held_step = held?.step ?? 0
   }
 
   func payloadRule(_ limits: Limits) -> PayloadRule { .atMost(limits.settingsBytes) }

@@ -9,14 +9,16 @@ extension Coordinator {
   func open(_ key: SampleKey, _ setup: SampleSetup, _ opening: SampleOpening, _ settings: SampleSettings) async throws {
     if let failure = failure(of: key.job) { throw failure }
     var sample = RemoteSample(condition: setup.inputs.condition)
-    let payload = settings.payload
-    sample.request = requestDigest(key, opening, payload, setup.inputs.condition)
+    var settings = settings
+    settings.request = requestDigest(key, opening, settings.payload, setup.inputs.condition)
+    sample.request = settings.request
     let point = await resumePoint(of: key, sample.request)
-    if let failure = failure(of: key.job) { throw failure }
     sample.resume(from: point)
+    await openAnswers(of: key, &sample)
+    if let failure = failure(of: key.job) { throw failure }
     samples[key] = sample
     let snapshot = point.map { Snapshot(step: Int($0.step), manifest: $0.manifest) }
-    post(.opened(key, opening, settings: payload, snapshot))
+    post(.opened(key, opening, settings: settings.payload, snapshot, answers: sample.answers.count))
   }
 
   /// What the stages give for a step.
@@ -42,14 +44,15 @@ extension Coordinator {
     let order = StepOrder(
       kind, index: UInt32(context.index), timestep: context.timestep, labels: clusters.labels)
     let request = StepRequest(order: order, labels: clusters.payload)
-    if let answer = samples[key]?.answerOfBefore() {
+    let input = RemoteSample.Input(latents: latents, isMeasurement: isMeasurement)
+    if let answer = samples[key]?.answerOfBefore(input) {
       post(.wanted(key, request))
       return answer
     }
     return try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in
         guard !Task.isCancelled else { return continuation.resume(throwing: CancellationError()) }
-        samples[key]?.inputs.append(.init(latents: latents, isMeasurement: isMeasurement))
+        samples[key]?.inputs.append(input)
         samples[key]?.waiting = continuation
         post(.wanted(key, request))
       }
@@ -91,20 +94,26 @@ extension Coordinator {
   func sendLatents(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32) {
     let lines = lines(of: key)
     guard let sample = samples[key], let first = lines.first, let input = sample.input(of: step) else { return }
-    let (latents, isMeasurement) = (input.latents, input.isMeasurement)
+    guard let plan = TensorPlan(.latents, .float32, shape: input.latents.shape) else {
+      return fail(key, JobError(.tensor, "Latents of shape \(input.latents.shape) do not travel."))
+    }
+    expectOutput(key, attempt, step)
+    first.send(plan, input.latents.payload(), fence: fence(key, attempt, stage: 0, step: step))
+  }
+
+  /// The answer to an order is to come from now on.
+  func expectOutput(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32) {
+    guard let input = samples[key]?.input(of: step) else { return }
     samples[key]?.awaited = RemoteSample.Place(attempt: attempt, step: step)
     samples[key]?.output = nil
-    guard let plan = TensorPlan(.latents, .float32, shape: latents.shape),
-      // The model's output has the shape of its latents.
-      let output = TensorPlan(.output, .float32, shape: latents.shape)
-    else { return fail(key, JobError(.tensor, "Latents of shape \(latents.shape) do not travel.")) }
+    // The model's output has the shape of its latents.
+    guard !input.isMeasurement, let plan = TensorPlan(.output, .float32, shape: input.latents.shape) else { return }
     do {
-      let expected = fence(key, attempt, stage: lines.count, step: step)
-      if !isMeasurement { try outputs.expect(.init(output, fence: expected, sender: lastStageKey(of: key))) }
+      let expected = fence(key, attempt, stage: stageCount(of: key), step: step)
+      try outputs.expect(.init(plan, fence: expected, sender: lastStageKey(of: key)))
     } catch {
-      return fail(key, JobError(.memory, "The outputs of all steps in flight are too large: \(error)."))
+      fail(key, JobError(.memory, "The outputs of all steps in flight are too large: \(error)."))
     }
-    first.send(plan, latents.payload(), fence: fence(key, attempt, stage: 0, step: step))
   }
 
   func finishStep(
@@ -118,8 +127,14 @@ extension Coordinator {
     do {
       let answer = Answer(
         output: sample.output, clusters: try WireClusters.unpack(labels, payload), signal: signal)
-      if isRemembered(key) { samples[key]?.answers.append(answer) }
-      waiting.resume(returning: answer)
+      guard isRemembered(key) else { return waiting.resume(returning: answer) }
+      samples[key]?.answers.append(answer)
+      guard let file = sample.file else { return waiting.resume(returning: answer) }
+      // The next order is not given before: stages answer the last one again, but none before it.
+      file.append(answer) { [note = configuration.note] error in
+        if let error { note("What steps of job \(key.job), row \(key.row) give cannot be written: \(error).") }
+        waiting.resume(returning: answer)
+      }
     } catch {
       waiting.resume(throwing: JobError(.malformed, "The labels of step \(step + 1) make no sense: \(error)."))
     }
@@ -152,6 +167,8 @@ struct RemoteSample {
   var waiting: CheckedContinuation<Coordinator.Answer, any Error>?
   /// What orders gave, those of a process before this one among them; only of a job that is remembered.
   var answers: [Coordinator.Answer] = []
+  /// Where they are on the disk.
+  var file: AnswerFile?
   /// The last snapshot, and the next one as far as it is here.
   var snapshot: KeptSnapshot?
   var coming: KeptSnapshot?
@@ -167,9 +184,10 @@ struct RemoteSample {
   }
 
   /// The answer to the next order, if a process before this one has given it.
-  mutating func answerOfBefore() -> Coordinator.Answer? {
+  mutating func answerOfBefore(_ input: Input) -> Coordinator.Answer? {
     guard inputs.count < answers.count else { return nil }
-    inputs.append(nil)
+    // Stages that begin with the snapshot have to do the orders behind it again.
+    inputs.append(inputs.count < Int(snapshot?.step ?? 0) ? nil : input)
     return answers[inputs.count - 1]
   }
 }

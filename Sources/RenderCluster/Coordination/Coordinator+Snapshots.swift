@@ -118,11 +118,23 @@ extension Coordinator {
     guard let snapshotFiles, let request else { return nil }
     do {
       guard let point = try await snapshotFiles.read(key, request: request) else { return nil }
-      note("Job \(key.job), row \(key.row) goes on from step \(point.step + 1).")
+      note("There is a snapshot of job \(key.job), row \(key.row) in front of step \(point.step + 1).")
       return point
     } catch {
       note("The snapshot of job \(key.job), row \(key.row) cannot be used, so that it begins anew: \(error).")
       return nil
+    }
+  }
+
+  /// What a process before this one was given beyond its last snapshot.
+  func openAnswers(of key: SampleKey, _ sample: inout RemoteSample) async {
+    guard let snapshotFiles, let request = sample.request else { return }
+    let file = snapshotFiles.answers(of: key, request: request)
+    do {
+      sample.answers = try await file.open(knowing: sample.answers)
+      sample.file = file
+    } catch {
+      note("What steps of job \(key.job), row \(key.row) give cannot be kept: \(error).")
     }
   }
 

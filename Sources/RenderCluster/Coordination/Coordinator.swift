@@ -32,7 +32,7 @@ public actor Coordinator {
     case discard(LedgerJob)
   }
 
-  private let configuration: CoordinatorConfiguration
+  let configuration: CoordinatorConfiguration
   private let events: AsyncStream<Incoming>
   private let incoming: AsyncStream<Incoming>.Continuation
   private let give: AsyncStream<Order>.Continuation
@@ -127,6 +127,8 @@ public actor Coordinator {
 
   /// To the stages of a sample, the first first.
   func lines(of key: SampleKey) -> [TensorLine] { core.pipeline(of: key).flatMap { lines[$0.attempt] } ?? [] }
+
+  func stageCount(of key: SampleKey) -> Int { core.pipeline(of: key)?.plan.stages.count ?? 0 }
 
   /// Whether a job of the ledger has not ended.
   func ledgerHolds(_ job: UInt64) -> Bool { core.ledger.job(job).map { $0.ending == nil } ?? false }
@@ -344,6 +346,7 @@ public actor Coordinator {
     case .disconnect(let attempt): for line in lines.removeValue(forKey: attempt) ?? [] { await line.close() }
     case .sendCondition(let key, let attempt): sendCondition(key, attempt)
     case .sendLatents(let key, let attempt, let step): sendLatents(key, attempt, step)
+    case .expectOutput(let key, let attempt, let step): expectOutput(key, attempt, step)
     case .forget(let key, let attempt):
       let isOver: @Sendable (Fence) -> Bool = { $0.sample == key && $0.attempt == attempt }
       outputs.cancel(where: isOver)

@@ -15,6 +15,7 @@ extension CoordinatorCore {
       reviewPipelines()
       needsAdmission = true
     }
+    settleHeld()
     if needsAdmission { admitJobs() }
     for job in jobs.indices where jobs[job].isAdmitted {
       for sample in jobs[job].samples.indices {
@@ -29,7 +30,9 @@ extension CoordinatorCore {
   /// the end, then those that wait. Jobs that are in pipelines are not among them, nor those that are paused or that
   /// nothing can be done about.
   var turns: [Int] {
-    let open = jobs.indices.filter { !jobs[$0].isAdmitted && jobs[$0].obstacle == nil && !isPaused(jobs[$0]) }
+    let open = jobs.indices.filter {
+      !jobs[$0].isAdmitted && jobs[$0].obstacle == nil && !isPaused(jobs[$0]) && !awaitsHeld(jobs[$0])
+    }
     let running = open.filter { jobs[$0].state == .running }
     return inTurn(running.filter { !jobs[$0].isSuspect }) + inTurn(running.filter { jobs[$0].isSuspect })
       + (isDiskFull ? [] : inTurn(open.filter { jobs[$0].state == .waiting }))
@@ -46,22 +49,29 @@ extension CoordinatorCore {
   /// In their order: a large job is not overtaken for ever by small ones.
   private mutating func admitJobs() {
     needsAdmission = false
+    for index in jobs.indices where !jobs[index].isAdmitted && !isPaused(jobs[index]) {
+      if let places = heldPlaces(of: jobs[index]) { admit(index, to: places) }
+    }
     // Of pipelines that are made together one is ready first, and would get all rows.
     let usable = pipelines.filter {
-      ($0.isReady || milliseconds - $0.assigned < Self.settlingMilliseconds) && !isToChange($0)
+      ($0.isReady || milliseconds - $0.assigned < Self.settlingMilliseconds) && !isToChange($0) && $0.held.isEmpty
     }
     guard usable.contains(where: \.isReady) else { return }
     for index in turns {
       guard let places = placement(of: jobs[index], in: usable, beside: jobs.filter(\.isAdmitted)),
         usable.allSatisfy({ $0.isReady || !places.contains($0.attempt) })
       else { return }
-      jobs[index].places = places
-      if ledger.job(jobs[index].id) != nil { commit(.entered(job: jobs[index].id)) }
-      needsWork = true
-      guard jobs[index].state == .waiting else { continue }
-      jobs[index].state = .running
-      emit(.start(job: jobs[index].id))
+      admit(index, to: places)
     }
+  }
+
+  private mutating func admit(_ job: Int, to places: [UInt32]) {
+    jobs[job].places = places
+    if ledger.job(jobs[job].id) != nil { commit(.entered(job: jobs[job].id)) }
+    needsWork = true
+    guard jobs[job].state == .waiting else { return }
+    jobs[job].state = .running
+    emit(.start(job: jobs[job].id))
   }
 
   /// The pipelines for the rows of a job, one after the other each where it will be done soonest; nil if one of them has no

@@ -18,6 +18,9 @@ extension CoordinatorCore {
     switch failure.reason {
     case .numeric: failedInNumbers(job, fence, failure, name)
     case .tensor: lost(tensorOf: fence.sample, attempt: fence.attempt, "the worker \(name) says: \(failure.text)")
+    case .unexpected:
+      emit(.note("Job \(jobs[job].id) is not gone on with at the worker \(name): \(failure.text)."))
+      restart(job)
     // One sample of a job is of no use without the others.
     default:
       end(

@@ -8,9 +8,11 @@ extension CoordinatorCore {
   private static let mostWatchers = 8
 
   mutating func begin(filesUpTo last: UInt64) {
+    let before = ledger.began
     commit(.began(epoch: identity.epoch))
     if last > ledger.lastJob { commit(.numbered(upTo: last)) }
     for worker in ledger.setAside { noteSetAside(worker.worker, worker.text) }
+    awaitHeld(microsecondsSinceLastStart: date > before && before > 0 ? date - before : .max)
     needsWork = true
   }
 

@@ -15,7 +15,9 @@ extension CoordinatorCore {
   }
 
   /// Whether jobs are in a pipeline, so that it must stay as it is.
-  func isInUse(_ pipeline: Pipeline) -> Bool { jobs.contains { $0.places.contains(pipeline.attempt) } }
+  func isInUse(_ pipeline: Pipeline) -> Bool {
+    !pipeline.held.isEmpty || jobs.contains { $0.places.contains(pipeline.attempt) }
+  }
 
   /// Whether others could take the place of some, or there are none.
   var hasIdlePipelines: Bool { pipelines.isEmpty || !pipelines.allSatisfy(isInUse) }
@@ -33,12 +35,15 @@ extension CoordinatorCore {
 
   // MARK: - Assigning
 
-  mutating func assign(_ plan: StagePlan, _ facts: JobFacts) {
+  /// - Parameter held: under which the workers hold the stages already, with the samples in them.
+  mutating func assign(
+    _ plan: StagePlan, _ facts: JobFacts, held: (stages: Assignment.Held, samples: [SampleKey])? = nil
+  ) {
     let attempt = nextAttempt()
     pipelines.append(
       Pipeline(
         model: facts.model, attempt: attempt, plan: plan, assigned: milliseconds,
-        loading: Set(0..<UInt32(plan.stages.count))))
+        loading: Set(0..<UInt32(plan.stages.count)), held: held?.samples ?? []))
     for (number, stage) in plan.stages.enumerated() {
       guard let worker = index(of: stage.worker) else { continue }
       let next = number + 1 < plan.stages.count ? neighbour(plan.stages[number + 1].worker) : identity.outputs
@@ -46,11 +51,13 @@ extension CoordinatorCore {
       let assignment = Assignment(
         blocks: UInt32(stage.blocks.lowerBound)..<UInt32(stage.blocks.upperBound), stages: UInt32(plan.stages.count),
         model: facts.model.digest, precision: WirePrecision(facts.model.precision), next: next,
-        previousKey: previous, leaseMilliseconds: UInt32(WorkerRecord.leaseMilliseconds))
+        previousKey: previous, leaseMilliseconds: UInt32(WorkerRecord.leaseMilliseconds), held: held?.stages)
+      if held == nil { workers[worker].forgetHeld() }
       post(.assign(assignment), fence: Fence(attempt: attempt, stage: UInt32(number)), to: worker)
     }
     let ranges = plan.stages.map { "\($0.worker) blocks \($0.blocks.lowerBound)-\($0.blocks.upperBound - 1)" }
-    emit(.note("Stages for \(facts.modelName): \(ranges.joined(separator: ", "))."))
+    let text = held == nil ? "Stages for" : "Stages go on as they are for"
+    emit(.note("\(text) \(facts.modelName): \(ranges.joined(separator: ", "))."))
     for left in plan.leftOut { emit(.note("The worker \(left.worker) has no blocks: \(left.reason).")) }
   }
 
@@ -97,6 +104,7 @@ extension CoordinatorCore {
     emit(.disconnect(attempt: attempt))
     for stage in pipeline.plan.stages {
       guard let worker = index(of: stage.worker) else { continue }
+      workers[worker].forgetHeld()
       post(.release, fence: Fence(attempt: attempt), to: worker)
     }
   }

@@ -14,6 +14,12 @@ extension CoordinatorCore {
     needsReview = false
     for pipeline in pipelines where !isInUse(pipeline) && isToChange(pipeline) { releasePipeline(pipeline.attempt) }
     for index in pipelines.indices { pipelines[index].handsOver = handsOver(pipelines[index]) }
+    adoptPipelines()
+    // Workers that get other blocks let go of what they hold.
+    guard !isAwaitingHeld else {
+      needsReview = true
+      return
+    }
     guard let (job, plans) = nextPlans() else { return }
     guard placement(of: job, in: pipelines.filter { !isToChange($0) }) != nil else { return assign(plans, job.facts) }
     let reserved = workersOfOtherModels(than: job.facts.model)

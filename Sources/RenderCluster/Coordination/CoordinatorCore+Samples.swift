@@ -49,13 +49,17 @@ extension CoordinatorCore {
 
   // MARK: - Opening and closing
 
-  mutating func open(_ key: SampleKey, _ opening: SampleOpening, _ settings: Payload, _ snapshot: Snapshot?) {
+  mutating func open(
+    _ key: SampleKey, _ opening: SampleOpening, _ settings: Payload, _ snapshot: Snapshot?, answers: Int
+  ) {
     guard let job = index(of: key.job), place(of: key) == nil else { return }
     var record = SampleRecord(key: key, opening: opening, settings: settings)
     if let snapshot {
       record.snapshot = snapshot
-      (record.start, record.position, record.delivered) = (snapshot.step, snapshot.step, snapshot.step)
+      record.delivered = snapshot.step
     }
+    record.delivered = max(record.delivered, answers)
+    record.leave(keepsNothing: jobs[job].facts.keepsNothing)
     jobs[job].samples.append(record)
     jobs[job].samples.sort { $0.key < $1.key }
   }
@@ -64,6 +68,13 @@ extension CoordinatorCore {
   mutating func enter(_ job: Int, _ sample: Int) {
     let record = jobs[job].samples[sample]
     guard let pipeline = pipeline(of: record.key) else { return }
+    if pipeline.held.contains(record.key) {
+      switch continuation(of: record, in: pipeline) {
+      case .wait: return
+      case .with(let held): return goOn(job, sample, with: held, in: pipeline)
+      case .none: dropHeld(record.key, in: pipeline.attempt)
+      }
+    }
     let attempt = nextAttempt()
     var openings: [SampleRecord.Opening] = []
     for (stage, planned) in pipeline.plan.stages.enumerated() {
@@ -80,6 +91,7 @@ extension CoordinatorCore {
     let time = milliseconds
     jobs[job].samples[sample].attempt = attempt
     jobs[job].samples[sample].state = .opening(openings)
+    jobs[job].samples[sample].isAdopted = false
     jobs[job].samples[sample].snapshotTime = time
   }
 
@@ -93,6 +105,8 @@ extension CoordinatorCore {
           continue
         }
         jobs[job].samples[sample].state = .open
+        // It has been there since before this process began.
+        guard !jobs[job].samples[sample].isAdopted else { continue }
         emit(.sendCondition(jobs[job].samples[sample].key, attempt: jobs[job].samples[sample].attempt))
         sendSnapshot(jobs[job].samples[sample])
       }

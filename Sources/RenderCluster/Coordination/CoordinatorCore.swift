@@ -79,6 +79,12 @@ public struct CoordinatorCore: Sendable {
   var needsAdmission = false
   /// When a worker last joined, in milliseconds.
   var lastJoined = Int64.min
+  /// Until when workers may tell that they hold what jobs of before need, in milliseconds.
+  var adoptionEnd = Int64.min
+  /// The longest wait for what they hold, in milliseconds.
+  var mostPatience = Int64.max
+  /// When a worker last told so, in milliseconds.
+  var lastHeld = Int64.min
   /// How long a snapshot took last, from the order until all of it was here, in milliseconds.
   var snapshotMilliseconds = 50.0
   var tensorPatience = TensorPatience()
@@ -92,7 +98,7 @@ public struct CoordinatorCore: Sendable {
   var lastObstacle: String?
   /// In microseconds; the time of the event in hand.
   private(set) var now: Int64 = 0
-  /// Microseconds since 1970; the date of the event in hand, for people.
+  /// Microseconds since 1970; the date of the event in hand.
   private(set) var date: UInt64 = 0
   private var effects: [CoordinatorEffect] = []
 
@@ -109,7 +115,8 @@ public struct CoordinatorCore: Sendable {
 
   /// - Parameters:
   ///   - now: microseconds of a clock that only goes forward.
-  ///   - date: microseconds since 1970, for people; nothing is decided by it.
+  ///   - date: microseconds since 1970, for people; only how long a restarted coordinator waits for what workers hold follows
+  ///     from it.
   /// - Returns: what is to be done, in its order.
   public mutating func handle(_ event: CoordinatorEvent, now: Int64, date: UInt64 = 0) -> [CoordinatorEffect] {
     if self.now > 0, now - self.now > Self.pauseMicroseconds { forgive(now - self.now) }
@@ -127,7 +134,8 @@ public struct CoordinatorCore: Sendable {
     case .finished(let job):
       tensorPatience.jobIsDone()
       remove(job)
-    case .opened(let key, let opening, let settings, let snapshot): open(key, opening, settings, snapshot)
+    case .opened(let key, let opening, let settings, let snapshot, let answers):
+      open(key, opening, settings, snapshot, answers: answers)
     case .wanted(let key, let request): want(key, request)
     case .closed(let key): close(key)
     case .output(let key, let attempt, let step): take(outputOf: key, attempt: attempt, step: step)
@@ -243,6 +251,7 @@ public struct CoordinatorCore: Sendable {
     switch message.body {
     case .ready(let readiness): take(readiness, message.fence, worker)
     case .failed(let failure): take(failure, message.fence, worker)
+    case .held(let held): take(held, payload, message.fence, worker)
     case .stepDone(let report): take(report, payload, message.fence, worker)
     case .snapshot: take(snapshot: payload, message.fence, worker)
     case .release: drain(worker)

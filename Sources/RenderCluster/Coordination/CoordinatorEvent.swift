@@ -19,8 +19,9 @@ public enum CoordinatorEvent: Sendable {
   case cancelled(job: UInt64)
   /// A job that was started has come to its end outside of the stages.
   case finished(job: UInt64)
-  /// The denoiser opens a sample; it gets by itself what comes before a snapshot.
-  case opened(SampleKey, SampleOpening, settings: Payload, Snapshot? = nil)
+  /// The denoiser opens a sample; it gets by itself what comes before a snapshot, and what so many orders have given to a
+  /// process before this one.
+  case opened(SampleKey, SampleOpening, settings: Payload, Snapshot? = nil, answers: Int = 0)
   /// The denoiser wants the next step of a sample.
   case wanted(SampleKey, StepRequest)
   /// The denoiser closes a sample.
@@ -81,6 +82,8 @@ public enum CoordinatorEffect: Sendable, Equatable {
   case sendCondition(SampleKey, attempt: UInt32)
   /// The latents of a step go to the first stage, and its output is expected.
   case sendLatents(SampleKey, attempt: UInt32, step: UInt32)
+  /// The output of a step that stages have done already is expected.
+  case expectOutput(SampleKey, attempt: UInt32, step: UInt32)
   /// The tensors of a stage's snapshot are expected.
   case expectSnapshot(SampleKey, attempt: UInt32, step: UInt32, stage: UInt32, SnapshotManifest)
   /// The snapshot that was expected is given up.

@@ -10,6 +10,9 @@ struct Pipeline: Sendable, Equatable {
   var assigned: Int64
   /// Stages that have not loaded yet.
   var loading: Set<UInt32>
+  /// Samples that its workers hold since before this coordinator was started, until it is decided what becomes of them. No
+  /// other job enters it meanwhile.
+  var held: [SampleKey] = []
   /// No job enters it any more: there is a better one for those that wait.
   var isOutgrown = false
   /// A stage is to go, and others can do all jobs: these leave as soon as nothing is lost by it.

@@ -25,6 +25,8 @@ struct SampleRecord: Sendable, Equatable {
   let settings: Payload
   var state = State.outside
   var attempt: UInt32 = 0
+  /// The stages go on with what they held of it since before this coordinator was started.
+  var isAdopted = false
   /// What the denoiser has asked for, by step.
   var steps: [StepRequest] = []
   /// The step with which the pipeline began.

@@ -33,6 +33,9 @@ struct WorkerRecord: Sendable, Equatable {
   private var answered: UInt64 = 0
   /// Models whose blocks it could not load, until when they are not tried again, and how often they were.
   private(set) var failedLoads: [FailedLoad] = []
+  /// What it holds since before this coordinator was started; nil when it has got something else to do.
+  private(set) var held: HeldRecord?
+  private var holdsNothing = false
   var clock = ClockOffset()
   var speed: MeasuredSpeed
   /// Prompts and pictures that it has encoded and decoded.
@@ -61,6 +64,11 @@ struct WorkerRecord: Sendable, Equatable {
     disconnected = disconnected.map { $0 + milliseconds }
     progressed += milliseconds
   }
+
+  mutating func hold(_ record: HeldRecord) { if !holdsNothing { held = record } }
+
+  /// It is told to let go of it.
+  mutating func forgetHeld() { (held, holdsNothing) = (nil, true) }
 
   struct FailedLoad: Sendable, Equatable {
     let model: Digest

@@ -23,6 +23,8 @@ public struct Ledger: Sendable, Equatable {
   public private(set) var jobs: [LedgerJob] = []
   /// Those that have not ended, by number.
   public private(set) var open: [UInt64] = []
+  /// When a coordinator last began with it, in microseconds since 1970.
+  private(set) var began: UInt64 = 0
   /// Of each client with such jobs, how many have not ended.
   private(set) var openJobs: [String: Int] = [:]
   /// Those of the open ones that are not paused.
@@ -64,7 +66,9 @@ public struct Ledger: Sendable, Equatable {
   /// What is impossible changes nothing: of two endings the first stays.
   public mutating func apply(_ entry: LedgerEntry, date: UInt64) {
     switch entry {
-    case .began(let epoch): self.epoch = max(self.epoch, epoch)
+    case .began(let epoch):
+      self.epoch = max(self.epoch, epoch)
+      began = date
     case .job(let job): add(job)
     case .numbered(let job): lastJob = max(lastJob, job)
     case .setAside(let worker, let text):
@@ -145,7 +149,7 @@ public struct Ledger: Sendable, Equatable {
 
   /// Entries that make a ledger equal to this one, with the dates that belong to them.
   public var snapshot: [JournalRecord] {
-    [LedgerEntry.began(epoch: epoch).record(date: 0), LedgerEntry.numbered(upTo: lastJob).record(date: 0)]
+    [LedgerEntry.began(epoch: epoch).record(date: began), LedgerEntry.numbered(upTo: lastJob).record(date: 0)]
       + jobs.map { LedgerEntry.job($0).record(date: $0.accepted) }
       + setAside.map { LedgerEntry.setAside(worker: $0.worker, text: $0.text).record(date: $0.date) }
   }

@@ -28,41 +28,20 @@ extension ResumePoint {
     let answers: [AnswerHeader]
   }
 
-  fileprivate struct AnswerHeader {
-    /// Of the output; nil for a measurement.
-    let shape: [Int]?
-    let signal: Float?
-    let labels: [LabelledStream]
-  }
-
   /// The file, piece by piece.
   ///
   /// - Parameter request: of all that the numbers follow from.
   func pieces(request: SHA256.Digest) throws -> [Payload] {
-    let labels = answers.map { WireClusters.pack($0.clusters) }
     let header: JSONObject = [
       "version": 1, "request": .string(request.description), "step": .integer(Int(step)),
       "snapshot": try JSONValue(parsing: manifest.payload.bytes),
-      "answers": .array(
-        zip(answers, labels).map { answer, labels in
-          [
-            "output": answer.output.map { .array($0.shape.map(JSONValue.integer)) } ?? .null,
-            "signal": answer.signal.map { .integer(Int($0.bitPattern)) } ?? .null,
-            "labels": .array(
-              labels.labels.map {
-                [.integer(Int($0.stream.rawValue)), .integer(Int($0.tokens)), .integer(Int($0.clusters))]
-              }),
-          ]
-        }),
+      "answers": .array(answers.map { AnswerHeader($0).json }),
     ]
     let text = Array(JSONValue.object(header).text().utf8)
     let length = (0..<8).map { UInt8(truncatingIfNeeded: text.count >> (8 * $0)) }
     var pieces = [Payload(Self.magic + length + text)]
     pieces += manifest.blocks.compactMap { tensors[UInt32($0.number)] }
-    for (answer, labels) in zip(answers, labels) {
-      if let output = answer.output { pieces.append(output.payload()) }
-      if labels.payload.count > 0 { pieces.append(labels.payload) }
-    }
+    for answer in answers { pieces += answer.numbers }
     var hash = SHA256()
     for piece in pieces { piece.withBytes { hash.update($0) } }
     return pieces + [Payload(hash.finalize().bytes)]
@@ -84,27 +63,14 @@ extension ResumePoint {
     let header = try Header(JSONValue(parsing: Array(body[fixed..<fixed + Int(length)])))
     guard header.request == request else { return nil }
     var rest = UnsafeRawBufferPointer(rebasing: body[(fixed + Int(length))...])
-    func take(_ count: Int) throws -> Payload {
-      guard count <= rest.count else { throw WireError("its numbers are cut off") }
-      defer { rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count)) }
-      return Payload(byteCount: count) { $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: rest.prefix(count))) }
-    }
+    func take(_ count: Int) throws -> Payload { try Payload(taking: count, from: &rest) }
     var tensors: [UInt32: Payload] = [:]
     for block in header.manifest.blocks {
       guard let plan = block.plan else { throw WireError("its block \(block.number) has no size") }
       tensors[UInt32(block.number)] = try take(plan.byteCount)
     }
     var answers: [Coordinator.Answer] = []
-    for answer in header.answers {
-      let output: Tensor? = try answer.shape.map { shape in
-        guard let plan = TensorPlan(.output, .float32, shape: shape) else { throw WireError("an output has no size") }
-        let payload = try take(plan.byteCount)
-        return payload.withBytes { Tensor($0.bindMemory(to: Float.self), shape: shape) }
-      }
-      let labels = try take(LabelledStream.byteCount(answer.labels))
-      answers.append(
-        .init(output: output, clusters: try WireClusters.unpack(answer.labels, labels), signal: answer.signal))
-    }
+    for answer in header.answers { answers.append(try answer.answer(take)) }
     guard rest.isEmpty, answers.count == Int(header.step) else { throw WireError("it has other numbers than it says") }
     (step, manifest, self.tensors, self.answers) = (header.step, header.manifest, tensors, answers)
   }
@@ -119,19 +85,5 @@ extension ResumePoint.Header {
     (self.request, self.step) = (request, step)
     manifest = try SnapshotManifest(Payload(snapshot.text()))
     self.answers = try answers.map { try .init($0) }
-  }
-}
-
-extension ResumePoint.AnswerHeader {
-  fileprivate init(_ json: JSONValue) throws {
-    shape = json["output"]?.array.map { $0.compactMap(\.int) }
-    signal = json["signal"]?.int.flatMap(UInt32.init(exactly:)).map(Float.init(bitPattern:))
-    labels = try (json["labels"]?.array ?? []).map { label in
-      let numbers = (label.array ?? []).compactMap { $0.int.flatMap(UInt32.init(exactly:)) }
-      guard numbers.count == 3, let stream = WireStream(rawValue: numbers[0]) else {
-        throw WireError("its header names labels of nothing")
-      }
-      return LabelledStream(stream, tokens: numbers[1], clusters: numbers[2])
-    }
   }
 }

@@ -3,15 +3,25 @@ import Foundation
 import Messaging
 import Tensors
 
-/// Resume points on the disk, the last of each sample: `job-3-row-0.snapshot`.
+/// Resume points on the disk, the last of each sample: `job-3-row-0.snapshot`. Beside them, what orders have given; see
+/// ``AnswerFile``.
 struct SnapshotFiles: Sendable {
   let folder: String
   /// Files of gigabytes are forced to the disk, which takes its time.
   private let queue = DispatchQueue(label: "snapshots", qos: .utility)
+  /// Answers do not wait for them.
+  private let answers = DispatchQueue(label: "answers", qos: .userInitiated)
 
   init(folder: String) { self.folder = folder }
 
-  private func path(_ key: SampleKey) -> String { "\(folder)/job-\(key.job)-row-\(key.row).snapshot" }
+  private func path(_ key: SampleKey, _ ending: String = "snapshot") -> String {
+    "\(folder)/job-\(key.job)-row-\(key.row).\(ending)"
+  }
+
+  /// That of a sample, which is to be opened.
+  func answers(of key: SampleKey, request: SHA256.Digest) -> AnswerFile {
+    AnswerFile(path(key, "answers"), request: request, queue: answers)
+  }
 
   /// Takes the place of the one before, at once or not at all.
   ///
@@ -63,7 +73,9 @@ struct SnapshotFiles: Sendable {
     queue.async {
       for name in (try? Folder.names(in: folder)) ?? [] {
         let words = name.split(separator: "-")
-        guard name.hasSuffix(".snapshot"), words.count == 4, let job = UInt64(words[1]), isOver(job) else { continue }
+        guard name.hasSuffix(".snapshot") || name.hasSuffix(".answers"), words.count == 4, let job = UInt64(words[1]),
+          isOver(job)
+        else { continue }
         try? FileManager.default.removeItem(atPath: "\(folder)/\(name)")
       }
     }
@@ -71,6 +83,8 @@ struct SnapshotFiles: Sendable {
 
   /// Waits until what was begun is done.
   func finish() async {
-    await withCheckedContinuation { continuation in queue.async { continuation.resume() } }
+    for queue in [queue, answers] {
+      await withCheckedContinuation { continuation in queue.async { continuation.resume() } }
+    }
   }
 }

@@ -81,3 +81,30 @@ public struct StagePlan: Sendable, Hashable {
     max(interval, latency / Double(max(1, min(samplesInFlight, samples))))
   }
 }
+
+extension StagePlan {
+  init(stages: [Stage], leftOut: [LeftOut]) {
+    self.init(
+      stages: stages, leftOut: leftOut, samples: stages.map(\.samples).min() ?? 0,
+      latency: stages.reduce(0) { $0 + $1.seconds }, interval: stages.map(\.seconds).max() ?? 0)
+  }
+}
+
+extension StagePlan.Stage {
+  /// - Parameters:
+  ///   - all: the blocks of the model.
+  ///   - overhead: bytes that a stage needs beside weights and caches.
+  init(_ worker: WorkerCapacity, _ blocks: BlockRange, _ all: [BlockCost], overhead: Int) {
+    let costs = all[blocks]
+    let weights = costs.reduce(0) { $0 + $1.weightBytes }
+    let cache = costs.reduce(0) { $0 + $1.cacheBytes }
+    self.init(
+      worker: worker.name, blocks: blocks,
+      seconds: worker.seconds(
+        operations: costs.reduce(0) { $0 + $1.operations }, handingOver: costs.last?.stateBytes ?? 0),
+      weightBytes: weights, cacheBytes: cache,
+      samples: cache == 0
+        ? StagePlan.mostSamples
+        : min(StagePlan.mostSamples, (worker.memoryBytes - overhead - weights) / cache))
+  }
+}

@@ -93,17 +93,7 @@ public enum StagePlanner {
     _ cut: CutModel, _ blocks: [BlockCost], usable: [WorkerCapacity], all: [WorkerCapacity], overhead: Int
   ) -> StagePlan {
     let stages = cut.parts.map { part in
-      let (worker, costs) = (usable[part.worker], blocks[part.blocks])
-      let weights = costs.reduce(0) { $0 + $1.weightBytes }
-      let cache = costs.reduce(0) { $0 + $1.cacheBytes }
-      return StagePlan.Stage(
-        worker: worker.name, blocks: part.blocks,
-        seconds: worker.seconds(
-          operations: costs.reduce(0) { $0 + $1.operations }, handingOver: costs.last?.stateBytes ?? 0),
-        weightBytes: weights, cacheBytes: cache,
-        samples: cache == 0
-          ? StagePlan.mostSamples
-          : min(StagePlan.mostSamples, (worker.memoryBytes - overhead - weights) / cache))
+      StagePlan.Stage(usable[part.worker], part.blocks, blocks, overhead: overhead)
     }
     let interval = stages.map(\.seconds).max() ?? 0
     let taken = Set(stages.map(\.worker))
@@ -112,8 +102,7 @@ public enum StagePlanner {
       leftOut: all.filter { !taken.contains($0.name) }.map { worker in
         StagePlan.LeftOut(
           worker: worker.name, reason: reason(worker, blocks, interval: interval, overhead: overhead))
-      },
-      samples: stages.map(\.samples).min() ?? 0, latency: stages.reduce(0) { $0 + $1.seconds }, interval: interval)
+      })
   }
 
   private static func reason(

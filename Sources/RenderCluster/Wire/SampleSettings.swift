@@ -2,6 +2,7 @@ import FeatureCaching
 import Messaging
 import Rendering
 import StrictJSON
+import Tensors
 import Transformers
 
 /// What travels of a sample's setup beside numbers and tensors: the JSON in the payload of `openSample`.
@@ -13,6 +14,9 @@ struct SampleSettings: Sendable, Equatable {
   var validTokens: Int?
   /// Those of the steps, 0...1000, in their order.
   var timesteps: [Float]
+  /// Of whatever decides about the sample's numbers, prompts among them; nil for a job that is not remembered. Stages look at
+  /// it when they are to go on with what they hold.
+  var request: SHA256.Digest?
 
   init(cache: CacheSettings, classLabel: Int?, validTokens: Int? = nil, timesteps: [Float]) {
     self.cache = cache
@@ -29,6 +33,7 @@ struct SampleSettings: Sendable, Equatable {
       "class_label": classLabel.map(JSONValue.integer) ?? .null,
       "valid_text_tokens": validTokens.map(JSONValue.integer) ?? .null,
       "timesteps": .array(timesteps.map { .number(Double($0)) }),
+      "request": request.map { .string($0.description) } ?? .null,
     ]
     return Payload(JSONValue.object(json).text())
   }
@@ -67,6 +72,7 @@ struct SampleSettings: Sendable, Equatable {
       !timesteps.contains(where: { $0.map { !(0...1000).contains($0) } ?? true })
     else { throw WireError("The settings of a sample lack the times of its steps") }
     self.timesteps = timesteps.compactMap { $0 }
+    request = json["request"]?.string.flatMap { SHA256.Digest($0) }
   }
 }
 

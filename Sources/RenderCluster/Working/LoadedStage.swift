@@ -6,14 +6,15 @@ import Transformers
 
 /// A stage whose blocks are loaded, with its line to the next.
 struct LoadedStage: Sendable {
-  let assignment: Assignment
+  var assignment: Assignment
   let number: UInt32
-  let epoch: UInt64
   let model: any DiffusionTransformer
   let runner: StageRunner
-  let line: TensorLine
+  var line: TensorLine
   /// Whether the line is the stage's own; that to the coordinator is the worker's.
   let ownsLine: Bool
+
+  var isLast: Bool { number + 1 == assignment.stages }
 
   /// Reads the weights, which takes its time.
   ///
@@ -39,7 +40,7 @@ struct LoadedStage: Sendable {
         incarnation: LineName.incarnation(epoch: epoch, attempt: attempt)) : nil
     guard let used = line ?? own else { preconditionFailure("there is a line") }
     return LoadedStage(
-      assignment: assignment, number: number, epoch: epoch, model: transformer, runner: runner, line: used,
+      assignment: assignment, number: number, model: transformer, runner: runner, line: used,
       ownsLine: own != nil)
   }
 }

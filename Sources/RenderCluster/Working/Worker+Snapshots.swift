@@ -5,6 +5,8 @@ import Tensors
 /// A snapshot that the stage has taken, with where it is to go.
 struct TakenSnapshot: Sendable {
   let key: SampleKey
+  /// Of its opening.
+  let id: SampleID
   let attempt: UInt32
   let step: UInt32
   let parcel: SnapshotParcel
@@ -16,19 +18,19 @@ extension Worker {
   /// The stage does it before the sample's next step, which comes behind it.
   func takeSnapshot(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32, _ destination: Assignment.Neighbour) {
     guard let stage, let sample = samples[key], sample.attempt == attempt else { return }
-    let (id, post, epoch) = (sample.id, post, stage.epoch)
+    let (id, post) = (sample.id, post)
     stage.runner.add { stage in
       // The next step is going to say what is wrong with it.
       guard let snapshot = try? stage.snapshot(of: id) else { return }
       let taken = TakenSnapshot(
-        key: key, attempt: attempt, step: step, parcel: SnapshotParcel(snapshot), destination: destination)
-      post.yield(.snapshot(taken, epoch: epoch))
+        key: key, id: id, attempt: attempt, step: step, parcel: SnapshotParcel(snapshot), destination: destination)
+      post.yield(.snapshot(taken))
     }
   }
 
   /// The coordinator is told of it first, so that it expects the tensors.
   func keep(_ taken: TakenSnapshot) async {
-    guard let sample = samples[taken.key], sample.attempt == taken.attempt else { return }
+    guard let sample = samples[taken.key], sample.id == taken.id, sample.attempt == taken.attempt else { return }
     snapshots[taken.key] = taken
     await apply(
       .snapshotTaken(
@@ -86,13 +88,13 @@ extension Worker {
     guard var sample = samples[key], sample.isOpen, let snapshot = sample.snapshot else { return }
     sample.forgetSnapshot()
     samples[key] = sample
-    let (id, attempt, post, epoch) = (sample.id, sample.attempt, post, stage.epoch)
+    let (id, post) = (sample.id, post)
     stage.runner.add { stage in
       do {
         try stage.restore(snapshot, of: id)
-        post.yield(.restored(key, attempt: attempt, epoch: epoch, failure: nil))
+        post.yield(.restored(key, id, failure: nil))
       } catch {
-        post.yield(.restored(key, attempt: attempt, epoch: epoch, failure: "\(error)"))
+        post.yield(.restored(key, id, failure: "\(error)"))
       }
     }
   }

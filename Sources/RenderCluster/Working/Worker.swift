@@ -16,10 +16,10 @@ public actor Worker {
     case control(ClientEvent)
     case tensor(TensorServer.Event)
     case loaded(attempt: UInt32, epoch: UInt64, Result<LoadedStage, any Error>)
-    case opened(SampleKey, attempt: UInt32, epoch: UInt64, failure: String?)
-    case computed(StageOutcome, epoch: UInt64)
-    case snapshot(TakenSnapshot, epoch: UInt64)
-    case restored(SampleKey, attempt: UInt32, epoch: UInt64, failure: String?)
+    case opened(SampleKey, SampleID, failure: String?)
+    case computed(StageOutcome)
+    case snapshot(TakenSnapshot)
+    case restored(SampleKey, SampleID, failure: String?)
     case performed(attempt: UInt32, epoch: UInt64, Result<TaskOutcome, any Error>)
     case drain
   }
@@ -33,9 +33,11 @@ public actor Worker {
   var tensors: TensorServer?
   private var control: MessageClient?
   var stage: LoadedStage?
-  private var cacheBytes = 0
+  var cacheBytes = 0
   private var loading: Task<Void, Never>?
   var samples: [SampleKey: WorkerSample] = [:]
+  /// Counts the openings of samples.
+  var openings = 0
   /// What is done beside the stage, by attempt.
   var tasks: [UInt32: WorkerTask] = [:]
   /// What the coordinator is going to expect.
@@ -110,23 +112,28 @@ public actor Worker {
     case .tensor(.opened(let error)): failure = error
     case .tensor(.note(let text)): configuration.note(text)
     case .loaded(let attempt, let epoch, let result): await finishLoading(attempt, epoch, result)
-    // Attempts are numbered anew by another coordinator, so that those of a stage of its predecessor mean nothing.
-    case .opened(_, _, let epoch, _) where epoch != stage?.epoch: break
-    case .computed(_, let epoch) where epoch != stage?.epoch: break
-    case .snapshot(_, let epoch) where epoch != stage?.epoch: break
-    case .restored(_, _, let epoch, _) where epoch != stage?.epoch: break
-    case .opened(let key, let attempt, _, nil): await apply(.conditionArrived(key, attempt: attempt))
-    case .opened(let key, let attempt, _, let failure?):
-      await apply(.failed(key, attempt: attempt, step: 0, StageFailure(.request, failure)))
-    case .computed(let outcome, _): await finish(outcome)
-    case .snapshot(let taken, _): await keep(taken)
-    case .restored(let key, let attempt, _, nil): await apply(.restored(key, attempt: attempt))
-    case .restored(let key, let attempt, _, let failure?):
-      await apply(.failed(key, attempt: attempt, step: 0, StageFailure(.internal, failure)))
+    // Attempts are numbered anew by another coordinator: it is the opening that these have to be of.
+    case .opened(let key, let id, let failure):
+      guard let attempt = attempt(key, id) else { break }
+      await apply(
+        failure.map { .failed(key, attempt: attempt, step: 0, StageFailure(.request, $0)) }
+          ?? .conditionArrived(key, attempt: attempt))
+    case .computed(let outcome): await finish(outcome)
+    case .snapshot(let taken): await keep(taken)
+    case .restored(let key, let id, let failure):
+      guard let attempt = attempt(key, id) else { break }
+      await apply(
+        failure.map { .failed(key, attempt: attempt, step: 0, StageFailure(.internal, $0)) }
+          ?? .restored(key, attempt: attempt))
     case .performed(_, let epoch, _) where epoch != core.fence.epoch: break
     case .performed(let attempt, _, let result): await finish(attempt, result)
     case .drain: await apply(.drain)
     }
+  }
+
+  /// That of a sample if it is of this opening still.
+  private func attempt(_ key: SampleKey, _ id: SampleID) -> UInt32? {
+    samples[key].flatMap { $0.id == id ? $0.attempt : nil }
   }
 
   /// Tells the core, and does what it says.
@@ -208,9 +215,12 @@ public actor Worker {
     switch effect {
     case .send(let message, let payload): send(message, payload)
     case .load(let assignment, let attempt, let number): await load(assignment, attempt, number)
+    case .adopt(let assignment, let attempt, let number): await adopt(assignment, attempt, number)
     case .unload: await unload()
     case .open(let key, let attempt, let step, let opening, let settings):
       await open(key, attempt, step, opening, settings)
+    case .resume(let key, let held, let attempt, let step, let isOutputWanted):
+      await resume(key, held: held, attempt, step, isOutputWanted: isOutputWanted)
     case .expectInput(let key, let attempt, let step): await expectInput(key, attempt, step)
     case .skipInput(let key, let attempt, let step):
       tensors?.cancel { $0.sample == key && $0.attempt == attempt && $0.step == step }
@@ -246,7 +256,7 @@ public actor Worker {
       do {
         let stage = try await LoadedStage.load(
           assignment, epoch: epoch, attempt: attempt, number, configuration, line: line
-        ) { post.yield(.computed($0, epoch: epoch)) }
+        ) { post.yield(.computed($0)) }
         post.yield(.loaded(attempt: attempt, epoch: epoch, .success(stage)))
       } catch {
         post.yield(.loaded(attempt: attempt, epoch: epoch, .failure(error)))
@@ -267,6 +277,21 @@ public actor Worker {
       await apply(.loaded(attempt: attempt, residentBytes: UInt64(max(0, configuration.residentBytes()))))
     case .failure(let error):
       guard isWanted else { return }
+      await apply(.failedToLoad(attempt: attempt, StageFailure(.storage, "\(error)")))
+    }
+  }
+
+  /// The blocks stay, and the lines between stages; that to the coordinator may lead elsewhere.
+  private func adopt(_ assignment: Assignment, _ attempt: UInt32, _ number: UInt32) async {
+    guard var stage else { return }
+    stage.assignment = assignment
+    enlist(previous: number > 0 ? assignment.previousKey : nil, number)
+    configuration.note(
+      "Blocks \(assignment.blocks.lowerBound)-\(assignment.blocks.upperBound - 1) go on for epoch \(core.fence.epoch).")
+    do {
+      if let next = assignment.next, stage.isLast { stage.line = try await lineToCoordinator(next) }
+      self.stage = stage
+    } catch {
       await apply(.failedToLoad(attempt: attempt, StageFailure(.storage, "\(error)")))
     }
   }
@@ -308,143 +333,5 @@ public actor Worker {
     let probes = Coordinator.probes(epoch: epoch, session: session, sender: configuration.security.coordinatorKey)
     tensors?.cancel { ($0.epoch, $0.attempt) < (epoch, session) && $0.job == 0 }
     for probe in probes { try? tensors?.expect(probe) }
-  }
-
-  // MARK: - Samples
-
-  /// - Parameter step: the one that the sample begins with.
-  private func open(
-    _ key: SampleKey, _ attempt: UInt32, _ step: UInt32, _ opening: SampleOpening, _ settings: Payload
-  ) async {
-    guard let stage, let tensors else { return }
-    do {
-      let sample = try WorkerSample(key, attempt, opening, SampleSettings(settings))
-      samples[key] = sample
-      for plan in try sample.conditionPlans(stage) {
-        try tensors.expect(sample.expectation(plan, step: 0, stage, from: configuration.security.coordinatorKey))
-      }
-      await expectInput(key, attempt, step)
-      if opening.textTokens == 0 { await begin(sample, .label(sample.settings.classLabel), stage) }
-    } catch {
-      await apply(.failed(key, attempt: attempt, step: 0, StageFailure(.request, "\(error)")))
-    }
-  }
-
-  /// The stage takes a sample whose condition is known, between two blocks of what it computes.
-  private func begin(_ sample: WorkerSample, _ condition: Condition, _ stage: LoadedStage) async {
-    samples[sample.key]?.isOpen = true
-    await apply(.conditionIsHere(sample.key, attempt: sample.attempt))
-    let (setup, key, attempt, post) = (sample.setup(condition), sample.key, sample.attempt, post)
-    let epoch = stage.epoch
-    stage.runner.add { stage in
-      do {
-        try stage.open(setup)
-        post.yield(.opened(key, attempt: attempt, epoch: epoch, failure: nil))
-      } catch {
-        post.yield(.opened(key, attempt: attempt, epoch: epoch, failure: "\(error)"))
-      }
-    }
-    restoreIfComplete(key, stage)
-  }
-
-  private func expectInput(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32) async {
-    guard let stage, let tensors, let sample = samples[key], sample.attempt == attempt else { return }
-    do {
-      let sender = stage.number == 0 ? configuration.security.coordinatorKey : stage.assignment.previousKey
-      for plan in try sample.inputPlans(stage) {
-        try tensors.expect(sample.expectation(plan, step: step, stage, from: sender))
-      }
-    } catch {
-      await apply(.failed(key, attempt: attempt, step: step, StageFailure(.memory, "\(error)")))
-    }
-  }
-
-  private func take(_ arrival: TensorInbox.Arrival) async {
-    if var task = tasks[arrival.fence.attempt] {
-      guard let latents = Tensor(arrival) else { return }
-      start(&task, arrival.fence.attempt, latents: latents)
-      tasks[arrival.fence.attempt] = task
-      return
-    }
-    let key = arrival.fence.sample
-    guard let stage, var sample = samples[key], sample.attempt == arrival.fence.attempt,
-      let tensor = Tensor(arrival)
-    else { return }
-    switch arrival.plan.stream {
-    case .prompt, .pooled:
-      sample.keepCondition(arrival.plan.stream, tensor)
-      samples[key] = sample
-      if let condition = sample.condition { await begin(sample, condition, stage) }
-    case .state:
-      sample.keepState(Int(arrival.fence.stage), tensor)
-      samples[key] = sample
-      restoreIfComplete(key, stage)
-    default:
-      sample.keepInput(arrival.plan.stream, tensor)
-      samples[key] = sample
-      if sample.hasInput(stage) { await apply(.inputArrived(key, attempt: sample.attempt, step: arrival.fence.step)) }
-    }
-  }
-
-  private func compute(
-    _ key: SampleKey, _ attempt: UInt32, _ step: UInt32, _ order: StepOrder, _ labels: Payload
-  ) async {
-    guard let stage, var sample = samples[key], sample.attempt == attempt else { return }
-    do {
-      let task = try sample.task(step, order, labels, stage)
-      samples[key] = sample
-      CrashPoint.reach("stage.step", of: sample.opening.seed)
-      stage.runner.add(task)
-    } catch {
-      await apply(.failed(key, attempt: attempt, step: step, StageFailure(.request, "\(error)")))
-    }
-  }
-
-  /// Hands on what a step gave, then reports it.
-  private func finish(_ outcome: StageOutcome) async {
-    let (key, attempt) = (outcome.task.key, outcome.task.attempt)
-    let step = outcome.task.step
-    cacheBytes = outcome.cacheBytes
-    guard let stage, let sample = samples[key], sample.attempt == attempt else { return }
-    switch outcome.result {
-    case .success(let output):
-      // A measurement hands on nothing.
-      for (stream, tensor) in output?.tensors ?? [] {
-        guard let plan = TensorPlan(stream, .float32, shape: tensor.shape) else { continue }
-        var fence = sample.fence(step: step, stage)
-        fence.stage += 1
-        stage.line.send(plan, tensor.payload(), fence: fence)
-      }
-      let report = StepReport(
-        microseconds: UInt64(outcome.microseconds), clockMicroseconds: UInt64(outcome.startMicroseconds),
-        signal: outcome.signal, labels: outcome.clusters.labels)
-      await apply(.computed(key, attempt: attempt, step: step, report, labels: outcome.clusters.payload))
-    case .failure(let error):
-      let notANumber = error as? NotANumber
-      let block = UInt32(notANumber?.block ?? stage.runner.stage.blocks.lowerBound)
-      let failure = StageFailure(notANumber == nil ? .internal : .numeric, "\(error)", block: block)
-      await apply(.failed(key, attempt: attempt, step: step, failure))
-    }
-  }
-
-  private func fail(_ fence: Fence, _ failure: StageFailure) async {
-    if let task = tasks.removeValue(forKey: fence.attempt) {
-      return await apply(.taskFailed(job: task.job, attempt: fence.attempt, failure))
-    }
-    guard let sample = samples[fence.sample], sample.attempt == fence.attempt else { return }
-    await apply(.failed(fence.sample, attempt: fence.attempt, step: fence.step, failure))
-  }
-
-  private func close(_ key: SampleKey, _ attempt: UInt32) async {
-    guard let sample = samples[key], sample.attempt == attempt else { return }
-    samples[key] = nil
-    snapshots[key] = nil
-    let isOver: @Sendable (Fence) -> Bool = { $0.sample == key && $0.attempt == attempt }
-    tensors?.cancel(where: isOver)
-    stage?.line.drop(where: isOver)
-    resultLine?.line.drop(where: isOver)
-    guard let runner = stage?.runner else { return }
-    runner.drop(key, attempt: attempt)
-    runner.add { $0.close(sample.id) }
   }
 }

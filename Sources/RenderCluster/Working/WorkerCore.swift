@@ -33,9 +33,14 @@ public enum WorkerEffect: Sendable, Equatable {
   case send(Message, Payload)
   /// Loads blocks, and lets go of those before.
   case load(Assignment, attempt: UInt32, stage: UInt32)
+  /// Blocks that are loaded already become those of an assignment.
+  case adopt(Assignment, attempt: UInt32, stage: UInt32)
   case unload
   /// Opens a sample: expects what it shall show, and the input of the step that it begins with.
   case open(SampleKey, attempt: UInt32, step: UInt32, SampleOpening, settings: Payload)
+  /// Goes on with a sample that is held, under another attempt: expects the input of the step that is next. The output of the
+  /// one before it goes out again, if it is asked for and this stage has it.
+  case resume(SampleKey, held: UInt32, attempt: UInt32, step: UInt32, isOutputWanted: Bool)
   /// Expects the input of a step.
   case expectInput(SampleKey, attempt: UInt32, step: UInt32)
   /// Expects that of the next step instead of this one's, which has none.
@@ -62,16 +67,30 @@ public enum WorkerEffect: Sendable, Equatable {
 
 /// A worker's decisions. Like ``CoordinatorCore`` a value without clock, sockets or numbers; its stage computes elsewhere.
 public struct WorkerCore: Sendable {
-  private struct Stage: Sendable, Equatable {
-    let attempt: UInt32
+  struct Stage: Sendable {
+    /// Of the coordinator that assigned it; in a later one it is held, and nobody's.
+    var epoch: UInt64
+    var attempt: UInt32
     let number: UInt32
+    var assignment: Assignment
     var isReady = false
+    var residentBytes: UInt64 = 0
+    /// Under which it was held at the last welcome of a higher epoch, and since when.
+    var held: (Assignment.Held, since: Int64)?
   }
 
-  private struct Sample: Sendable {
+  struct Sample: Sendable {
     let key: SampleKey
-    let attempt: UInt32
+    /// In which it was opened.
+    var epoch: UInt64
+    var attempt: UInt32
     let stage: UInt32
+    let opening: SampleOpening
+    let settings: Payload
+    /// The coordinator of today has not made it its own: nothing is told of its steps.
+    var isHeld = false
+    /// What was told of the step before, or would have been.
+    var last: Report?
     /// The stage is to take what the sample shall show, or has.
     var isOpening = false
     var hasCondition = false
@@ -86,33 +105,41 @@ public struct WorkerCore: Sendable {
     var isComputing = false
   }
 
-  private struct Order: Sendable {
+  struct Report: Sendable {
+    let step: UInt32
+    let report: StepReport
+    let labels: Payload
+  }
+
+  struct Order: Sendable {
     let step: UInt32
     let order: StepOrder
     let labels: Payload
   }
 
   /// The coordinator's epoch and the number of what began with the last welcome; another one makes all void.
-  private var epoch: UInt64 = 0
+  private(set) var epoch: UInt64 = 0
   private var session: UInt32 = 0
   private(set) var outbox = Outbox()
   private var inbox = OrderedInbox()
-  private var stage: Stage?
+  var stage: Stage?
   /// In the order of their opening.
-  private var samples: [Sample] = []
+  var samples: [Sample] = []
+  /// The coordinator is to be told what is held.
+  var reportsHeld = false
   private var isDraining = false
   /// When the coordinator was last heard, and when hello was last said because it was not, in microseconds.
   private var heard: Int64 = 0
   private var greeted: Int64 = 0
   /// How long after that the coordinator may count on this worker.
   private var lease = defaultLease
-  private var now: Int64 = 0
-  private var effects: [WorkerEffect] = []
+  private(set) var now: Int64 = 0
+  var effects: [WorkerEffect] = []
 
   /// The coordinator sends a heartbeat each second, and gives up after six without an answer.
   private static let defaultLease: Int64 = 6_000_000
   /// What the stage holds is kept for so long: the coordinator may have stood still and go on.
-  private static let patience: Int64 = 600_000_000
+  static let patience: Int64 = 600_000_000
 
   public init() {}
 
@@ -140,6 +167,7 @@ public struct WorkerCore: Sendable {
     case .loaded(let attempt, let residentBytes):
       guard stage?.attempt == attempt, let number = stage?.number else { break }
       stage?.isReady = true
+      stage?.residentBytes = residentBytes
       post(.ready(Readiness(residentBytes: residentBytes)), fence: Fence(attempt: attempt, stage: number))
     case .failedToLoad(let attempt, let failure):
       guard stage?.attempt == attempt, let number = stage?.number else { break }
@@ -167,11 +195,14 @@ public struct WorkerCore: Sendable {
     case .drain: drain()
     case .tick: tick()
     }
-    if !isFenced { for sample in samples.indices { begin(sample) } }
+    guard !isFenced else { return effects }
+    for sample in samples.indices { begin(sample) }
+    if reportsHeld, session > 0 { tellHeld() }
     return effects
   }
 
   private mutating func tick() {
+    if isHeldTooLong { letGo() }
     guard isFenced else {
       effects += outbox.overdue(now: now / 1000).map { .send($0.message, $0.payload) }
       return
@@ -185,7 +216,7 @@ public struct WorkerCore: Sendable {
   }
 
   @discardableResult
-  private mutating func post(_ body: MessageBody, _ payload: Payload = .empty, fence: Fence) -> UInt64 {
+  mutating func post(_ body: MessageBody, _ payload: Payload = .empty, fence: Fence) -> UInt64 {
     var fence = fence
     fence.epoch = epoch
     let message = outbox.add(Message(body, fence: fence), payload, now: now / 1000)
@@ -194,7 +225,7 @@ public struct WorkerCore: Sendable {
     return message.fence.sequence
   }
 
-  private func index(_ key: SampleKey, _ attempt: UInt32) -> Int? {
+  func index(_ key: SampleKey, _ attempt: UInt32) -> Int? {
     samples.firstIndex { $0.key == key && $0.attempt == attempt }
   }
 
@@ -236,19 +267,22 @@ public struct WorkerCore: Sendable {
     }
   }
 
-  /// A welcome of the same session is one after a lost connection: all stays. Otherwise the coordinator knows of nothing.
+  /// A welcome of the same session is one after a lost connection: all stays. Otherwise the coordinator knows of nothing, and
+  /// one that was started again may take over what is here.
   private mutating func begin(epoch: UInt64, session: UInt32) {
     // Sessions rise; a lower one is a welcome that was late.
     guard (epoch, session) > (self.epoch, self.session) else { return }
+    let isAnother = epoch > self.epoch
     (self.epoch, self.session) = (epoch, session)
     outbox = Outbox(session: session)
     inbox = OrderedInbox(session: session)
-    letGo()
+    // In the same epoch its coordinator has given others what is here.
+    if isAnother { holdOn() } else { letGo() }
     effects += [.dropTasks, .begin(epoch: epoch, session: session)]
     if isDraining { post(.release, fence: Fence()) }
   }
 
-  private mutating func letGo() {
+  mutating func letGo() {
     for sample in samples { effects.append(.close(sample.key, attempt: sample.attempt)) }
     samples = []
     if stage != nil { effects.append(.unload) }
@@ -259,16 +293,22 @@ public struct WorkerCore: Sendable {
     let fence = message.fence
     switch message.body {
     case .assign(let assignment):
+      if adopt(assignment, fence) { return }
       letGo()
-      stage = Stage(attempt: fence.attempt, number: fence.stage)
+      stage = Stage(epoch: epoch, attempt: fence.attempt, number: fence.stage, assignment: assignment)
       effects.append(.load(assignment, attempt: fence.attempt, stage: fence.stage))
     case .release:
-      if stage?.attempt == fence.attempt { letGo() }
+      // What is held is of no use to a coordinator that lets this worker go.
+      if let stage, stage.epoch < epoch || stage.attempt == fence.attempt { letGo() }
       if isDraining, stage == nil { effects.append(.leave) }
     case .openSample(let opening):
-      guard let stage, stage.isReady, stage.number == fence.stage else { return }
+      guard let stage, stage.isReady, stage.number == fence.stage, stage.epoch == epoch else { return }
+      if let held = opening.held { return resume(held, opening, payload, fence) }
       close(fence.sample)
-      samples.append(Sample(key: fence.sample, attempt: fence.attempt, stage: fence.stage, step: fence.step))
+      samples.append(
+        Sample(
+          key: fence.sample, epoch: epoch, attempt: fence.attempt, stage: fence.stage, opening: opening,
+          settings: payload, step: fence.step))
       effects.append(.open(fence.sample, attempt: fence.attempt, step: fence.step, opening, settings: payload))
     case .closeSample:
       if index(fence.sample, fence.attempt) != nil { close(fence.sample) }
@@ -289,8 +329,9 @@ public struct WorkerCore: Sendable {
     }
   }
 
-  private mutating func close(_ key: SampleKey) {
+  mutating func close(_ key: SampleKey) {
     guard let index = samples.firstIndex(where: { $0.key == key }) else { return }
+    if samples[index].isHeld { reportsHeld = true }
     effects.append(.close(key, attempt: samples.remove(at: index).attempt))
   }
 
@@ -301,7 +342,7 @@ public struct WorkerCore: Sendable {
   }
 
   private mutating func announce(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32, _ manifest: Payload) {
-    guard let index = index(key, attempt) else { return }
+    guard let index = index(key, attempt), !samples[index].isHeld else { return }
     let fence = Fence(job: key.job, row: key.row, attempt: attempt, stage: samples[index].stage, step: step)
     samples[index].snapshot = (step, post(.snapshot, manifest, fence: fence))
   }
@@ -322,6 +363,7 @@ public struct WorkerCore: Sendable {
     }
     guard sample.hasInput else { return }
     samples[index].isComputing = true
+    if sample.isHeld { reportsHeld = true }
     samples[index].order = nil
     effects.append(
       .compute(sample.key, attempt: sample.attempt, step: order.step, order.order, labels: order.labels))
@@ -334,6 +376,15 @@ public struct WorkerCore: Sendable {
     samples[index].isComputing = false
     samples[index].hasInput = false
     samples[index].step = step + 1
+    if case .stepDone(let report) = body {
+      samples[index].last = Report(step: step, report: report, labels: payload)
+    }
+    guard !samples[index].isHeld else {
+      reportsHeld = true
+      // Nobody wants to know why it has failed; it is done again.
+      if case .failed = body { close(key) }
+      return
+    }
     let fence = Fence(job: key.job, row: key.row, attempt: attempt, stage: samples[index].stage, step: step)
     post(body, payload, fence: fence)
   }

@@ -7,31 +7,41 @@ import Transformers
 /// A sample on a worker: what it is, and what of its next step has arrived.
 struct WorkerSample: Sendable {
   let key: SampleKey
-  let attempt: UInt32
+  /// On the stage: another one after each opening, since a closing may come later than the next opening.
+  let id: SampleID
+  /// Those of its tensors.
+  private(set) var epoch: UInt64
+  private(set) var attempt: UInt32
   let opening: SampleOpening
   let settings: SampleSettings
   /// What a prompt needs; a class is in the settings.
   private var prompt: Tensor?
   private var pooled: Tensor?
   private var input: [WireStream: Tensor] = [:]
+  /// What the last stage has handed on last, in case that the coordinator ends before it has it.
+  private(set) var lastOutput: (step: UInt32, tensor: Tensor)?
   /// The stage has it, or takes it before anything that it is asked to do from now on.
   var isOpen = false
   /// With what it begins; nil for one that begins anew.
   private var restoring: (manifest: SnapshotManifest, tensors: [Int: Tensor])?
 
   /// - Throws: ``WireError`` if its parts contradict each other.
-  init(_ key: SampleKey, _ attempt: UInt32, _ opening: SampleOpening, _ settings: SampleSettings) throws {
+  ///
+  /// - Parameter number: that no other opening of this process has.
+  init(
+    _ key: SampleKey, number: Int, epoch: UInt64, _ attempt: UInt32, _ opening: SampleOpening,
+    _ settings: SampleSettings
+  ) throws {
     guard settings.timesteps.count == Int(opening.steps) else {
       throw WireError("The sample has \(opening.steps) steps, but times for \(settings.timesteps.count)")
     }
     self.key = key
+    id = SampleID(job: number, row: UInt16(truncatingIfNeeded: key.row))
+    self.epoch = epoch
     self.attempt = attempt
     self.opening = opening
     self.settings = settings
   }
-
-  /// Its name on the stage: another one after each opening, since a closing may come later than the next opening.
-  var id: SampleID { SampleID(job: Int(attempt), row: UInt16(truncatingIfNeeded: key.row)) }
 
   private var grid: TokenGrid {
     TokenGrid(frames: Int(opening.frames), rows: Int(opening.rows), columns: Int(opening.columns))
@@ -50,7 +60,7 @@ struct WorkerSample: Sendable {
   // MARK: - Plans
 
   func fence(step: UInt32, _ stage: LoadedStage) -> Fence {
-    Fence(epoch: stage.epoch, job: key.job, row: key.row, attempt: attempt, stage: stage.number, step: step)
+    Fence(epoch: epoch, job: key.job, row: key.row, attempt: attempt, stage: stage.number, step: step)
   }
 
   func expectation(
@@ -132,6 +142,16 @@ struct WorkerSample: Sendable {
       key: key, attempt: attempt, step: step, isMeasurement: false, context: context, input: .state(BlockState(streams))
     )
   }
+
+  // MARK: - Another coordinator
+
+  /// Goes on for a coordinator that was started again.
+  mutating func resume(epoch: UInt64, _ attempt: UInt32) {
+    (self.epoch, self.attempt) = (epoch, attempt)
+    input = [:]
+  }
+
+  mutating func keepOutput(_ step: UInt32, _ tensor: Tensor) { lastOutput = (step, tensor) }
 
   // MARK: - Snapshots
 

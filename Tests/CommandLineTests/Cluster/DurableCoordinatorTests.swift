@@ -199,16 +199,59 @@ import Testing
     #expect(submitted.output == "1\n", "\(submitted.errors)")
     #expect(cluster.process?.end() == -SIGKILL)
     #expect(try cluster.snapshots() == (0..<rows).map { "job-1-row-\($0).snapshot" })
+    // So that nothing is held of it but what is on the disk.
+    try cluster.replaceWorker(0)
     try cluster.start(more: "--failure-interval", "0")
     let fetched = try cluster.client("fetch", "1", "-o", "\(cluster.folder.path)/cat.png")
     #expect(fetched.status == 0, "\(fetched.errors)")
     for row in 0..<rows {
-      #expect(cluster.process?.errors.contains("Job 1, row \(row) goes on from step") == true)
+      #expect(cluster.process?.errors.contains("There is a snapshot of job 1, row \(row)") == true)
     }
     #expect(try cluster.pixels("cat.png") == DurableCoordinator.reference(request))
     cluster.process?.signal(SIGTERM)
     #expect(cluster.process?.end() == 143)
     #expect(try cluster.snapshots() == [])
+  }
+
+  /// Without any snapshot.
+  @Test(arguments: [["-p", "a cat"], ["-p", "a cat", "--cfg-scale", "2"]])
+  func aCoordinatorThatIsStartedAgainGoesOnWithWhatItsWorkersHold(arguments: [String]) async throws {
+    let cluster = try DurableCoordinator()
+    let request = arguments + ["--steps", "300"]
+    let rows = arguments.contains("--cfg-scale") ? 2 : 1
+    try cluster.start(more: "--replicas", "1")
+    for _ in 0..<2 { try cluster.startWorker() }
+    for _ in 0..<2 { try await cluster.process?.says("is here") }
+    let submitted = try Program.run(
+      ["submit", "--coordinator", cluster.address] + TinyModels.small + request + ["--detach"])
+    #expect(submitted.output == "1\n", "\(submitted.errors)")
+    var answered = 0
+    let trace = "\(cluster.folder.path)/trace.json"
+    for least in [20, 100] {
+      while cluster.answers() < least { try await Task.sleep(for: .milliseconds(2)) }
+      cluster.kill()
+      answered = (0..<rows).map { cluster.answers(row: $0) }.min() ?? 0
+      try cluster.start(more: "--replicas", "1", "--trace", trace)
+    }
+    let fetched = try cluster.client("fetch", "1", "-o", "\(cluster.folder.path)/cat.png")
+    #expect(fetched.status == 0, "\(fetched.errors)")
+    #expect(try cluster.pixels("cat.png") == DurableCoordinator.reference(request))
+    #expect(try cluster.snapshots() == [])
+    for row in 0..<rows {
+      #expect(
+        cluster.process?.errors.contains("Job 1, row \(row) is adopted") == true, "\(cluster.process?.errors ?? "")")
+    }
+    cluster.process?.signal(SIGTERM)
+    #expect(cluster.process?.end() == 143)
+    // No stage has computed a step that had been answered before.
+    let events = try JSONValue(parsing: String(contentsOfFile: trace, encoding: .utf8))["traceEvents"]?.array ?? []
+    let steps = events.compactMap { $0["args"]?["step"]?.int }
+    #expect(steps.min() ?? 0 >= answered, "\(answered) orders were answered")
+    #expect(Set(steps).count <= 600 && !steps.isEmpty)
+    let stages = Dictionary(grouping: events.filter { $0["args"]?["step"] != nil }) {
+      [$0["args"]?["row"]?.int, $0["args"]?["stage"]?.int, $0["args"]?["step"]?.int]
+    }
+    #expect(stages.values.allSatisfy { $0.count == 1 }, "a step was done twice")
   }
 
   @Test func aDamagedSnapshotCostsStepsAndNoPicture() throws {

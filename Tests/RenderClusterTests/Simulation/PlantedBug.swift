@@ -9,6 +9,11 @@ enum PlantedBug: CaseIterable {
   case snapshotTakenWhenItIsSent
   case snapshotNotRestored
   case snapshotKeptTooEarly
+  // In adoption.
+  case heldStepsNotCompared
+  case oneStageBeginsAnew
+  case oldOutputGivenAgain
+  case answersOfOtherSteps
   // In fences.
   case lateOutputsTaken
   case lateInputsTaken

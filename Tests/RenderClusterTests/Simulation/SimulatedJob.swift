@@ -32,6 +32,8 @@ final class SimulatedJob {
     var isOpen = false
     /// By step.
     var latents: [UInt64] = []
+    /// So many orders have been answered to processes before.
+    var before = 0
     /// The step that the denoiser waits for.
     var waiting: Int?
     var done = 0
@@ -56,6 +58,8 @@ final class SimulatedJob {
   let poison: (step: Int, block: Int)?
   var state = State.future
   var rows: [Row]
+  /// By row, what its orders gave: on the disk.
+  var answers: [[UInt64]]
   var isCancelled = false
   /// The runtime has said that the job is over.
   var hasFailed = false
@@ -77,6 +81,7 @@ final class SimulatedJob {
     self.hasPrompt = hasPrompt
     self.poison = poison
     rows = Array(repeating: Row(), count: facts.rows)
+    answers = Array(repeating: [], count: facts.rows)
     render(numerics)
   }
 

@@ -15,16 +15,19 @@ final class SimulatedWorker {
   }
 
   struct Stage {
-    let attempt: UInt32
+    var attempt: UInt32
     let number: UInt32
-    let epoch: UInt64
+    var epoch: UInt64
     let blocks: Range<Int>
     let line: SimulatedLine
   }
 
   struct Sample {
     let key: SampleKey
-    let attempt: UInt32
+    /// Of its opening: attempts are numbered anew in each epoch.
+    let id: Int
+    var epoch: UInt64
+    var attempt: UInt32
     let hasPrompt: Bool
     let settings: UInt64
     var input: UInt64?
@@ -32,17 +35,19 @@ final class SimulatedWorker {
     var restoring: [Int: UInt64?]?
     /// The next to be computed.
     var step: UInt32 = 0
+    /// What the last stage has handed on last.
+    var lastOutput: (step: UInt32, value: UInt64)?
   }
 
   struct Cached {
     let key: SampleKey
-    let attempt: UInt32
+    let id: Int
     var cache: SimulatedCache
   }
 
   struct Task {
     let key: SampleKey
-    let attempt: UInt32
+    let id: Int
     let step: UInt32
     let order: StepOrder
     let labels: UInt16
@@ -63,6 +68,7 @@ final class SimulatedWorker {
   var stage: Stage?
   var loading: (assignment: Assignment, attempt: UInt32, number: UInt32, epoch: UInt64)?
   var samples: [Sample] = []
+  var openings = 0
   var caches: [Cached] = []
   var queue: [Task] = []
   var snapshots: [(key: SampleKey, attempt: UInt32, step: UInt32, chain: [Int: UInt64])] = []
@@ -129,6 +135,11 @@ final class SimulatedWorker {
 
   func sample(_ key: SampleKey, _ attempt: UInt32) -> Int? {
     samples.firstIndex { $0.key == key && $0.attempt == attempt }
+  }
+
+  /// What the stage keeps of a sample.
+  func cache(_ key: SampleKey, _ attempt: UInt32) -> Int? {
+    sample(key, attempt).flatMap { sample in caches.firstIndex { $0.id == samples[sample].id } }
   }
 
   /// As the thread that computes counts them.

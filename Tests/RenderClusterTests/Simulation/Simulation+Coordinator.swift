@@ -54,6 +54,7 @@ extension Simulation {
           Message(.refused(Refusal(.unexpected))), .empty, worker: worker.index, connection: connection),
         from: 0, to: worker.index)
     }
+    let payload = tamper(held: message, payload)
     var message = message
     if bug == .oldEpochsObeyed { message.fence.epoch = epoch }
     if bug == .sessionsMixed, message.fence.sequence > 0, let index = core.index(of: peer.name) {
@@ -153,6 +154,7 @@ extension Simulation {
       for line in coordinatorLines.removeValue(forKey: attempt) ?? [] { lines[line.number] = nil }
     case .sendCondition(let key, let attempt): sendCondition(key, attempt)
     case .sendLatents(let key, let attempt, let step): sendLatents(key, attempt, step)
+    case .expectOutput(let key, let attempt, let step): expectOutput(key, attempt, step)
     case .forget(let key, let attempt):
       let isOver: (Fence) -> Bool = { $0.sample == key && $0.attempt == attempt }
       if bug != .lateOutputsTaken { coordinatorServer.cancel(where: isOver) }
@@ -211,18 +213,24 @@ extension Simulation {
     guard row.latents.indices.contains(Int(step)) else {
       return violation("step \(step) of \(key) begins without latents")
     }
-    if attempt < row.attempt { violation("\(key) goes back from attempt \(row.attempt) to \(attempt)") }
-    job.rows[Int(key.row)].attempt = attempt
-    do {
-      if !job.measures(Int(step)) {
-        try coordinatorServer.expect(.output, fence(key, attempt, stage: stageLines(of: key).count, step: step))
-      }
-    } catch { violation("the output of step \(step) of \(key) cannot be expected: \(error)") }
+    expectOutput(key, attempt, step)
     first.add(
       SimulatedTensorServer.plan(.latents),
       Payload(hash: row.latents[bug == .replayWithTheNewestLatents ? row.latents.count - 1 : Int(step)]),
       fence: fence(key, attempt, stage: 0, step: step))
     pump(first)
+  }
+
+  private func expectOutput(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32) {
+    guard let job = openJob(key, "its output is expected") else { return }
+    let row = job.rows[Int(key.row)]
+    if attempt < row.attempt { violation("\(key) goes back from attempt \(row.attempt) to \(attempt)") }
+    job.rows[Int(key.row)].attempt = attempt
+    guard !job.measures(Int(step)) else { return }
+    do {
+      let stages = core.pipeline(of: key)?.plan.stages.count ?? 0
+      try coordinatorServer.expect(.output, fence(key, attempt, stage: stages, step: step))
+    } catch { violation("the output of step \(step) of \(key) cannot be expected: \(error)") }
   }
 
   // MARK: - Jobs
@@ -301,9 +309,11 @@ extension Simulation {
         guidance: 1, rows: 1, columns: 1, seed: job.seed, steps: UInt32(job.facts.steps),
         textTokens: job.hasPrompt ? 1 : 0)
       job.rows[row].isOpen = true
+      job.rows[row].before = job.answers[row].count
       apply(
         .opened(
-          SampleKey(job: job.id, row: UInt32(row)), opening, settings: Payload(hash: job.settings(row))))
+          SampleKey(job: job.id, row: UInt32(row)), opening, settings: Payload(hash: job.settings(row)),
+          answers: job.answers[row].count))
     }
     guard job.state == .started else { return }
     push(.want(index, life: life), after: random.milliseconds(0...20))
@@ -320,9 +330,17 @@ extension Simulation {
         ? job.rows[0].latents[step - 1] : job.next(job.rows[0].latents[step - 1], outputs: job.rows.map(\.result))
     for row in job.rows.indices where job.state == .started {
       job.rows[row].latents.append(latents)
-      job.rows[row].waiting = step
+      // A process before this one may have been given it.
+      let isKnown = step < job.rows[row].before
+      if isKnown {
+        job.rows[row].result = job.answers[row][bug == .answersOfOtherSteps ? max(0, step - 1) : step]
+        job.rows[row].done += 1
+      } else {
+        job.rows[row].waiting = step
+      }
       apply(.wanted(SampleKey(job: job.id, row: UInt32(row)), job.request(row, step)))
     }
+    if job.state == .started, job.rows.allSatisfy({ $0.waiting == nil }) { goOn(index) }
   }
 
   private func finishStep(
@@ -335,7 +353,13 @@ extension Simulation {
     job.rows[Int(key.row)].output = nil
     job.rows[Int(key.row)].done += 1
     job.misfortunes = 0
-    guard job.rows.allSatisfy({ $0.waiting == nil }) else { return }
+    if remembers { job.answers[Int(key.row)].append(job.rows[Int(key.row)].result) }
+    if job.rows.allSatisfy({ $0.waiting == nil && $0.done == job.rows[0].done }) { goOn(index) }
+  }
+
+  /// All rows of a step are done.
+  private func goOn(_ index: Int) {
+    let job = jobs[index]
     if job.rows[0].done < job.facts.steps {
       push(.want(index, life: life), after: random.milliseconds(0...50))
     } else if remembers {

@@ -16,6 +16,10 @@ extension Simulation {
     log("the coordinator crashes")
     isDown = true
     disk.crash(&random)
+    // Answers are not forced to it.
+    for job in jobs where random.chance(0.2) {
+      for row in job.answers.indices { job.answers[row].removeLast(min(random.number(0...2), job.answers[row].count)) }
+    }
     closeLines()
     for worker in workers { disconnect(worker) }
     push(.restart, after: random.milliseconds(0...3000))

@@ -20,6 +20,30 @@ extension Simulation {
     }
   }
 
+  /// Whatever a worker tells of steps, it is what the furthest of all is at.
+  func tamper(held message: Message, _ payload: Payload) -> Payload {
+    guard bug == .heldStepsNotCompared, case .held = message.body, var list = try? HeldSamples(payload) else {
+      return payload
+    }
+    list.samples = list.samples.map { sample in
+      let others = workers.flatMap(\.core.samples).filter { $0.key == sample.key }
+      return HeldSamples.Sample(
+        key: sample.key, attempt: sample.attempt, step: others.map(\.step).max() ?? sample.step, isBusy: false)
+    }
+    return list.payload
+  }
+
+  /// A worker goes on with whatever step it is at.
+  func tamper(_ opening: SampleOpening, _ message: Message, _ worker: SimulatedWorker) -> Message {
+    guard let held = opening.held,
+      let step = worker.core.samples.first(where: { $0.key == message.fence.sample })?.step,
+      step != held.step
+    else { return message }
+    var (opening, fence) = (opening, message.fence)
+    (opening.held, fence.step) = (.init(attempt: held.attempt, step: step), step)
+    return Message(.openSample(opening), fence: fence)
+  }
+
   func tamper(replayOf records: [JournalRecord]) -> [JournalRecord] {
     switch bug {
     case .replayLosesTheLastRecord: return records.dropLast()

@@ -8,7 +8,8 @@ extension Simulation {
   // MARK: - Workers
 
   func takeSnapshot(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32, _ worker: SimulatedWorker) {
-    guard let cache = worker.caches.first(where: { $0.key == key && $0.attempt == attempt })?.cache else { return }
+    guard let place = worker.cache(key, attempt) else { return }
+    let cache = worker.caches[place].cache
     worker.snapshots.removeAll { $0.key == key }
     worker.snapshots.append((key, attempt, step, cache.snapshot))
     let blocks = cache.blocks.map { SnapshotManifest.Block(number: $0, items: [.init(name: "chain", shape: [2])]) }
@@ -17,21 +18,18 @@ extension Simulation {
   }
 
   func sendSnapshot(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32, _ worker: SimulatedWorker) {
-    guard let stage = worker.stage,
+    guard worker.stage != nil, let index = worker.sample(key, attempt),
       var taken = worker.snapshots.first(where: { $0.key == key && $0.attempt == attempt && $0.step == step })
     else { return }
-    if bug == .snapshotTakenWhenItIsSent,
-      let cache = worker.caches.first(where: { $0.key == key && $0.attempt == attempt })?.cache
-    {
-      taken.chain = cache.snapshot
+    if bug == .snapshotTakenWhenItIsSent, let cache = worker.cache(key, attempt) {
+      taken.chain = worker.caches[cache].cache.snapshot
     }
     worker.snapshots.removeAll { $0.key == key }
     let line =
       worker.resultLine ?? line(from: worker.index, to: 0, as: worker.name, incarnation: UInt64(worker.started))
     worker.resultLine = line
     for (block, value) in taken.chain.sorted(by: { $0.key < $1.key }) {
-      var fence = Fence(epoch: stage.epoch, job: key.job, row: key.row, attempt: attempt, step: step)
-      fence.stage = UInt32(block)
+      let fence = fence(worker.samples[index], step, stage: UInt32(block))
       line.add(SimulatedTensorServer.plan(.state), Payload(hash: value), fence: fence)
     }
     pump(line)
@@ -48,15 +46,16 @@ extension Simulation {
       }
       worker.samples[index].restoring = Dictionary(uniqueKeysWithValues: blocks.map { ($0, nil) })
       for block in blocks {
-        var fence = Fence(epoch: stage.epoch, job: key.job, row: key.row, attempt: attempt, step: step)
-        fence.stage = UInt32(block)
+        let fence = fence(worker.samples[index], step, stage: UInt32(block))
         try worker.server.expect(.state, fence)
       }
     } catch { violation("\(worker.name) cannot expect a snapshot: \(error)") }
   }
 
   func takeState(_ arrival: TensorInbox.Arrival, _ worker: SimulatedWorker) {
-    guard let index = worker.sample(arrival.fence.sample, arrival.fence.attempt) else { return }
+    guard let index = worker.sample(arrival.fence.sample, arrival.fence.attempt),
+      worker.samples[index].epoch == arrival.fence.epoch
+    else { return }
     worker.samples[index].restoring?[Int(arrival.fence.stage)] = .some(arrival.payload.hash)
     restoreIfComplete(arrival.fence.sample, arrival.fence.attempt, worker)
   }
@@ -64,7 +63,7 @@ extension Simulation {
   func restoreIfComplete(_ key: SampleKey, _ attempt: UInt32, _ worker: SimulatedWorker) {
     guard let index = worker.sample(key, attempt), let restoring = worker.samples[index].restoring,
       restoring.values.allSatisfy({ $0 != nil }),
-      let cache = worker.caches.firstIndex(where: { $0.key == key && $0.attempt == attempt })
+      let cache = worker.cache(key, attempt)
     else { return }
     worker.samples[index].restoring = nil
     if bug != .snapshotNotRestored { worker.caches[cache].cache.restore(restoring.compactMapValues { $0 }) }

@@ -49,9 +49,9 @@ extension Simulation {
 
   // MARK: - Samples
 
-  private func fence(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32, _ stage: SimulatedWorker.Stage) -> Fence {
+  func fence(_ sample: SimulatedWorker.Sample, _ step: UInt32, stage: UInt32) -> Fence {
     Fence(
-      epoch: stage.epoch, job: key.job, row: key.row, attempt: attempt, stage: stage.number, step: step)
+      epoch: sample.epoch, job: sample.key.job, row: sample.key.row, attempt: sample.attempt, stage: stage, step: step)
   }
 
   func open(
@@ -60,46 +60,52 @@ extension Simulation {
   ) {
     guard let stage = worker.stage else { return }
     checkOpening(key, attempt, stage, worker)
-    worker.samples.append(
-      .init(key: key, attempt: attempt, hasPrompt: opening.textTokens > 0, settings: settings.hash))
+    worker.openings += 1
+    let sample = SimulatedWorker.Sample(
+      key: key, id: worker.openings, epoch: worker.core.fence.epoch, attempt: attempt,
+      hasPrompt: opening.textTokens > 0, settings: settings.hash)
+    worker.samples.append(sample)
     do {
-      if opening.textTokens > 0 { try worker.server.expect(.prompt, fence(key, attempt, 0, stage)) }
+      if opening.textTokens > 0 { try worker.server.expect(.prompt, fence(sample, 0, stage: stage.number)) }
     } catch { violation("\(worker.name) cannot expect a prompt: \(error)") }
     expectInput(key, attempt, step, worker)
     if opening.textTokens == 0 { begin(key, attempt, condition: 0, worker) }
   }
 
   private func begin(_ key: SampleKey, _ attempt: UInt32, condition: UInt64, _ worker: SimulatedWorker) {
-    guard let stage = worker.stage else { return }
     apply(.conditionIsHere(key, attempt: attempt), worker)
+    guard let index = worker.sample(key, attempt) else { return }
     push(
       .opened(
-        worker.index, life: worker.life, key, attempt: attempt, condition: condition, epoch: stage.epoch),
+        worker.index, life: worker.life, key, attempt: attempt, condition: condition,
+        epoch: worker.samples[index].epoch),
       after: random.milliseconds(0...5))
   }
 
   func finishOpening(
     _ key: SampleKey, _ attempt: UInt32, condition: UInt64, epoch: UInt64, _ worker: SimulatedWorker
   ) {
-    guard worker.state != .hung, let stage = worker.stage, stage.epoch == epoch,
-      let index = worker.sample(key, attempt)
+    guard worker.state != .hung, let stage = worker.stage, let index = worker.sample(key, attempt),
+      worker.samples[index].epoch == epoch
     else { return }
+    let id = worker.samples[index].id
     if bug == .survivorsKeepTheirCaches,
       let old = worker.caches.firstIndex(where: { $0.key == key && $0.cache.blocks == stage.blocks })
     {
-      worker.caches[old] = .init(key: key, attempt: attempt, cache: worker.caches[old].cache)
+      worker.caches[old] = .init(key: key, id: id, cache: worker.caches[old].cache)
     } else {
       let cache = SimulatedCache(stage.blocks, condition: condition, settings: worker.samples[index].settings)
-      worker.caches.append(.init(key: key, attempt: attempt, cache: cache))
+      worker.caches.append(.init(key: key, id: id, cache: cache))
     }
     apply(.conditionArrived(key, attempt: attempt), worker)
     restoreIfComplete(key, attempt, worker)
   }
 
   func expectInput(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32, _ worker: SimulatedWorker) {
-    guard let stage = worker.stage, worker.sample(key, attempt) != nil else { return }
+    guard let stage = worker.stage, let index = worker.sample(key, attempt) else { return }
     do {
-      try worker.server.expect(stage.number == 0 ? .latents : .image, fence(key, attempt, step, stage))
+      let fence = fence(worker.samples[index], step, stage: stage.number)
+      try worker.server.expect(stage.number == 0 ? .latents : .image, fence)
     } catch { violation("\(worker.name) cannot expect an input: \(error)") }
   }
 
@@ -114,7 +120,9 @@ extension Simulation {
       let sample = worker.samples[index]
       return apply(.inputArrived(key, attempt: sample.attempt, step: sample.step), worker)
     }
-    guard worker.stage != nil, let index = worker.sample(key, arrival.fence.attempt) else { return }
+    guard worker.stage != nil, let index = worker.sample(key, arrival.fence.attempt),
+      worker.samples[index].epoch == arrival.fence.epoch
+    else { return }
     if arrival.plan.stream == .prompt {
       begin(key, arrival.fence.attempt, condition: value, worker)
     } else {
@@ -134,7 +142,8 @@ extension Simulation {
     worker.samples[index].step = step + 1
     worker.queue.append(
       .init(
-        key: key, attempt: attempt, step: step, order: order, labels: UInt16(truncatingIfNeeded: labels.hash),
+        key: key, id: worker.samples[index].id, step: step, order: order,
+        labels: UInt16(truncatingIfNeeded: labels.hash),
         input: input))
     computeNext(worker)
   }
@@ -165,42 +174,85 @@ extension Simulation {
     }
     worker.running = nil
     worker.finishedBlocks += UInt64(stage.blocks.count)
-    let cache = worker.caches.firstIndex { $0.key == task.key && $0.attempt == task.attempt }
-    if let cache, worker.sample(task.key, task.attempt) != nil {
+    let cache = worker.caches.firstIndex { $0.id == task.id }
+    if let cache, let index = worker.samples.firstIndex(where: { $0.id == task.id }) {
+      let attempt = worker.samples[index].attempt
       if task.order.kind == .measure {
         let signal = worker.caches[cache].cache.measure(task.input, numerics: worker.numerics)
         let report = StepReport(
           microseconds: UInt64(now - worker.computationStart), clockMicroseconds: UInt64(worker.computationStart),
           signal: signal)
-        apply(.computed(task.key, attempt: task.attempt, step: task.step, report, labels: .empty), worker)
+        apply(.computed(task.key, attempt: attempt, step: task.step, report, labels: .empty), worker)
         return computeNext(worker)
       }
       let (output, label) = worker.caches[cache].cache.compute(
         task.input, step: Int(task.step), distance: task.order.distance, labels: task.labels,
         numerics: worker.numerics)
-      var fence = fence(task.key, task.attempt, task.step, stage)
-      fence.stage += 1
+      let fence = fence(worker.samples[index], task.step, stage: stage.number + 1)
       let isLast = stage.line.receiver == 0
+      if isLast, bug != .oldOutputGivenAgain || worker.samples[index].lastOutput == nil {
+        worker.samples[index].lastOutput = (task.step, output)
+      }
       stage.line.add(SimulatedTensorServer.plan(isLast ? .output : .image), Payload(hash: output), fence: fence)
       pump(stage.line)
       let labels = label.map { Payload([UInt8(truncatingIfNeeded: $0), UInt8($0 >> 8)]) } ?? .empty
       let report = StepReport(
         microseconds: UInt64(now - worker.computationStart), clockMicroseconds: UInt64(worker.computationStart),
         labels: label == nil ? [] : [LabelledStream(.image, tokens: 1, clusters: 65535)])
-      apply(.computed(task.key, attempt: task.attempt, step: task.step, report, labels: labels), worker)
+      apply(.computed(task.key, attempt: attempt, step: task.step, report, labels: labels), worker)
     }
     computeNext(worker)
   }
 
   func close(_ key: SampleKey, _ attempt: UInt32, _ worker: SimulatedWorker) {
     guard let index = worker.sample(key, attempt) else { return }
-    worker.samples.remove(at: index)
-    let isOver: (Fence) -> Bool = { $0.sample == key && $0.attempt == attempt }
+    let sample = worker.samples.remove(at: index)
+    forgetTensors(sample, worker)
+    worker.snapshots.removeAll { $0.key == key && $0.attempt == attempt }
+    worker.queue.removeAll { $0.id == sample.id }
+    if bug != .survivorsKeepTheirCaches { worker.caches.removeAll { $0.id == sample.id } }
+  }
+
+  private func forgetTensors(_ sample: SimulatedWorker.Sample, _ worker: SimulatedWorker) {
+    let isOver: (Fence) -> Bool = {
+      $0.sample == sample.key && ($0.epoch, $0.attempt) == (sample.epoch, sample.attempt)
+    }
     if bug != .lateInputsTaken { worker.server.cancel(where: isOver) }
     worker.stage?.line.drop(where: isOver)
     worker.resultLine?.drop(where: isOver)
-    worker.snapshots.removeAll { $0.key == key && $0.attempt == attempt }
-    worker.queue.removeAll { $0.key == key && $0.attempt == attempt }
-    if bug != .survivorsKeepTheirCaches { worker.caches.removeAll { $0.key == key && $0.attempt == attempt } }
+  }
+
+  // MARK: - Another coordinator
+
+  func adopt(_ attempt: UInt32, _ worker: SimulatedWorker) {
+    worker.stage?.attempt = attempt
+    worker.stage?.epoch = worker.core.fence.epoch
+  }
+
+  func resume(
+    _ key: SampleKey, held: UInt32, _ attempt: UInt32, _ step: UInt32, isOutputWanted: Bool, _ worker: SimulatedWorker
+  ) {
+    guard let stage = worker.stage, let index = worker.sample(key, held) else {
+      return violation("\(worker.name) is to go on with \(key), which it does not have")
+    }
+    forgetTensors(worker.samples[index], worker)
+    worker.snapshots.removeAll { $0.key == key }
+    (worker.samples[index].epoch, worker.samples[index].attempt) = (worker.core.fence.epoch, attempt)
+    worker.samples[index].input = nil
+    if bug == .oneStageBeginsAnew, stage.number > 0, let cache = worker.cache(key, attempt) {
+      let condition = job(key.job)?.condition(Int(key.row)) ?? 0
+      worker.caches[cache].cache = SimulatedCache(
+        stage.blocks, condition: condition, settings: worker.samples[index].settings)
+    }
+    expectInput(key, attempt, step, worker)
+    guard isOutputWanted else { return }
+    situations.insert(.answeredAgain)
+    guard stage.line.receiver == 0, let last = worker.samples[index].lastOutput,
+      last.step + 1 == step || bug == .oldOutputGivenAgain
+    else { return }
+    stage.line.add(
+      SimulatedTensorServer.plan(.output), Payload(hash: last.value),
+      fence: fence(worker.samples[index], step - 1, stage: stage.number + 1))
+    pump(stage.line)
   }
 }

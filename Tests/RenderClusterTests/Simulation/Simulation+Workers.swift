@@ -78,6 +78,8 @@ extension Simulation {
         leave(worker)
       default: break
       }
+    case .openSample(let opening) where bug == .heldStepsNotCompared && opening.held != nil:
+      deliver(tamper(opening, message, worker), payload, worker)
     case .heartbeat(let heartbeat):
       apply(.message(message, payload), worker)
       let isHidden = bug == .hangsUnseen
@@ -151,9 +153,12 @@ extension Simulation {
     switch effect {
     case .send(let message, let payload): send(message, payload, worker)
     case .load(let assignment, let attempt, let number): load(assignment, attempt, number, worker)
+    case .adopt(_, let attempt, _): adopt(attempt, worker)
     case .unload: unload(worker)
     case .open(let key, let attempt, let step, let opening, let settings):
       open(key, attempt, step, opening, settings, worker)
+    case .resume(let key, let held, let attempt, let step, let isOutputWanted):
+      resume(key, held: held, attempt, step, isOutputWanted: isOutputWanted, worker)
     case .expectInput(let key, let attempt, let step): expectInput(key, attempt, step, worker)
     case .skipInput(let key, let attempt, let step):
       worker.server.cancel { $0.sample == key && $0.attempt == attempt && $0.step == step }

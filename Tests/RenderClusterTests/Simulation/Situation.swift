@@ -17,6 +17,10 @@ enum Situation: CaseIterable {
   case partialRecovery
   case replicas
   case restoredSnapshot
+  case adoptedPipeline
+  case adopted
+  case answeredAgain
+  case heldInVain
   case tornJournal
   case failedSync
   case compaction
@@ -29,6 +33,7 @@ extension Simulation {
   private static let words: [(String, Situation)] = [
     ("it has been silent", .silentWorker), ("its connection has ended", .disconnectedWorker),
     ("it has computed nothing", .hungWorker), ("has been loading", .hungLoad),
+    ("Stages go on as they are", .adoptedPipeline), ("is adopted", .adopted), ("is let go of", .heldInVain),
     ("could not load", .failedLoad), ("do not get through", .stepThatStoodStill),
     ("others are preferred", .avoidedWorker), ("is set aside", .workerSetAside), ("Jobs wait", .jobWithoutWorkers),
   ]
