@@ -59,10 +59,12 @@ import Testing
     #expect(core.core.workers.map(\.name) == ["w0"])
   }
 
-  @Test func whatWasSaidBeforeTheEndIsNoAnswer() throws {
+  /// Also if an end was seen before that was none.
+  @Test(arguments: [false, true]) func whatWasSaidBeforeTheEndIsNoAnswer(isSecond: Bool) throws {
     var core = core()
     core.mute = ["w0"]
     let start = core.effects.count
+    if isSecond { core.happens(.disconnected(try #require(peer(core)))) }
     core.wait(1000)
     core.happens(.disconnected(try #require(peer(core))))
     for message in core.sent(to: "w0", from: start) {

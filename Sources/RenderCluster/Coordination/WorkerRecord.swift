@@ -18,6 +18,8 @@ struct WorkerRecord: Sendable, Equatable {
   private(set) var heard: Int64
   /// When its connection ended, as it seems, if it has not been heard since.
   private var disconnected: Int64?
+  /// When that was said last: what was sent before it does not show that the worker is reached.
+  private var lastDisconnected = Int64.min
   var isDraining = false
   /// It has been told that nothing depends on it any more.
   var isReleased = false
@@ -96,7 +98,7 @@ struct WorkerRecord: Sendable, Equatable {
   /// The same process on a new connection, on which it can be reached.
   mutating func connected(now: Int64) { (heard, disconnected) = (now, nil) }
 
-  mutating func disconnected(now: Int64) { disconnected = disconnected ?? now }
+  mutating func disconnected(now: Int64) { (disconnected, lastDisconnected) = (disconnected ?? now, now) }
 
   /// Why it does not count as alive, as the end of a sentence; nil if it does.
   func silence(now: Int64) -> String? {
@@ -112,7 +114,7 @@ struct WorkerRecord: Sendable, Equatable {
     answered = heartbeat.heard
     if now - sent <= Self.leaseMilliseconds * 1000 { heard = now / 1000 }
     // What was said before the end of its connection may be looked at behind it.
-    if let disconnected, sent > disconnected * 1000 { self.disconnected = nil }
+    if disconnected != nil, sent > lastDisconnected * 1000 { disconnected = nil }
     residentBytes = heartbeat.residentBytes
     cacheBytes = heartbeat.cacheBytes
     if heartbeat.progress != progress || !isComputing { progressed = now / 1000 }

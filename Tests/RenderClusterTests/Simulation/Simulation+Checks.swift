@@ -45,18 +45,19 @@ extension Simulation {
     violation("\(worker.name) is well: \(text)")
   }
 
-  /// The job of an effect that must not come after its sample was closed.
-  func openJob(_ key: SampleKey, _ what: String) -> SimulatedJob? {
-    guard let job = job(key.job) else {
-      violation("\(what) of an unknown job \(key.job)")
-      return nil
+  /// Nothing is to be done for a sample that was closed before.
+  func checkAreOpen(_ effects: [CoordinatorEffect]) {
+    for effect in effects {
+      guard let key = effect.sample else { continue }
+      guard let job = job(key.job) else { return violation("\(effect) of an unknown job") }
+      if job.hasFailed { violation("\(effect) of a job that has ended") }
+      if !job.rows[Int(key.row)].isOpen { violation("\(effect) of a sample that is closed") }
     }
-    if job.hasFailed { violation("\(what) of job \(key.job), which has ended") }
-    let row = job.rows[Int(key.row)]
-    // A process before this one had been given all its steps, and the stages were asked to do some of them again.
-    let neededNoStage = job.state == .storing && row.before == job.facts.steps
-    if !row.isOpen, !neededNoStage { violation("\(what) of \(key), which is closed") }
-    return job.isOver || !row.isOpen ? nil : job
+  }
+
+  /// The job of an effect; nil if the sample has been closed since, while the effect waited for the disk.
+  func openJob(_ key: SampleKey) -> SimulatedJob? {
+    job(key.job).flatMap { $0.isOver || !$0.rows[Int(key.row)].isOpen ? nil : $0 }
   }
 
   func checkStep(_ job: SimulatedJob, _ key: SampleKey, _ step: UInt32, _ signal: Float?, _ labels: Payload) {
@@ -135,7 +136,8 @@ extension Simulation {
     ]
     if reasons.contains(where: { text.contains($0) }) { reasonsToAssign += 1 }
     if assignments > reasonsToAssign { violation("stages are assigned \(assignments) times") }
-    if text.contains("do not get through"), now > lastCut + Self.stallMicroseconds {
+    let isReachable = workers.first { text.contains("worker \($0.name) ") }?.isUp ?? true
+    if text.contains("do not get through"), isReachable, now > lastCut + Self.stallMicroseconds {
       violation("a step stood still, but nothing is cut: \(text)")
     }
   }
@@ -162,4 +164,17 @@ extension Simulation {
 extension JobFacts {
   /// Of one sample.
   func cacheBytes(_ range: Range<Int>) -> Int { blocks[range].reduce(0) { $0 + $1.cacheBytes } }
+}
+
+extension CoordinatorEffect {
+  /// What is to be done for.
+  fileprivate var sample: SampleKey? {
+    switch self {
+    case .sendCondition(let key, _), .sendLatents(let key, _, _), .expectOutput(let key, _, _),
+      .expectSnapshot(let key, _, _, _, _), .keepSnapshot(let key, _), .sendSnapshot(let key, _, _, _),
+      .stepDone(let key, _, _, _, _):
+      key
+    default: nil
+    }
+  }
 }

@@ -113,6 +113,7 @@ extension Simulation {
     var effects = core.handle(event, now: now, date: UInt64(now))
     tamper(after: event, &effects)
     note(effects)
+    checkAreOpen(effects)
     let (records, atOnce) = held.take(effects)
     let life = life
     write(records)
@@ -197,7 +198,7 @@ extension Simulation {
   }
 
   private func sendCondition(_ key: SampleKey, _ attempt: UInt32) {
-    guard let job = openJob(key, "its prompt is sent") else { return }
+    guard let job = openJob(key) else { return }
     guard job.hasPrompt else { return }
     for (stage, line) in stageLines(of: key).enumerated() {
       line.add(
@@ -208,7 +209,7 @@ extension Simulation {
   }
 
   private func sendLatents(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32) {
-    guard let job = openJob(key, "its latents are sent"), let first = stageLines(of: key).first else { return }
+    guard let job = openJob(key), let first = stageLines(of: key).first else { return }
     let row = job.rows[Int(key.row)]
     guard row.latents.indices.contains(Int(step)) else {
       return violation("step \(step) of \(key) begins without latents")
@@ -222,7 +223,7 @@ extension Simulation {
   }
 
   private func expectOutput(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32) {
-    guard let job = openJob(key, "its output is expected") else { return }
+    guard let job = openJob(key) else { return }
     let row = job.rows[Int(key.row)]
     if attempt < row.attempt { violation("\(key) goes back from attempt \(row.attempt) to \(attempt)") }
     job.rows[Int(key.row)].attempt = attempt
@@ -346,7 +347,7 @@ extension Simulation {
   private func finishStep(
     _ key: SampleKey, _ step: UInt32, _ signal: Float?, _ labels: [LabelledStream], _ payload: Payload
   ) {
-    guard let job = openJob(key, "a step is done"), let index = jobs.firstIndex(where: { $0 === job }) else { return }
+    guard let job = openJob(key), let index = jobs.firstIndex(where: { $0 === job }) else { return }
     checkStep(job, key, step, signal, payload)
     job.rows[Int(key.row)].waiting = nil
     job.rows[Int(key.row)].result = job.rows[Int(key.row)].output?.value ?? 0

@@ -32,7 +32,7 @@ extension Simulation {
       worker.isDraining = true
       apply(.drain, worker)
     case .restartCoordinator: restartCoordinator()
-    case .stopCoordinator: coordinatorStopped = min(now + duration, rates.end)
+    case .stopCoordinator: coordinatorStopped = max(coordinatorStopped, min(now + duration, rates.end))
     case .fillDisk:
       disk.isFull = true
       push(.diskHasRoom, after: min(duration, max(1, rates.end - now)))

@@ -76,7 +76,7 @@ extension Simulation {
   func expectSnapshot(
     _ key: SampleKey, _ attempt: UInt32, _ step: UInt32, _ stage: UInt32, _ manifest: SnapshotManifest
   ) {
-    guard let job = openJob(key, "its snapshot is expected") else { return }
+    guard let job = openJob(key) else { return }
     var coming = job.rows[Int(key.row)].coming ?? .init(attempt: attempt, step: step)
     if (coming.attempt, coming.step) != (attempt, step) { coming = .init(attempt: attempt, step: step) }
     coming.missing[stage] = Set(manifest.blocks.map(\.number))
@@ -115,14 +115,14 @@ extension Simulation {
   }
 
   func keepSnapshot(_ key: SampleKey, _ step: UInt32) {
-    guard let job = openJob(key, "its snapshot is kept"), let coming = job.rows[Int(key.row)].coming else { return }
+    guard let job = openJob(key), let coming = job.rows[Int(key.row)].coming else { return }
     if coming.step != step { violation("a snapshot of step \(coming.step) of \(key) is kept for step \(step)") }
     job.rows[Int(key.row)].snapshot = coming
     job.rows[Int(key.row)].coming = nil
   }
 
   func sendSnapshot(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32, _ stages: [Range<Int>]) {
-    guard let job = openJob(key, "its snapshot is sent") else { return }
+    guard let job = openJob(key) else { return }
     guard let snapshot = job.rows[Int(key.row)].snapshot, snapshot.step == step else {
       return violation("\(key) goes on from step \(step), of which there is no snapshot")
     }

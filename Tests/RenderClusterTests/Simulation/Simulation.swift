@@ -327,6 +327,7 @@ final class Simulation {
 
   func pump(_ line: SimulatedLine) {
     for (message, payload) in line.due(now: now) {
+      log("\(line.peer.name) of w\(line.sender) to w\(line.receiver): \(Self.text(message))")
       transmit(
         .chunk(message, payload, line: line.number, from: line.sender, to: line.receiver), from: line.sender,
         to: line.receiver)
@@ -339,6 +340,8 @@ final class Simulation {
     let server = worker?.server ?? coordinatorServer
     guard server.hears(line, now: now) else { return log("\(line.peer.name) of w\(line.sender) is outdated") }
     let (answer, arrival) = server.take(message, payload)
+    let outcome = arrival == nil ? answer == nil ? "is not expected" : "is known" : "is complete"
+    log("at w\(receiver): \(Self.text(message)) \(outcome)")
     if let answer {
       transmit(.chunkAnswer(answer, line: number, to: line.sender), from: receiver, to: line.sender)
     }
