@@ -21,11 +21,11 @@ struct TestedCore {
 
   init(
     waitsForWorkers: Bool = true, planning: @escaping Planning = StagePlanner.planning, ledger: Ledger = Ledger(),
-    snapshotBytes: Int = 1 << 30
+    snapshotBytes: Int = 1 << 30, requestBytesOfAClient: Int = Limits().requestBytesOfAClient
   ) {
     let identity = CoordinatorIdentity(
       epoch: 1, build: "test", numerics: Self.numerics, outputs: .init(address: "ipc:///outputs", key: nil),
-      waitsForWorkers: waitsForWorkers, snapshotBytes: snapshotBytes)
+      waitsForWorkers: waitsForWorkers, snapshotBytes: snapshotBytes, requestBytesOfAClient: requestBytesOfAClient)
     core = CoordinatorCore(identity, planning: planning, ledger: ledger)
   }
 

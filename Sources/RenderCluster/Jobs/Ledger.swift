@@ -23,8 +23,8 @@ public struct Ledger: Sendable, Equatable {
   public private(set) var jobs: [LedgerJob] = []
   /// Those that have not ended, by number.
   public private(set) var open: [UInt64] = []
-  /// Of each client with such jobs, how many have not ended.
-  private(set) var openJobs: [String: Int] = [:]
+  /// Of each client with such jobs.
+  private(set) var openLoads: [String: ClientLoad] = [:]
   /// Those of the open ones that are not paused.
   private(set) var lines = JobLines()
   public private(set) var lastJob: UInt64 = 0
@@ -90,13 +90,13 @@ public struct Ledger: Sendable, Equatable {
 
   private mutating func open(_ job: LedgerJob) {
     open.insert(job.id, at: open.partitioningIndex { $0 >= job.id })
-    openJobs[job.client, default: 0] += 1
+    openLoads[job.client, default: ClientLoad()].add(job)
   }
 
   private mutating func close(_ job: LedgerJob) {
     open.remove(at: open.partitioningIndex { $0 >= job.id })
-    let count = openJobs[job.client, default: 0]
-    openJobs[job.client] = count > 1 ? count - 1 : nil
+    openLoads[job.client]?.remove(job)
+    if openLoads[job.client]?.jobs == 0 { openLoads[job.client] = nil }
   }
 
   private mutating func change(_ index: Int, _ entry: LedgerEntry, _ date: UInt64) {
@@ -148,6 +148,23 @@ public struct Ledger: Sendable, Equatable {
     [LedgerEntry.began(epoch: epoch).record(date: 0), LedgerEntry.numbered(upTo: lastJob).record(date: 0)]
       + jobs.map { LedgerEntry.job($0).record(date: $0.accepted) }
       + setAside.map { LedgerEntry.setAside(worker: $0.worker, text: $0.text).record(date: $0.date) }
+  }
+}
+
+/// What a client's jobs that have not ended come to.
+struct ClientLoad: Sendable, Equatable {
+  private(set) var jobs = 0
+  /// Of their requests.
+  private(set) var requestBytes = 0
+
+  mutating func add(_ job: LedgerJob) {
+    jobs += 1
+    requestBytes += job.request.utf8.count
+  }
+
+  mutating func remove(_ job: LedgerJob) {
+    jobs -= 1
+    requestBytes -= job.request.utf8.count
   }
 }
 
