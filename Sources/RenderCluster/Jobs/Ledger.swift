@@ -38,7 +38,8 @@ public struct Ledger: Sendable, Equatable {
     self.init()
     for (index, record) in records.enumerated() {
       do {
-        apply(try LedgerEntry(record), date: record.date)
+        // Dates are for people, so that one which JSON does not hold is no reason to refuse a journal.
+        apply(try LedgerEntry(record), date: min(record.date, UInt64(Int.max)))
       } catch {
         throw LedgerError(record: index + 1, reason: error.description)
       }
