@@ -59,22 +59,14 @@ sanitize: packages ## runs tests with the thread and address sanitizers
 	CLUSCA_THREAD_SANITIZING=1 swift test --no-parallel -c debug --sanitize=thread --scratch-path .build-tsan --filter '$(SANITIZED)' --skip '$(UNSANITIZED)'
 	swift test --no-parallel -c debug --sanitize=address --scratch-path .build-asan --filter '$(SANITIZED)' --skip '$(UNSANITIZED)'
 
-# libFuzzer, and the sanitizer of addresses, which ends a run at the first finding. Swift's own account of a crash would
-# wait for libFuzzer's, so it is off. What a run finds new goes into the folder of the build, what it fails at is named.
+# libFuzzer with the sanitizer of addresses, a target on each core. What a run finds new goes into the folder of the build.
 RUNS ?= 1000000
-TARGETS ?= $(notdir $(wildcard Tests/Fuzzing/Corpora/*))
+TARGETS ?= $$(.build-fuzz/release/Fuzzing)
 FUZZING := --sanitize address --sanitize fuzzer -Xswiftc -sanitize=fuzzer,address -Xswiftc -enable-testing
 fuzz: export CLUSCA_FUZZING := 1
-fuzz: export SWIFT_BACKTRACE := enable=no
-fuzz: export ASAN_OPTIONS := quarantine_size_mb=16
 fuzz: packages ## feeds RUNS (1000000) mutated inputs to each of TARGETS (all) that reads foreign bytes
 	swift build -c release --product Fuzzing $(FUZZING) --scratch-path .build-fuzz
-	@for target in $(TARGETS); do \
-	  echo "Fuzzing $$target"; \
-	  mkdir -p .build-fuzz/corpora/$$target; \
-	  .build-fuzz/release/Fuzzing $$target -runs=$(RUNS) -timeout=1 -rss_limit_mb=512 -malloc_limit_mb=256 \
-	    -max_len=4096 -dict=Tests/Fuzzing/dictionary.txt -artifact_prefix=.build-fuzz/$$target- \
-	    .build-fuzz/corpora/$$target Tests/Fuzzing/Corpora/$$target || exit 1; done
+	@printf '%s\n' $(TARGETS) | xargs -P "$$(nproc)" -I '{}' Tests/Fuzzing/fuzz.sh '{}' $(RUNS)
 
 format: ## formats the sources
 	swift format --in-place --recursive --parallel Sources Tests Package.swift

@@ -113,7 +113,7 @@ if Context.environment["CLUSCA_FUZZING"] != nil, let program = package.targets.f
         "clusca", "Autoencoders", "Conditioning", "FeatureCaching", "Files", "Journaling", "Media", "Messaging",
         "RenderCluster", "Rendering", "StrictJSON", "Tensors", "TorchFiles", "Transformers",
       ],
-      path: "Tests/Fuzzing", exclude: ["Corpora", "dictionary.txt"]),
+      path: "Tests/Fuzzing", exclude: ["Corpora", "dictionary.txt", "fuzz.sh"]),
   ]
 }
 

@@ -69,13 +69,13 @@ public struct AtomicFile: ~Copyable {
   @discardableResult
   public consuming func commit() throws(FileError) -> String {
     do throws(FileFailure) {
-      CrashPoint.reach("file.sync.before")
+      FaultPoint.reach("file.sync.before")
       try temporary.finish()
-      CrashPoint.reach("file.rename.before")
+      FaultPoint.reach("file.rename.before")
       let name = try target.publish(temporary)
-      CrashPoint.reach("file.rename.after")
+      FaultPoint.reach("file.rename.after")
       try Folder.synchronise(target.folder)
-      CrashPoint.reach("file.done")
+      FaultPoint.reach("file.done")
       return name
     } catch {
       throw FileError(path: path, .writing, error)

@@ -156,10 +156,10 @@ public struct Journal {
       precondition(record.payload.count <= JournalRecord.maximumBytes, "a record of the journal is too large")
       bytes += RecordFrame(sequence: written + 1 + UInt64(index), floor: durable, record).bytes
     }
-    CrashPoint.reach("journal.write.before")
+    FaultPoint.reach("journal.write.before")
     let (name, end) = (name, end)
     try unlessBroken { storage throws(FileFailure) in try storage.write(bytes, to: name, at: end) }
-    CrashPoint.reach("journal.write.after")
+    FaultPoint.reach("journal.write.after")
     self.end += bytes.count
     written += UInt64(records.count)
     recordCount += UInt64(records.count)
@@ -168,10 +168,10 @@ public struct Journal {
   /// Forces all that was written to the disk.
   public mutating func synchronise() throws(JournalError) {
     guard durable < written else { return }
-    CrashPoint.reach("journal.sync.before")
+    FaultPoint.reach("journal.sync.before")
     let name = name
     try unlessBroken { storage throws(FileFailure) in try storage.synchronise(name) }
-    CrashPoint.reach("journal.sync.after")
+    FaultPoint.reach("journal.sync.after")
     durable = written
     synchronisations += 1
   }
@@ -198,12 +198,12 @@ public struct Journal {
       try? storage.remove(temporary)
       throw .file(FileError(path: "\(storage.path)/\(temporary)", .writing, error))
     }
-    CrashPoint.reach("journal.snapshot.written")
+    FaultPoint.reach("journal.snapshot.written")
     try unlessBroken { storage throws(FileFailure) in
       try storage.synchronise(temporary)
-      CrashPoint.reach("journal.snapshot.synced")
+      FaultPoint.reach("journal.snapshot.synced")
       try storage.rename(temporary, to: name)
-      CrashPoint.reach("journal.snapshot.renamed")
+      FaultPoint.reach("journal.snapshot.renamed")
     }
     (header, end, capacity) = (next, bytes.count, room)
     if old > 0 { try? storage.remove(Self.name(old)) }

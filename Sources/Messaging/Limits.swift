@@ -14,6 +14,8 @@ public struct Limits: Sendable, Hashable {
   public var promptBytes = 8 << 10
   /// Jobs of one client that have not ended.
   public var jobsOfAClient = 10_000
+  /// Bytes of their requests, in all: what a coordinator keeps in its memory for a client that only asks.
+  public var requestBytesOfAClient = 64 << 20
   /// Bytes of a request, as JSON.
   public var requestBytes = 64 << 10
   /// Bytes of the settings of a sample or a task, as JSON: the times of ten thousand steps among them.
@@ -52,7 +54,8 @@ extension Limits: CustomStringConvertible {
     chunk             \(chunkBytes) bytes, \(windowBytes) bytes without acknowledgement
     tensor            rank \(TensorPlan.maximumRank), dimensions 1...\(TensorPlan.maximumDimension), \
     \(tensorBytes) bytes, \(inboxBytes) bytes at once
-    request           \(requestBytes) bytes, of which a prompt \(promptBytes); \(jobsOfAClient) jobs a client
+    request           \(requestBytes) bytes, of which a prompt \(promptBytes)
+    client            \(jobsOfAClient) jobs that have not ended, \(requestBytesOfAClient) bytes of their requests
     settings          \(settingsBytes) bytes
     report, preview   \(reportBytes) bytes
     malformed         \(strikes) in \(strikeSeconds) s, then \(quarantineSeconds) s of silence

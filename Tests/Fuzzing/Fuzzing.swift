@@ -13,8 +13,8 @@ func initialize(
   _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>>
 ) -> CInt {
   let name = count.pointee > 1 ? arguments.pointee[1].map { String(cString: $0) } : nil
-  guard let target = name.flatMap({ FuzzTargets.all[$0] }) else {
-    print(FuzzTargets.all.keys.sorted().joined(separator: "\n"))
+  guard let target = FuzzTargets.all.first(where: { $0.key == name })?.value else {
+    print(FuzzTargets.all.map { $0.key }.joined(separator: "\n"))
     exit(name == nil ? 0 : 64)
   }
   FuzzTargets.chosen = target

@@ -96,6 +96,14 @@ import Testing
     }
   }
 
+  /// A snapshot holds dates as JSON.
+  @Test func aDateBeyondAllYearsStaysTheSameInASnapshot() throws {
+    let loss = LedgerEntry.lost(job: 1, worker: "w0", mark: 3, text: "so")
+    let ledger = try Ledger(replaying: [LedgerEntry.job(Self.job(1)).record(date: 0), loss.record(date: .max)])
+    #expect(ledger.job(1)?.troubles.map(\.date) == [UInt64(Int.max)])
+    #expect(try Ledger(replaying: ledger.snapshot) == ledger)
+  }
+
   @Test func aRequestIsOneJobWhateverTheJournalSays() throws {
     var ledger = Ledger()
     for id in [5, 3, 5] as [UInt64] { ledger.apply(.job(Self.job(id)), date: 0) }

@@ -24,12 +24,12 @@ struct TestedCore {
 
   init(
     waitsForWorkers: Bool = true, planning: @escaping Planning = StagePlanner.planning, ledger: Ledger = Ledger(),
-    snapshotBytes: Int = 1 << 30, epoch: UInt64 = 1
+    snapshotBytes: Int = 1 << 30, requestBytesOfAClient: Int = Limits().requestBytesOfAClient, epoch: UInt64 = 1
   ) {
     self.epoch = epoch
     let identity = CoordinatorIdentity(
       epoch: epoch, build: "test", numerics: Self.numerics, outputs: .init(address: "ipc:///outputs", key: nil),
-      waitsForWorkers: waitsForWorkers, snapshotBytes: snapshotBytes)
+      waitsForWorkers: waitsForWorkers, snapshotBytes: snapshotBytes, requestBytesOfAClient: requestBytesOfAClient)
     core = CoordinatorCore(identity, planning: planning, ledger: ledger)
   }
 

@@ -311,9 +311,9 @@ public actor Coordinator {
   /// Does what waits for nothing any more.
   private func release() async {
     while let effect = memory.next() {
-      CrashPoint.reach("effect.before")
+      FaultPoint.reach("effect.before")
       await perform(effect)
-      CrashPoint.reach("effect.after")
+      FaultPoint.reach("effect.after")
     }
   }
 

@@ -35,16 +35,25 @@ extension CoordinatorCore {
     guard !isDiskFull else {
       return refuse(.busy, "The coordinator's disk is full; it accepts jobs again when there is room.", asker)
     }
-    let most = identity.jobsOfAClient
-    guard ledger.openJobs[client, default: 0] < most else {
-      return refuse(.quota, "This client has \(most) jobs already that have not ended.", asker)
-    }
+    if let excess = excess(of: client, with: submission.request) { return refuse(.quota, excess, asker) }
     let job = LedgerJob(
       id: ledger.lastJob + 1, client: client, key: submission.key, request: submission.request, model: facts.model,
       steps: facts.steps, accepted: date, priority: submission.priority)
     commit(.job(job))
     needsWork = true
     accept(job.id, asker)
+  }
+
+  /// Why a client has too much to do already for another request; nil if it has not.
+  private func excess(of client: String, with request: String) -> String? {
+    let load = ledger.openLoads[client, default: ClientLoad()]
+    guard load.jobs < identity.jobsOfAClient else {
+      return "This client has \(load.jobs) jobs already that have not ended."
+    }
+    let bytes = load.requestBytes + request.utf8.count
+    guard bytes > identity.requestBytesOfAClient else { return nil }
+    return "With this one, the requests of this client's jobs that have not ended would take \(bytes) bytes; "
+      + "\(identity.requestBytesOfAClient) are allowed."
   }
 
   private mutating func accept(_ id: UInt64, _ asker: Asker) {
@@ -148,6 +157,9 @@ extension CoordinatorCore {
     }
     guard isAllowed(asker.peer, job) else { return refuse(.denied, "Job \(id) is not yours.", asker) }
     if let obstacle = obstacle(to: command, job) { return refuse(.request, obstacle, asker) }
+    if case .requeue = command, job.ending != nil, let excess = excess(of: job.client, with: job.request) {
+      return refuse(.quota, excess, asker)
+    }
     perform(command, job)
     acknowledge(id, asker)
   }

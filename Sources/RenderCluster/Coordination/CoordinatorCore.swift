@@ -20,6 +20,8 @@ public struct CoordinatorIdentity: Sendable, Hashable {
   public var snapshotBytes: Int
   /// Jobs of one client that have not ended.
   public var jobsOfAClient: Int
+  /// Bytes of their requests.
+  public var requestBytesOfAClient: Int
 
   /// Six hours.
   public static let assumedSecondsBetweenFailures = 21_600.0
@@ -27,8 +29,9 @@ public struct CoordinatorIdentity: Sendable, Hashable {
   public init(
     epoch: UInt64, build: String, numerics: Digest, outputs: Assignment.Neighbour, waitsForWorkers: Bool = true,
     secondsBetweenFailures: Double = Self.assumedSecondsBetweenFailures, snapshotBytes: Int = 1 << 30,
-    jobsOfAClient: Int = Limits().jobsOfAClient
+    jobsOfAClient: Int = Limits().jobsOfAClient, requestBytesOfAClient: Int = Limits().requestBytesOfAClient
   ) {
+    self.requestBytesOfAClient = requestBytesOfAClient
     self.jobsOfAClient = jobsOfAClient
     self.snapshotBytes = snapshotBytes
     self.secondsBetweenFailures = secondsBetweenFailures

@@ -25,8 +25,8 @@ public struct Ledger: Sendable, Equatable {
   public private(set) var open: [UInt64] = []
   /// When a coordinator last began with it, in microseconds since 1970.
   private(set) var began: UInt64 = 0
-  /// Of each client with such jobs, how many have not ended.
-  private(set) var openJobs: [String: Int] = [:]
+  /// Of each client with such jobs.
+  private(set) var openLoads: [String: ClientLoad] = [:]
   /// Those of the open ones that are not paused.
   private(set) var lines = JobLines()
   public private(set) var lastJob: UInt64 = 0
@@ -40,7 +40,8 @@ public struct Ledger: Sendable, Equatable {
     self.init()
     for (index, record) in records.enumerated() {
       do {
-        apply(try LedgerEntry(record), date: record.date)
+        // Little depends on dates, so that one which JSON does not hold is no reason to refuse a journal.
+        apply(try LedgerEntry(record), date: min(record.date, UInt64(Int.max)))
       } catch {
         throw LedgerError(record: index + 1, reason: error.description)
       }
@@ -94,13 +95,13 @@ public struct Ledger: Sendable, Equatable {
 
   private mutating func open(_ job: LedgerJob) {
     open.insert(job.id, at: open.partitioningIndex { $0 >= job.id })
-    openJobs[job.client, default: 0] += 1
+    openLoads[job.client, default: ClientLoad()].add(job)
   }
 
   private mutating func close(_ job: LedgerJob) {
     open.remove(at: open.partitioningIndex { $0 >= job.id })
-    let count = openJobs[job.client, default: 0]
-    openJobs[job.client] = count > 1 ? count - 1 : nil
+    openLoads[job.client]?.remove(job)
+    if openLoads[job.client]?.jobs == 0 { openLoads[job.client] = nil }
   }
 
   private mutating func change(_ index: Int, _ entry: LedgerEntry, _ date: UInt64) {
@@ -152,6 +153,23 @@ public struct Ledger: Sendable, Equatable {
     [LedgerEntry.began(epoch: epoch).record(date: began), LedgerEntry.numbered(upTo: lastJob).record(date: 0)]
       + jobs.map { LedgerEntry.job($0).record(date: $0.accepted) }
       + setAside.map { LedgerEntry.setAside(worker: $0.worker, text: $0.text).record(date: $0.date) }
+  }
+}
+
+/// What a client's jobs that have not ended come to.
+struct ClientLoad: Sendable, Equatable {
+  private(set) var jobs = 0
+  /// Of their requests.
+  private(set) var requestBytes = 0
+
+  mutating func add(_ job: LedgerJob) {
+    jobs += 1
+    requestBytes += job.request.utf8.count
+  }
+
+  mutating func remove(_ job: LedgerJob) {
+    jobs -= 1
+    requestBytes -= job.request.utf8.count
   }
 }
 

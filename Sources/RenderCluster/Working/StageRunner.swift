@@ -1,3 +1,4 @@
+import Files
 import Rendering
 import Synchronization
 import Tensors
@@ -132,6 +133,7 @@ extension Stage {
   fileprivate func compute(_ task: StageTask, _ runner: StageRunner) -> Int64 {
     let start = Clock.microseconds
     var others: Int64 = 0
+    FaultPoint.reach("stage.compute.before")
     let result: Result<(output: Output?, clusters: WireLabels, signal: Float?), any Error> = Result {
       guard !task.isMeasurement else {
         let signal = try measure(task.context, task.input) { stage in
@@ -151,6 +153,7 @@ extension Stage {
       }
       return (result.output, WireClusters.pack(result.clusters), result.signal)
     }
+    FaultPoint.reach("stage.compute.after")
     let whole = Clock.microseconds - start
     runner.finish(
       StageOutcome(

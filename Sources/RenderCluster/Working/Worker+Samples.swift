@@ -115,7 +115,7 @@ extension Worker {
     do {
       let task = try sample.task(step, order, labels, stage)
       samples[key] = sample
-      CrashPoint.reach("stage.step", of: sample.opening.seed)
+      FaultPoint.reach("stage.step", of: sample.opening.seed)
       stage.runner.add(task)
     } catch {
       await apply(.failed(key, attempt: attempt, step: step, StageFailure(.request, "\(error)")))

@@ -11,7 +11,7 @@ final class DurableCoordinator {
   let folder: TemporaryFolder
   let address: String
   private(set) var process: RunningProgram?
-  private var workers: [(process: RunningProgram, crash: String?)] = []
+  private var workers: [(process: RunningProgram, faults: [String: String])] = []
 
   init() throws {
     folder = try TemporaryFolder()
@@ -32,8 +32,16 @@ final class DurableCoordinator {
   func serves() async throws { try await process?.says("Serving") }
 
   /// - Parameter crash: the place at which it is killed, and each process that takes its place.
-  func startWorker(crash: String? = nil, roles: String = "stages") throws {
-    workers.append((try worker(workers.count, crash, roles), crash))
+  func startWorker(crash: String, roles: String = "stages") throws {
+    try startWorker(faults: ["CLUSCA_CRASH_AT": crash], roles: roles)
+  }
+
+  /// - Parameter faults: variables of it, and of each process that takes its place.
+  @discardableResult
+  func startWorker(faults: [String: String] = [:], roles: String = "stages") throws -> RunningProgram {
+    let process = try worker(workers.count, faults, roles)
+    workers.append((process, faults))
+    return process
   }
 
   /// The files of what stages have kept.
@@ -59,7 +67,7 @@ final class DurableCoordinator {
   func replaceWorker(_ number: Int) throws {
     workers[number].process.signal(SIGKILL)
     _ = workers[number].process.end()
-    workers[number].process = try worker(number, workers[number].crash)
+    workers[number].process = try worker(number, workers[number].faults)
   }
 
   /// Starts those again that have ended, as who looks after them does.
@@ -67,16 +75,16 @@ final class DurableCoordinator {
   /// - Returns: how many these were.
   func restartWorkers() throws -> Int {
     let ended = workers.indices.filter { !workers[$0].process.process.isRunning }
-    for number in ended { workers[number].process = try worker(number, workers[number].crash) }
+    for number in ended { workers[number].process = try worker(number, workers[number].faults) }
     return ended.count
   }
 
-  private func worker(_ number: Int, _ crash: String?, _ roles: String = "stages") throws -> RunningProgram {
+  private func worker(_ number: Int, _ faults: [String: String], _ roles: String = "stages") throws -> RunningProgram {
     try RunningProgram(
       [
         "worker", "--coordinator", address, "--name", "w\(number)", "-m", TinyModels.dev, "--threads", "1", "--gflops",
         "10", "--roles", roles,
-      ], environment: crash.map { ["CLUSCA_CRASH_AT": $0] } ?? [:])
+      ], environment: faults)
   }
 
   func kill() {

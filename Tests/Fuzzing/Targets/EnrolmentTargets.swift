@@ -54,15 +54,21 @@ enum EnrolmentTargets {
       BlockCost(operations: $0 << 30, weightBytes: $0 << 20, cacheBytes: 1 << 16, stateBytes: 1 << 12)
     }
     let workers = Array(file.workers.prefix(6))
-    guard case .success(let plan) = StagePlanner.planning(blocks, workers, 3, 1 << 10) else { return }
-    demand(
-      plan.stages.first?.blocks.lowerBound == 0 && plan.stages.last?.blocks.upperBound == 5, "A plan leaves blocks out")
-    for (stage, next) in zip(plan.stages, plan.stages.dropFirst()) {
-      demand(stage.blocks.upperBound == next.blocks.lowerBound, "A plan leaves blocks out")
-    }
-    for stage in plan.stages {
-      let memory = workers.first { $0.name == stage.worker }?.memoryBytes ?? 0
-      demand(stage.weightBytes + stage.cacheBytes <= memory, "A stage does not fit")
+    guard case .success(let plans) = ReplicaPlanner.planning(blocks, workers, 3, 1 << 10) else { return }
+    demand(!plans.isEmpty, "A plan of no pipelines")
+    let busy = plans.flatMap { $0.stages.map(\.worker) }
+    demand(Set(busy).count == busy.count, "A worker is in two stages")
+    for plan in plans {
+      demand(
+        plan.stages.first?.blocks.lowerBound == 0 && plan.stages.last?.blocks.upperBound == 5,
+        "A plan leaves blocks out")
+      for (stage, next) in zip(plan.stages, plan.stages.dropFirst()) {
+        demand(stage.blocks.upperBound == next.blocks.lowerBound, "A plan leaves blocks out")
+      }
+      for stage in plan.stages {
+        let memory = workers.first { $0.name == stage.worker }?.memoryBytes ?? 0
+        demand(stage.weightBytes + stage.cacheBytes <= memory, "A stage does not fit")
+      }
     }
   }
 }
