@@ -166,9 +166,9 @@ import Testing
     var core = core(after: 2)
     hold(&core, 0)
     core.submit(1)
-    core.wait(200)
+    core.wait(900)
     #expect(core.started.isEmpty && core.assignments == 0)
-    core.wait(100)
+    core.wait(200)
     #expect(core.started == [1])
   }
 

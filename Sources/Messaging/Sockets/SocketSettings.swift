@@ -16,7 +16,7 @@ public struct SocketSettings: Sendable, Hashable {
   /// second, and then not before three: so whoever can be reached again is, within four and a half seconds.
   public var connectMilliseconds: Int32 = 3_000
   public var reconnectMilliseconds: Int32 = 100
-  public var reconnectMaximumMilliseconds: Int32 = 2_000
+  public var reconnectMaximumMilliseconds: Int32 = 500
   /// Where the largest frame and the backlog come from.
   public var limits = Limits()
 

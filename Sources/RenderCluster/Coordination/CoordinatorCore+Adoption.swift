@@ -3,8 +3,9 @@ import Messaging
 /// Pipelines that were made by a coordinator that is gone, and the samples in them: who takes its place goes on with them where
 /// they are, if all of their stages hold the same.
 extension CoordinatorCore {
-  /// So long workers get to connect again: they try every two seconds at least. Nothing is computed meanwhile.
+  /// So long workers get to connect again: they try every 0.6 seconds at least, but on a bad link it takes them longer.
   private static let connectingMilliseconds: Int64 = 2_500
+  private static let leastConnectingMilliseconds: Int64 = 1_000
   /// Those that are there often are not the last.
   private static let followingMilliseconds: Int64 = 1_000
   /// So long after the last news of a sample that its stages hold differently it is waited for the rest of a step.
@@ -12,8 +13,8 @@ extension CoordinatorCore {
   /// So long jobs get to be prepared again, their prompts encoded, before what is held of them is let go of.
   private static let preparingMilliseconds: Int64 = 60_000
 
-  /// A coordinator that is ended again and again must get on all the same: it waits for an eighth at most of the time from
-  /// one start to the next.
+  /// Nothing is computed meanwhile, and a coordinator that is ended again and again must get on all the same: it waits for an
+  /// eighth of the time from one start to the next, if that is more than a second.
   private static let shareOfLife: UInt64 = 8
 
   // MARK: - What workers tell
@@ -23,7 +24,8 @@ extension CoordinatorCore {
     guard ledger.open.contains(where: { ledger.job($0).map { $0.attempts > 0 && !$0.isPaused } ?? false }) else {
       return
     }
-    mostPatience = Int64(min(microsecondsSinceLastStart / 1000 / Self.shareOfLife, 1 << 40))
+    let share = Int64(min(microsecondsSinceLastStart / 1000 / Self.shareOfLife, 1 << 40))
+    mostPatience = max(Self.leastConnectingMilliseconds, share)
     adoptionEnd = milliseconds + min(Self.connectingMilliseconds, mostPatience)
     needsReview = true
   }
