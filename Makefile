@@ -57,7 +57,8 @@ UNSANITIZED := SimulationTests|PlantedBugTests|everyCutIntoFourStages|anyNumberO
   aTensorCrossesAConnectionWithCurve|aMessageWithoutEndIsCutAndItsPeerNotHeard
 sanitize: packages ## runs tests with the thread and address sanitizers
 	CLUSCA_THREAD_SANITIZING=1 swift test --no-parallel -c debug --sanitize=thread --scratch-path .build-tsan --filter '$(SANITIZED)' --skip '$(UNSANITIZED)'
-	swift test --no-parallel -c debug --sanitize=address --scratch-path .build-asan --filter '$(SANITIZED)' --skip '$(UNSANITIZED)'
+	LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.txt:print_suppressions=0 \
+	  swift test --no-parallel -c debug --sanitize=address --scratch-path .build-asan --filter '$(SANITIZED)' --skip '$(UNSANITIZED)'
 
 # libFuzzer with the sanitizer of addresses, a target on each core. What a run finds new goes into the folder of the build.
 RUNS ?= 1000000
