@@ -80,6 +80,9 @@ actor JobDesk {
     let usage = await coordinator.journalUsage
     return [
       "models": .array(models.map { .string($0.name) }),
+      "model_for": [
+        "classes": .string(models.first(ofClasses: true).name), "prompts": .string(models.first(ofClasses: false).name),
+      ],
       "video_frames": .object(
         models.reduce(into: [:]) { frames, served in
           if served.model.framesPerLatent != nil { frames[served.name] = .integer(served.model.defaults.frames) }

@@ -36,14 +36,13 @@ struct JobRequest: Sendable {
   ///
   /// - Throws: ``CommandFailure`` for a model that is not served, and for settings that cannot be.
   func resolved(_ models: [ServedModel]) throws -> (settings: PictureSettings, model: ServedModel) {
-    for key in ["prompt", "prompt_2", "negative_prompt"] {
+    for key in ["prompt", "prompt_2", "negative_prompt", "class_label"] {
       guard let count = json[key]?.string?.utf8.count, count > Limits().promptBytes else { continue }
       throw CommandFailure(
         .usage, "\"\(key)\" has \(count) bytes, but a coordinator takes at most \(Limits().promptBytes).")
     }
     let repeated = RepeatedPicture(path: "The request", json: json)
-    let fitting = models.first { ($0.model.classLabels != nil) == repeated.isOfClass } ?? models[0]
-    let name = try repeated.string("model") ?? fitting.name
+    let name = try repeated.string("model") ?? models.first(ofClasses: repeated.isOfClass).name
     guard let served = models.first(where: { $0.name == name }) else {
       throw CommandFailure(
         .usage,

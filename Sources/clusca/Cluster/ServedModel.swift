@@ -35,3 +35,8 @@ struct ServedModel: Sendable {
     }
   }
 }
+
+extension [ServedModel] {
+  /// The one for requests that name none: the first that takes classes, or prompts, if there is one.
+  func first(ofClasses: Bool) -> ServedModel { first { ($0.model.classLabels != nil) == ofClasses } ?? self[0] }
+}

@@ -96,9 +96,10 @@ struct Submit: AsyncParsableCommand {
   private func requests(
     _ entries: [(PromptEntry, OutputPattern?)], _ repeated: RepeatedPicture?, _ client: CoordinatorClient
   ) async throws -> [SubmittedPictures.Request] {
-    let frames = try await frames(repeated, client)
+    let served = try JSONValue(parsing: await client.ask(.status).1.bytes)
     var requests: [SubmittedPictures.Request] = []
     for (entry, given) in entries {
+      let frames = try frames(entry, repeated, served)
       let pattern = try given ?? OutputPattern(PictureDestination.defaultPattern(frames: frames))
       for (seed, _) in try pictureOptions.seeds(entry, repeated) {
         let destination = try PictureDestination(pattern, frames: frames, index: requests.count, seed: seed)
@@ -121,13 +122,14 @@ struct Submit: AsyncParsableCommand {
   }
 
   /// How many frames there will be; the coordinator's model has its own number of them.
-  private func frames(_ repeated: RepeatedPicture?, _ client: CoordinatorClient) async throws -> Int {
+  ///
+  /// - Parameter served: the coordinator's status.
+  private func frames(_ entry: PromptEntry, _ repeated: RepeatedPicture?, _ served: JSONValue) throws -> Int {
     if let given = try pictureOptions.frames ?? repeated?.integer("frames", in: 1...RenderRequest.maximumFrames) {
       return given
     }
-    let status = try JSONValue(parsing: await client.ask(.status).1.bytes)
-    let name = model ?? status["models"]?.array?.first?.string ?? ""
-    return status["video_frames"]?[name]?.int ?? 1
+    let name = model ?? served["model_for"]?[entry.classLabel == nil ? "prompts" : "classes"]?.string ?? ""
+    return served["video_frames"]?[name]?.int ?? 1
   }
 
   /// Whether a result can be written there. The sides that the coordinator's model has of its own are not known yet.

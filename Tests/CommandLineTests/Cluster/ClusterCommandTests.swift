@@ -231,7 +231,7 @@ import Testing
   }
 
   @Test func aClassIsGivenByItsNameAndFindsTheModelThatHasIt() async throws {
-    let cluster = try await Cluster(workers: 1, models: TinyModels.dev, TinyModels.dit)
+    let cluster = try await Cluster(workers: 1, models: TinyModels.hunyuan, TinyModels.dit)
     let folder = cluster.folder.path
     let options = ["--class-label", "goldfish", "--steps", "4", "--seed", "3", "-o"]
     for arguments in [
