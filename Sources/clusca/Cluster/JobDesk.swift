@@ -162,7 +162,8 @@ actor JobDesk {
       note("Job \(job.id) waits: the model \(job.model) is not served any more.")
       throw CancellationError()
     }
-    var (settings, model) = try request.resolved(models)
+    // That for which it was accepted, whatever else is served by now.
+    var (settings, model) = try request.resolved([models[place]])
     settings.transport = transport
     let start = ContinuousClock.now
     coordinator.tell(.progressed(job: job.id, .conditioning, 0))
