@@ -154,7 +154,7 @@ public actor Coordinator {
     await failTasks()
     await snapshotFiles?.finish()
     give.finish()
-    memory.finish()
+    memory.close()
     await disconnect()
     await control.stop()
     await outputs.stop()

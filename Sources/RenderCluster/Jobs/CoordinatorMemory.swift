@@ -93,6 +93,6 @@ struct CoordinatorMemory {
     return isDiskLow || isSnapshotDue
   }
 
-  /// Waits until what was taken is on the disk.
-  func finish() { writer?.finish() }
+  /// Waits until what was taken is on the disk, which is another coordinator's from then on.
+  func close() { writer?.close() }
 }

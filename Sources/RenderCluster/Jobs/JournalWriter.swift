@@ -23,10 +23,12 @@ final class JournalWriter: Sendable {
   private struct State {
     var work: [Work] = []
     var isWorking = false
-    var hasFailed = false
+    /// Because the disk failed or all is done.
+    var isClosed = false
   }
 
-  private let journal: Mutex<Journal>
+  /// None after the end.
+  private let journal: Mutex<Journal?>
   private let state = Mutex(State())
   private let queue = DispatchQueue(label: "clusca.journal")
   private let tell: @Sendable (Event) -> Void
@@ -45,9 +47,16 @@ final class JournalWriter: Sendable {
   /// Waits until what was appended is on the disk.
   func finish() { queue.sync {} }
 
+  /// Waits as ``finish()`` does and lets the folder go, whoever holds the writer still. What is appended later is not
+  /// written.
+  func close() {
+    state.withLock { $0.isClosed = true }
+    queue.sync { journal.withLock { $0 = nil } }
+  }
+
   private func add(_ work: Work) {
     let isFirst = state.withLock { state in
-      guard !state.hasFailed else { return false }
+      guard !state.isClosed else { return false }
       state.work.append(work)
       defer { state.isWorking = true }
       return !state.isWorking
@@ -65,10 +74,13 @@ final class JournalWriter: Sendable {
       }
       guard !work.isEmpty else { return }
       do throws(JournalError) {
-        try journal.withLock { journal throws(JournalError) in try write(work, to: &journal) }
+        try journal.withLock { journal throws(JournalError) in
+          guard journal != nil else { return }
+          try write(work, to: &journal!)
+        }
       } catch {
         state.withLock { state in
-          state.hasFailed = true
+          state.isClosed = true
           state.work = []
         }
         return tell(.failed(error))
