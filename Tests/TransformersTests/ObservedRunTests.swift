@@ -12,7 +12,7 @@ import Transformers
     var settings = family.settings(method)
     settings.propagation = 0.2
     let run = try await family.run(settings.policy, isGuided: false)
-    let observed = try await family.run(settings.policy, isGuided: false, isObserved: true)
+    let observed = try await family.run(settings.policy, isGuided: false) { _, _ in Probe { _, _ in } }
     #expect(run.latents == observed.latents && run.kinds == observed.kinds)
   }
 }

@@ -12,31 +12,42 @@ enum TinyFamily: String, CaseIterable, Sendable {
     (self == .flux ? CacheSettings.flux : self == .dit ? .dit : .hunyuan).using(method)
   }
 
+  /// What the model says of its branches.
+  var branches: [BranchShape] {
+    get throws {
+      switch self {
+      case .flux:
+        try TinyFlux().configuration.branches(imageTokens: TinyFlux.grid.tokens, textTokens: TinyFlux.textTokens)
+      case .dit: try TinyDiT().configuration.branches
+      case .hunyuan:
+        try TinyHunyuanVideo().configuration.branches(
+          videoTokens: TinyHunyuanVideo.grid.tokens, textTokens: TinyHunyuanVideo.textTokens)
+      }
+    }
+  }
+
   /// A run with a policy.
+  ///
+  /// - Parameter probe: looks inside of a step (the first number) of a row of the batch.
   func run(
-    _ policy: any FeatureCachePolicy, steps: Int = 10, isGuided: Bool = true, cuts: [Int] = [], isObserved: Bool = false
+    _ policy: any FeatureCachePolicy, steps: Int = 10, isGuided: Bool = true, cuts: [Int] = [],
+    probe: (@Sendable (Int, UInt16) -> Probe?)? = nil
   ) async throws -> TinyModelRun {
     let (task, transport): (DenoisingTask, LocalTransport)
-    let branches: [BranchShape]
     switch self {
     case .flux:
       let model = try TinyFlux()
       (task, transport) = (model.task(policy, steps: steps, isGuided: isGuided), try model.transport(cuts: cuts))
-      branches = model.configuration.branches(imageTokens: TinyFlux.grid.tokens, textTokens: TinyFlux.textTokens)
     case .dit:
       let model = try TinyDiT()
       (task, transport) = (model.task(policy, steps: steps, isGuided: isGuided), try model.transport(cuts: cuts))
-      branches = model.configuration.branches
     case .hunyuan:
       let model = try TinyHunyuanVideo()
       (task, transport) = (model.task(policy, steps: steps, isGuided: isGuided), try model.transport(cuts: cuts))
-      branches = model.configuration.branches(
-        videoTokens: TinyHunyuanVideo.grid.tokens, textTokens: TinyHunyuanVideo.textTokens)
     }
     var run = TinyModelRun(
-      plannedCacheBytes: (isGuided ? 2 : 1) * branches.reduce(0) { $0 + policy.byteCount($1) })
-    let ignoring: @Sendable (Int, UInt16) -> Probe? = { _, _ in Probe { _, _ in } }
-    for try await step in Denoiser(task, over: transport, probe: isObserved ? ignoring : nil) {
+      plannedCacheBytes: (isGuided ? 2 : 1) * (try branches.reduce(0) { $0 + policy.byteCount($1) }))
+    for try await step in Denoiser(task, over: transport, probe: probe) {
       run.latents.append(step.latents)
       run.kinds.append(step.kind)
       run.cacheBytes.append(await transport.cacheBytes)

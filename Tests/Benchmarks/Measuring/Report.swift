@@ -43,6 +43,8 @@ extension Sample {
     "\(Report.fixed(mean, digits)) ± \(Report.fixed(standardError, digits))"
   }
 
-  /// Times: the least is what the machine can do, the median what it mostly did.
-  var timeJSON: JSONValue { ["minimum": .number(minimum), "median": .number(median)] }
+  /// Times: the least is what the machine can do, the median what it mostly did. Null if there are none.
+  var timeJSON: JSONValue {
+    values.isEmpty ? .null : ["minimum": .number(minimum), "median": .number(median)]
+  }
 }

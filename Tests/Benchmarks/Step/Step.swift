@@ -10,8 +10,8 @@ struct Step: ParsableCommand {
     abstract: "Measures full and cached steps in real sizes with random weights, beside the CPU's limit.",
     discussion: """
       The limit is what the CPU's multiply-add instructions do on registers alone, measured in the same run, between the \
-      steps. The cached steps are ClusCa's with the family's settings. Of FLUX and HunyuanVideo one block of each kind is \
-      timed; the whole model's times are theirs, as often as it has them.
+      steps. The cached steps are ClusCa's with the family's settings. Of FLUX and HunyuanVideo two blocks of each \
+      kind are timed, and one of each compared; the whole model's times are theirs, as often as it has them.
       """)
 
   @Option(
@@ -56,22 +56,24 @@ struct Step: ParsableCommand {
         }
       }
       defer { for other in others { other.stop() } }
-      for index in 0..<3 { sample.step(index, .full, isTimed: false) }
-      sample.step(3, .cached(distance: 1), isTimed: false)
+      for index in 0..<3 { sample.fullStep(index, isTimed: false) }
+      sample.cachedSteps(3, distance: 1, isTimed: false)
       for round in 0..<rounds {
         limit.values.append(MachineLimit.operationsPerSecond(dtype))
         let index = 4 + 5 * round
-        sample.step(index, .full, isTimed: true)
-        for distance in 1...3 { sample.step(index + distance, .cached(distance: distance), isTimed: true) }
+        sample.fullStep(index, isTimed: true)
+        for distance in 1...3 {
+          for _ in 0..<3 { sample.cachedSteps(index + distance, distance: distance, isTimed: true) }
+        }
         for other in others { try other.step() }
         Report.note("\(model.rawValue): round \(round + 1) of \(rounds)")
       }
       rows.append(Self.row(sample, limit))
       comparisons += others.map { other in
-        let ratio = other.times.ratio(to: sample.full.total)
+        let ratio = other.times.ratio(to: sample.full.compared)
         return [
           model.rawValue, other.name, Report.fixed(other.times.minimum, 3), Report.fixed(other.times.median, 3),
-          Report.fixed(other.times.minimum / sample.full.total.minimum, 2), Report.fixed(ratio.median, 2),
+          Report.fixed(other.times.minimum / sample.full.compared.minimum, 2), Report.fixed(ratio.median, 2),
         ]
       }
       results.append(.object(Self.json(sample, limit, others)))
@@ -85,13 +87,12 @@ struct Step: ParsableCommand {
   }
 
   private static func row(_ sample: TimedSample, _ limit: Sample) -> [String] {
-    let (full, cached) = (
-      sample.full.whole(sample.shape, \.minimum), sample.cached.whole(sample.shape, \.minimum)
-    )
-    let rate = sample.operations / sample.full.total.minimum
+    let full = sample.full.whole.minimum
+    let cached = sample.cached.whole(sample.shape, \.minimum)
+    let rate = sample.operations / sample.full.compared.minimum
     let operations = sample.wholeOperations
     return [
-      sample.shape.rawValue, Report.fixed(full, 3), Report.fixed(sample.full.whole(sample.shape, \.median), 3),
+      sample.shape.rawValue, Report.fixed(full, 3), Report.fixed(sample.full.whole.median, 3),
       Report.fixed(rate / 1e9, 1), Report.fixed(rate / limit.maximum, 3), Report.fixed(1000 * cached, 1),
       Report.fixed(1000 * sample.cached.whole(sample.shape, \.median), 1), Report.fixed(cached / full, 4),
       Report.fixed(operations.cached / operations.full, 4), Report.fixed(sample.preparation, 2),
@@ -100,32 +101,34 @@ struct Step: ParsableCommand {
 
   private static func json(_ sample: TimedSample, _ limit: Sample, _ others: [PyTorchStep]) -> JSONObject {
     let (full, cached, operations) = (sample.full, sample.cached, sample.wholeOperations)
-    func times(_ times: StepTimes) -> JSONValue {
-      [
-        "seconds": times.total.timeJSON, "processor_seconds": times.processor.timeJSON,
-        "blocks": .array(times.blocks.map(\.timeJSON)),
-        "whole_model_seconds": [
-          "minimum": .number(times.whole(sample.shape, \.minimum)),
-          "median": .number(times.whole(sample.shape, \.median)),
-        ],
-      ]
-    }
+    func wholeCached(_ time: (Sample) -> Double) -> Double { cached.whole(sample.shape, time) }
     return [
-      "name": .string(sample.shape.rawValue), "title": .string(sample.shape.title), "full": times(full),
-      "cached": times(cached), "operations": .number(sample.operations),
+      "name": .string(sample.shape.rawValue), "title": .string(sample.shape.title),
+      "full": [
+        "compared_seconds": full.compared.timeJSON, "whole_model_seconds": full.whole.timeJSON,
+        "processor_seconds": full.processor.timeJSON, "blocks": .array(full.blocks.map(\.timeJSON)),
+      ],
+      "cached": [
+        "seconds": cached.all.timeJSON, "without_the_first_block": cached.withoutDouble.timeJSON,
+        "without_the_last_block": cached.withoutSingle.timeJSON,
+        "whole_model_seconds": [
+          "minimum": .number(wholeCached(\.minimum)), "median": .number(wholeCached(\.median)),
+        ],
+      ],
+      "operations": .number(sample.operations),
       "limit_gflops": ["maximum": .number(limit.maximum / 1e9), "median": .number(limit.median / 1e9)],
-      "share_of_limit": .number(sample.operations / full.total.minimum / limit.maximum),
-      "median_share_of_limit": .number(sample.operations / full.total.median / limit.median),
+      "share_of_limit": .number(sample.operations / full.compared.minimum / limit.maximum),
+      "median_share_of_limit": .number(sample.operations / full.compared.median / limit.median),
       "cached_share_of_full": .number(
-        cached.whole(sample.shape, \.minimum) / full.whole(sample.shape, \.minimum)),
+        wholeCached(\.minimum) / full.whole.minimum),
       "cached_share_of_operations": .number(operations.cached / operations.full),
       "seconds_before_the_first_step": .number(sample.preparation),
       "others": .array(
         others.map { other in
           [
             "name": .string(other.name), "versions": .string(other.versions), "seconds": other.times.timeJSON,
-            "times_ours": .number(other.times.minimum / full.total.minimum),
-            "median_times_ours": .number(other.times.ratio(to: full.total).median),
+            "times_ours": .number(other.times.minimum / full.compared.minimum),
+            "median_times_ours": .number(other.times.ratio(to: full.compared).median),
           ]
         }),
     ]

@@ -22,22 +22,24 @@ enum StepModel: String, CaseIterable, ExpressibleByArgument {
     }
   }
 
-  /// A part of the blocks, since they repeat, and what they stand for.
-  private var blocks: (double: Int, single: Int) {
+  /// The blocks of the released model; of one that repeats two kinds of them, two of each are timed: what the first of
+  /// the one kind and the last of the other do besides, such as clustering, the whole model does once.
+  var repetition: (double: Int, single: Int)? {
     switch self {
-    case .dit: (0, 0)
-    case .flux512, .flux1024, .hunyuan: (1, 1)
+    case .dit: nil
+    case .flux512, .flux1024: (19, 38)
+    case .hunyuan: (20, 40)
     }
   }
 
-  /// How many blocks of its kind in the released model each of those that are timed stands for.
+  /// How many blocks of the released model a block stands for.
   func weight(ofBlock block: Int) -> Double {
-    switch self {
-    case .dit: 1
-    case .flux512, .flux1024: block < blocks.double ? 19 : 38
-    case .hunyuan: block < blocks.double ? 20 : 40
-    }
+    guard let repetition else { return 1 }
+    return [Double(repetition.double - 1), 1, 1, Double(repetition.single - 1)][block]
   }
+
+  /// The blocks that PyTorch computes too: all, or one of each kind.
+  func isCompared(_ block: Int) -> Bool { repetition == nil || block == 0 || block == 3 }
 
   private var grid: TokenGrid {
     switch self {
@@ -73,7 +75,7 @@ enum StepModel: String, CaseIterable, ExpressibleByArgument {
         PartConfiguration(
           path: "benchmark",
           json: [
-            "num_layers": .integer(blocks.double), "num_single_layers": .integer(blocks.single),
+            "num_layers": 2, "num_single_layers": 2,
             "guidance_embeds": true,
           ]))
       return StepSample(
@@ -86,8 +88,8 @@ enum StepModel: String, CaseIterable, ExpressibleByArgument {
         PartConfiguration(
           path: "benchmark",
           json: [
-            "_class_name": "HunyuanVideoTransformer3DModel", "num_layers": .integer(blocks.double),
-            "num_single_layers": .integer(blocks.single), "patch_size_t": 1, "qk_norm": "rms_norm",
+            "_class_name": "HunyuanVideoTransformer3DModel", "num_layers": 2, "num_single_layers": 2, "patch_size_t": 1,
+            "qk_norm": "rms_norm",
           ]))
       return StepSample(
         model: try HunyuanVideoTransformer(
