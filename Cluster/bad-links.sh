@@ -21,14 +21,17 @@
 #   stop         a worker is stopped (SIGSTOP) for 12 s
 #   stop-two     two workers are
 #   coordinator  is killed and started again while a worker reaches nobody
+#   kills        1 % of packets are lost in each direction, and for a minute a process is killed each second and started
+#                again: a worker, or each fourth time the coordinator
 #
-# SEED is that of the links. Exit status 1: a promise was broken; the logs are kept then.
+# SEED is that of the links and of which worker is killed. Exit status 1: a promise was broken; the logs are kept then.
 set -euo pipefail
 export LC_ALL=C
+RANDOM=${SEED:-1}
 here=$(cd "$(dirname "$0")" && pwd)
 clusca=${1:-.build/release/clusca}
 shift || true
-every=(copy loss delay duplicates rate slow partition deaf mute neighbours flaps stop stop-two coordinator)
+every=(copy loss delay duplicates rate slow partition deaf mute neighbours flaps stop stop-two coordinator kills)
 scenarios=("${@:-${every[@]}}")
 for scenario in "${scenarios[@]}"; do
   [[ " ${every[*]} " == *" $scenario "* ]] || { echo "There is no scenario $scenario; there are ${every[*]}." >&2; exit 2; }
@@ -336,6 +339,32 @@ run_coordinator() {
   expect_return w1 "$healed"
   stop_feeding
   finish 1
+}
+
+run_kills() {
+  begin
+  start_feeding
+  local until=$((began + 60000)) killed=0 number
+  link between all and all loss=1
+  while [ "$(milliseconds)" -lt $until ]; do
+    killed=$((killed + 1))
+    if [ $((killed % 4)) = 0 ]; then
+      kill -9 "$coordinator"
+      wait "$coordinator" 2>/dev/null || true
+      start_coordinator
+    else
+      number=$((RANDOM % 4 + 1))
+      kill -9 "${workers[number]}"
+      wait "${workers[number]}" 2>/dev/null || true
+      start_worker $number
+    fi
+    sleep 1
+  done
+  link clear
+  wait_for 30 all_here || broken "not all workers are back"
+  stop_feeding
+  finish $killed
+  echo "             $killed processes were killed"
 }
 
 for host in c w1 w2 w3 w4; do ip netns add "$net-$host"; done
