@@ -226,14 +226,15 @@ bad() { # rounds of jobs, what the link is told…
 cut_off() { # seconds, words of the link that cut off worker 1
   begin
   start_feeding
-  local seconds=$1 cut
+  local seconds=$1 cut since
   shift
-  link "$@"
   cut=$(milliseconds)
+  link "$@"
   expect_loss w1 "$cut"
   sleep_until $((cut + 1000 * seconds))
+  since=$(milliseconds)
   link clear
-  expect_return w1 "$(milliseconds)"
+  expect_return w1 "$since"
   stop_feeding
   finish 1
 }
@@ -241,12 +242,12 @@ stopped() { # numbers of workers
   begin
   start_feeding
   local number since worst=0
-  for number in "$@"; do kill -STOP "${workers[number]}"; done
   since=$(milliseconds)
+  for number in "$@"; do kill -STOP "${workers[number]}"; done
   for number in "$@"; do expect_loss "w$number" "$since"; done
   sleep_until $((since + 12000))
-  for number in "$@"; do kill -CONT "${workers[number]}"; done
   since=$(milliseconds)
+  for number in "$@"; do kill -CONT "${workers[number]}"; done
   for number in "$@"; do
     expect_return "w$number" "$since"
     [ "$back" = - ] || [ "$back" -le $worst ] || worst=$back
@@ -334,8 +335,8 @@ run_coordinator() {
   wait "$coordinator" 2>/dev/null || true
   start_coordinator
   sleep 8
-  link clear
   healed=$(milliseconds)
+  link clear
   expect_return w1 "$healed"
   stop_feeding
   finish 1

@@ -128,12 +128,15 @@ static void attend_bfloat16(const float *q, size_t q_stride, size_t queries, siz
   for (size_t from = 0; from < most; from += TILE_KEYS) {
     const size_t count = most - from < TILE_KEYS ? most - from : TILE_KEYS;
     const size_t padded = (count + CLUSCA_PANEL - 1) / CLUSCA_PANEL * CLUSCA_PANEL;
-    for (size_t column = 0; column < padded; column += CLUSCA_PANEL)
+    for (size_t column = 0; column < padded; column += CLUSCA_PANEL) {
+      const uint16_t *these = keys + (from + column) * dimensions;
+      const uint16_t *next = from + column + CLUSCA_PANEL < most ? these + CLUSCA_PANEL * dimensions : NULL;
       for (size_t i = 0; i < queries; i += BLOCK_ROWS) {
         const size_t rows = queries - i < BLOCK_ROWS ? queries - i : BLOCK_ROWS;
-        panel_rows(rows, narrow + i * dimensions, dimensions, depth, keys + (from + column) * dimensions,
-                   scores + i * TILE_KEYS + column, TILE_KEYS, 1);
+        panel_rows(rows, narrow + i * dimensions, dimensions, depth, these, scores + i * TILE_KEYS + column, TILE_KEYS, 1,
+                   share_of_next(next, i, queries));
       }
+    }
     for (size_t r = 0; r < queries; r++) {
       size_t visible = first_visible + r * visible_step;
       visible = visible <= from ? 0 : visible - from < count ? visible - from : count;
@@ -147,15 +150,19 @@ static void attend_bfloat16(const float *q, size_t q_stride, size_t queries, siz
     for (size_t panel = 0; panel < panels; panel++) {
       const int is_narrow = dimensions - panel * CLUSCA_PANEL <= LANES;
       const size_t block = is_narrow ? NARROW_ROWS : BLOCK_ROWS;
+      const uint16_t *these = values + (panel * pairs + from / 2) * 2 * CLUSCA_PANEL;
+      const uint16_t *next = panel + 1 < panels     ? these + pairs * 2 * CLUSCA_PANEL
+                             : from + count < most ? values + (from + count) / 2 * 2 * CLUSCA_PANEL
+                                                   : NULL;
       for (size_t i = 0; i < queries; i += block) {
         const size_t rows = queries - i < block ? queries - i : block;
         const uint16_t *weights = (const uint16_t *)(scores + i * TILE_KEYS);
-        const uint16_t *these = values + (panel * pairs + from / 2) * 2 * CLUSCA_PANEL;
         float *out_rows = sums + i * LARGEST + panel * CLUSCA_PANEL;
         if (is_narrow)
           narrow_panel(rows, weights, 2 * TILE_KEYS, (count + 1) / 2, these, out_rows, LARGEST, from == 0);
         else
-          panel_rows(rows, weights, 2 * TILE_KEYS, (count + 1) / 2, these, out_rows, LARGEST, from == 0);
+          panel_rows(rows, weights, 2 * TILE_KEYS, (count + 1) / 2, these, out_rows, LARGEST, from == 0,
+                     share_of_next(next, i, queries));
       }
     }
   }

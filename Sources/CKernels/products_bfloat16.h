@@ -24,15 +24,36 @@ static void pack_bfloat16(const uint16_t *w, size_t n, size_t k, size_t first, u
 // Rows of `a` that one register block covers.
 enum { BLOCK_ROWS = 6 };
 
+// What a register block fetches on its way, for later: of every LINES cache lines from `start` on those of some places.
+typedef struct {
+  const void *start;
+  size_t first, last;
+} read_ahead;
+enum { LINE = 64, LINES = 4 };
+
+// The share of the weights behind those of a pass that its row block at row i of m fetches: while a pass uses what the
+// second-level cache has, memory would have nothing to do. With few rows it is what takes the time.
+INLINE read_ahead share_of_next(const void *next, size_t i, size_t m) {
+  const size_t block = i / BLOCK_ROWS, all = (m + BLOCK_ROWS - 1) / BLOCK_ROWS;
+  const size_t blocks = all < LINES ? all : LINES;
+  if (!next || block >= blocks) return (read_ahead){0};
+  return (read_ahead){next, block * LINES / blocks, (block + 1) * LINES / blocks};
+}
+
+INLINE void fetch_ahead(read_ahead ahead, size_t index) {
+  for (size_t line = ahead.first; line < ahead.last; line++)
+    __builtin_prefetch((const char *)ahead.start + (index * LINES + line) * LINE, 0, 2);
+}
+
 #if HAS_BFLOAT16
 
-// Values of k that one pass over a panel covers: its weights fit the second-level cache.
-enum { PASS = 3072 };
+// Values of k that one pass over a panel covers: its weights and those of the next fit the second-level cache.
+enum { PASS = 1536 };
 
 // One register block: `rows` <= BLOCK_ROWS rows times one panel, `pairs` pairs of k; adds to c unless `first`.
 #define PANEL_BLOCK(rows)                                                                                     \
   INLINE void panel_##rows(const uint16_t *a, size_t a_stride, size_t pairs, const uint16_t *panel, float *c, \
-                           size_t c_stride, int first) {                                                      \
+                           size_t c_stride, int first, read_ahead ahead) {                                    \
     vf sums[rows][4];                                                                                         \
     UNROLLED(size_t i = 0; i < rows; i++) UNROLLED(size_t j = 0; j < 4; j++)                                  \
         sums[i][j] = first ? (vf)0 : load(c + i * c_stride + j * LANES);                                      \
@@ -40,8 +61,7 @@ enum { PASS = 3072 };
       vu w[4];                                                                                                \
       UNROLLED(size_t j = 0; j < 4; j++)                                                                      \
           memcpy(&w[j], panel + p * 2 * CLUSCA_PANEL + j * 2 * LANES, sizeof(vu));                            \
-      __builtin_prefetch(panel + p * 2 * CLUSCA_PANEL + 1024);                                                \
-      __builtin_prefetch(panel + p * 2 * CLUSCA_PANEL + 1024 + 32);                                           \
+      fetch_ahead(ahead, p);                                                                                  \
       UNROLLED(size_t i = 0; i < rows; i++) {                                                                 \
         uint32_t pair;                                                                                        \
         memcpy(&pair, a + i * a_stride + 2 * p, sizeof pair);                                                 \
@@ -61,14 +81,14 @@ PANEL_BLOCK(5)
 PANEL_BLOCK(6)
 
 INLINE void panel_rows(size_t rows, const uint16_t *a, size_t a_stride, size_t pairs, const uint16_t *panel, float *c,
-                       size_t c_stride, int first) {
+                       size_t c_stride, int first, read_ahead ahead) {
   switch (rows) {
-    case 1: return panel_1(a, a_stride, pairs, panel, c, c_stride, first);
-    case 2: return panel_2(a, a_stride, pairs, panel, c, c_stride, first);
-    case 3: return panel_3(a, a_stride, pairs, panel, c, c_stride, first);
-    case 4: return panel_4(a, a_stride, pairs, panel, c, c_stride, first);
-    case 5: return panel_5(a, a_stride, pairs, panel, c, c_stride, first);
-    default: return panel_6(a, a_stride, pairs, panel, c, c_stride, first);
+    case 1: return panel_1(a, a_stride, pairs, panel, c, c_stride, first, ahead);
+    case 2: return panel_2(a, a_stride, pairs, panel, c, c_stride, first, ahead);
+    case 3: return panel_3(a, a_stride, pairs, panel, c, c_stride, first, ahead);
+    case 4: return panel_4(a, a_stride, pairs, panel, c, c_stride, first, ahead);
+    case 5: return panel_5(a, a_stride, pairs, panel, c, c_stride, first, ahead);
+    default: return panel_6(a, a_stride, pairs, panel, c, c_stride, first, ahead);
   }
 }
 
@@ -118,7 +138,8 @@ STRIP_BLOCK(5, 2)
 STRIP_BLOCK(6, 2)
 
 INLINE void panel_rows(size_t rows, const float *a, size_t strip_stride, size_t pairs, const uint16_t *panel, float *c,
-                       size_t c_stride, int first) {
+                       size_t c_stride, int first, read_ahead ahead) {
+  (void)ahead;
 #define STRIPS(rows, vectors)                                                                                       \
   for (size_t column = 0; column < CLUSCA_PANEL; column += vectors * PRODUCT_LANES)                                 \
     strip_##rows(a, pairs, panel + column / STRIP * strip_stride, strip_stride, c + column, c_stride, first);       \
@@ -149,12 +170,12 @@ typedef uint16_t block_value;
 typedef float block_value;
 #endif
 static void panel_block(const block_value *a, size_t stride, size_t rows, size_t pairs, const uint16_t *panel,
-                        size_t width, float *c, size_t c_stride, int first) {
-  if (width == CLUSCA_PANEL) return panel_rows(rows, a, stride, pairs, panel, c, c_stride, first);
+                        size_t width, float *c, size_t c_stride, int first, read_ahead ahead) {
+  if (width == CLUSCA_PANEL) return panel_rows(rows, a, stride, pairs, panel, c, c_stride, first, ahead);
   float scratch[BLOCK_ROWS * CLUSCA_PANEL];
   if (!first)
     for (size_t r = 0; r < rows; r++) memcpy(scratch + r * CLUSCA_PANEL, c + r * c_stride, width * sizeof(float));
-  panel_rows(rows, a, stride, pairs, panel, scratch, CLUSCA_PANEL, first);
+  panel_rows(rows, a, stride, pairs, panel, scratch, CLUSCA_PANEL, first, ahead);
   for (size_t r = 0; r < rows; r++) memcpy(c + r * c_stride, scratch + r * CLUSCA_PANEL, width * sizeof(float));
 }
 
@@ -170,10 +191,13 @@ static void product_bfloat16(const uint16_t *a, size_t a_stride, size_t m, size_
     for (size_t from = 0; from < pairs; from += PASS / 2) {
       const size_t count = pairs - from < PASS / 2 ? pairs - from : PASS / 2;
       const uint16_t *weights = packed + (panel * pairs + from) * 2 * CLUSCA_PANEL;
+      const uint16_t *next =
+          panel + 1 == last_panel && from + count == pairs ? NULL : weights + count * 2 * CLUSCA_PANEL;
       for (size_t i = 0; i < m; i += BLOCK_ROWS) {
         const size_t rows = m - i < BLOCK_ROWS ? m - i : BLOCK_ROWS;
         float *out = c + i * c_stride + column;
-        panel_block(a + i * a_stride + 2 * from, a_stride, rows, count, weights, width, out, c_stride, from == 0);
+        panel_block(a + i * a_stride + 2 * from, a_stride, rows, count, weights, width, out, c_stride, from == 0,
+                    share_of_next(next, i, m));
         if (from + count == pairs && (bias || activation != CLUSCA_IDENTITY))
           add_bias(out, rows, width, c_stride, bias ? bias + column : NULL, activation);
       }
@@ -198,7 +222,8 @@ static void product_bfloat16(const uint16_t *a, size_t a_stride, size_t m, size_
         const size_t width = n - column < CLUSCA_PANEL ? n - column : CLUSCA_PANEL;
         const uint16_t *weights = packed + panel * pairs * 2 * CLUSCA_PANEL + from * 2 * STRIP;
         float *out = c + i * c_stride + column;
-        panel_block(wide, pairs * 2 * STRIP, rows, count, weights, width, out, c_stride, from == 0);
+        // Weights are near: strips fetch them on the way.
+        panel_block(wide, pairs * 2 * STRIP, rows, count, weights, width, out, c_stride, from == 0, (read_ahead){0});
         if (from + count == pairs && (bias || activation != CLUSCA_IDENTITY))
           add_bias(out, rows, width, c_stride, bias ? bias + column : NULL, activation);
       }

@@ -53,20 +53,19 @@ INLINE void store_sums(float *p, vi v) { memcpy(p, &v, sizeof v); }
 
 #if HAS_BFLOAT16
 
-// Values of k that one pass over a panel covers: its weights fit the second-level cache.
-enum { QUAD_PASS = 1536 };
+// Quadruples of k that one pass over a panel covers: its weights and those of the next fit the second-level cache.
+enum { QUAD_PASS = 768 };
 
 #define QUAD_BLOCK(rows)                                                                                            \
   INLINE void quads_##rows(const uint8_t *a, size_t a_stride, size_t quads, const int8_t *panel, float *c,          \
-                           size_t c_stride, int first) {                                                            \
+                           size_t c_stride, int first, read_ahead ahead) {                                          \
     vi sums[rows][4];                                                                                               \
     UNROLLED(size_t i = 0; i < rows; i++) UNROLLED(size_t j = 0; j < 4; j++)                                        \
         sums[i][j] = first ? (vi)0 : load_sums(c + i * c_stride + j * LANES);                                       \
     for (size_t p = 0; p < quads; p++) {                                                                            \
       vu w[4];                                                                                                      \
       UNROLLED(size_t j = 0; j < 4; j++) memcpy(&w[j], panel + (p * CLUSCA_PANEL + j * LANES) * 4, sizeof(vu));     \
-      __builtin_prefetch(panel + p * 4 * CLUSCA_PANEL + 2048);                                                      \
-      __builtin_prefetch(panel + p * 4 * CLUSCA_PANEL + 2048 + 64);                                                 \
+      fetch_ahead(ahead, p);                                                                                        \
       UNROLLED(size_t i = 0; i < rows; i++) {                                                                       \
         uint32_t quad;                                                                                              \
         memcpy(&quad, a + i * a_stride + 4 * p, sizeof quad);                                                       \
@@ -85,14 +84,14 @@ QUAD_BLOCK(5)
 QUAD_BLOCK(6)
 
 INLINE void quad_rows(size_t rows, const uint8_t *a, size_t a_stride, size_t quads, const int8_t *panel, float *c,
-                      size_t c_stride, int first) {
+                      size_t c_stride, int first, read_ahead ahead) {
   switch (rows) {
-    case 1: return quads_1(a, a_stride, quads, panel, c, c_stride, first);
-    case 2: return quads_2(a, a_stride, quads, panel, c, c_stride, first);
-    case 3: return quads_3(a, a_stride, quads, panel, c, c_stride, first);
-    case 4: return quads_4(a, a_stride, quads, panel, c, c_stride, first);
-    case 5: return quads_5(a, a_stride, quads, panel, c, c_stride, first);
-    default: return quads_6(a, a_stride, quads, panel, c, c_stride, first);
+    case 1: return quads_1(a, a_stride, quads, panel, c, c_stride, first, ahead);
+    case 2: return quads_2(a, a_stride, quads, panel, c, c_stride, first, ahead);
+    case 3: return quads_3(a, a_stride, quads, panel, c, c_stride, first, ahead);
+    case 4: return quads_4(a, a_stride, quads, panel, c, c_stride, first, ahead);
+    case 5: return quads_5(a, a_stride, quads, panel, c, c_stride, first, ahead);
+    default: return quads_6(a, a_stride, quads, panel, c, c_stride, first, ahead);
   }
 }
 
@@ -102,7 +101,8 @@ enum { QUAD_PASS = 1 << 30 };
 
 // Without instructions for it: right, and slow.
 INLINE void quad_rows(size_t rows, const uint8_t *a, size_t a_stride, size_t quads, const int8_t *panel, float *c,
-                      size_t c_stride, int first) {
+                      size_t c_stride, int first, read_ahead ahead) {
+  (void)ahead;
   for (size_t r = 0; r < rows; r++)
     for (size_t column = 0; column < CLUSCA_PANEL; column += LANES) {
       vi sum = first ? (vi)0 : load_sums(c + r * c_stride + column);
@@ -129,6 +129,8 @@ static void product_int8(const uint8_t *a, size_t a_stride, const float *a_scale
     for (size_t from = 0; from < quads; from += QUAD_PASS) {
       const size_t count = quads - from < QUAD_PASS ? quads - from : QUAD_PASS;
       const int8_t *weights = packed + (panel * quads + from) * 4 * CLUSCA_PANEL;
+      const int8_t *next =
+          panel + 1 == last_panel && from + count == quads ? NULL : weights + count * 4 * CLUSCA_PANEL;
       for (size_t i = 0; i < m; i += BLOCK_ROWS) {
         const size_t rows = m - i < BLOCK_ROWS ? m - i : BLOCK_ROWS;
         float scratch[BLOCK_ROWS * CLUSCA_PANEL];
@@ -136,9 +138,10 @@ static void product_int8(const uint8_t *a, size_t a_stride, const float *a_scale
         float *out = width == CLUSCA_PANEL ? c + i * c_stride + column : scratch;
         const size_t stride = width == CLUSCA_PANEL ? c_stride : CLUSCA_PANEL;
         if (width == CLUSCA_PANEL) {
-          quad_rows(rows, a + i * a_stride + 4 * from, a_stride, count, weights, out, stride, from == 0);
+          quad_rows(rows, a + i * a_stride + 4 * from, a_stride, count, weights, out, stride, from == 0,
+                    share_of_next(next, i, m));
         } else if (from == 0) {
-          quad_rows(rows, a + i * a_stride, a_stride, quads, weights, out, stride, 1);
+          quad_rows(rows, a + i * a_stride, a_stride, quads, weights, out, stride, 1, (read_ahead){0});
         } else {
           continue;
         }

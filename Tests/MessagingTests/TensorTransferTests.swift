@@ -293,6 +293,35 @@ import Testing
     await server.stop()
   }
 
+  /// A line goes on trying where it is not let in; people are told once, until it was.
+  @Test(.timeLimit(.minutes(1))) func aLineThatIsNotLetInSaysSoOnceAndDeliversWhenItIs() async throws {
+    let enrolment = try Enrolment([("w1", .worker)])
+    let list = enrolment.access.list
+    enrolment.revoke("w1")
+    let plan = try #require(TensorPlan(.image, .float32, shape: [2, 3]))
+    let tensor = Tensor((0..<6).map(Float.init), shape: plan.shape)
+    let arrived = FirstValue<TensorInbox.Arrival>()
+    let server = try await TensorServer.start(at: Endpoint("tcp://127.0.0.1:0"), security: enrolment.serving) { event in
+      if case .arrived(let arrival) = event { arrived.set(arrival) }
+    }
+    try server.expect(.init(plan, fence: fence, sender: enrolment.peers["w1"]?.publicKey))
+    let obstacles = EventLog<String>()
+    let hello = Hello(build: "", role: .worker, name: "w1", incarnation: 1)
+    let line = try await TensorLine.open(to: server.endpoint, security: enrolment.security("w1"), hello: hello) {
+      event in
+      if case .unreachable(let reason) = event { obstacles.add(reason) }
+    }
+    line.send(plan, tensor.payload(), fence: fence)
+    _ = try await obstacles.first { _ in true }
+    // Time for several attempts.
+    try await Task.sleep(for: .milliseconds(1500))
+    #expect(obstacles.events == ["w1 is not let in"])
+    enrolment.access.list = list
+    #expect(Tensor(await arrived.value) == tensor)
+    await line.close()
+    await server.stop()
+  }
+
   /// Unchecked: only the server's thread uses it once the server runs.
   private final class InboxBox: @unchecked Sendable { var inbox = TensorInbox() }
 

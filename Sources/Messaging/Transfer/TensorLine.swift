@@ -9,13 +9,16 @@ public final class TensorLine: Sendable {
     case delivered(Fence)
     /// The receiver does not take tensors of this fence, and says why; they are dropped.
     case refused(Fence, Refusal)
-    /// The receiver did not let this process in, or its socket failed; the line goes on trying.
+    /// The receiver did not let this process in, or its socket failed; the line goes on trying. Told once for each reason,
+    /// until the receiver is reached.
     case unreachable(String)
   }
 
   fileprivate struct State: Sendable {
     var transfers: [Transfer] = []
     var lastTransfer: UInt64 = 0
+    /// Why the receiver is not reached, as it was told.
+    var obstacle: String?
   }
 
   fileprivate struct Transfer: Sendable {
@@ -90,15 +93,26 @@ extension TensorLine.Queue {
     switch event {
     case .ready:
       port.send(Message(.hello(hello)))
-      state.withLock { state in for index in state.transfers.indices { state.transfers[index].sender.startAgain() } }
+      state.withLock { state in
+        state.obstacle = nil
+        for index in state.transfers.indices { state.transfers[index].sender.startAgain() }
+      }
       pump(port)
     case .message(let message, _): take(message, port)
     case .tick: pump(port)
-    case .refused, .brokenOff: report(.unreachable("\(hello.name) is not let in"))
-    case .failed(let reason): report(.unreachable(reason))
+    case .refused, .brokenOff: meet("\(hello.name) is not let in")
+    case .failed(let reason): meet(reason)
     // Whoever has the line says it once for all of them.
     case .disconnected, .malformed, .insecure: break
     }
+  }
+
+  private func meet(_ obstacle: String) {
+    let isKnown = state.withLock { state in
+      defer { state.obstacle = obstacle }
+      return state.obstacle == obstacle
+    }
+    if !isKnown { report(.unreachable(obstacle)) }
   }
 
   private func take(_ message: Message, _ port: ClientPort) {
