@@ -469,6 +469,7 @@ const clusca_kernels KERNELS = {
     .quantize_rows = quantize_rows,
     .product_int8 = product_int8,
 #if HAS_BFLOAT16
+    .narrow_product_bfloat16 = narrow_product_bfloat16,
     .pack_keys = pack_keys,
     .pack_values = pack_values,
     .attend_bfloat16 = attend_bfloat16,

@@ -181,6 +181,25 @@ static void panel_block(const block_value *a, size_t stride, size_t rows, size_t
 
 #if HAS_BFLOAT16
 
+// One panel, `width` columns of it, for m rows.
+static void panel_product(const uint16_t *a, size_t a_stride, size_t m, size_t pairs, const uint16_t *panel, size_t width,
+                          int another_follows, float *c, size_t c_stride, const float *bias,
+                          clusca_activation activation) {
+  for (size_t from = 0; from < pairs; from += PASS / 2) {
+    const size_t count = pairs - from < PASS / 2 ? pairs - from : PASS / 2;
+    const uint16_t *weights = panel + from * 2 * CLUSCA_PANEL;
+    const int is_last = from + count == pairs;
+    const uint16_t *next = is_last && !another_follows ? NULL : weights + count * 2 * CLUSCA_PANEL;
+    for (size_t i = 0; i < m; i += BLOCK_ROWS) {
+      const size_t rows = m - i < BLOCK_ROWS ? m - i : BLOCK_ROWS;
+      panel_block(a + i * a_stride + 2 * from, a_stride, rows, count, weights, width, c + i * c_stride, c_stride,
+                  from == 0, share_of_next(next, i, m));
+      if (is_last && (bias || activation != CLUSCA_IDENTITY))
+        add_bias(c + i * c_stride, rows, width, c_stride, bias, activation);
+    }
+  }
+}
+
 static void product_bfloat16(const uint16_t *a, size_t a_stride, size_t m, size_t k, const uint16_t *packed,
                              size_t first_panel, size_t last_panel, size_t n, float *c, size_t c_stride,
                              const float *bias, clusca_activation activation) {
@@ -188,20 +207,21 @@ static void product_bfloat16(const uint16_t *a, size_t a_stride, size_t m, size_
   for (size_t panel = first_panel; panel < last_panel; panel++) {
     const size_t column = panel * CLUSCA_PANEL;
     const size_t width = n - column < CLUSCA_PANEL ? n - column : CLUSCA_PANEL;
-    for (size_t from = 0; from < pairs; from += PASS / 2) {
-      const size_t count = pairs - from < PASS / 2 ? pairs - from : PASS / 2;
-      const uint16_t *weights = packed + (panel * pairs + from) * 2 * CLUSCA_PANEL;
-      const uint16_t *next =
-          panel + 1 == last_panel && from + count == pairs ? NULL : weights + count * 2 * CLUSCA_PANEL;
-      for (size_t i = 0; i < m; i += BLOCK_ROWS) {
-        const size_t rows = m - i < BLOCK_ROWS ? m - i : BLOCK_ROWS;
-        float *out = c + i * c_stride + column;
-        panel_block(a + i * a_stride + 2 * from, a_stride, rows, count, weights, width, out, c_stride, from == 0,
-                    share_of_next(next, i, m));
-        if (from + count == pairs && (bias || activation != CLUSCA_IDENTITY))
-          add_bias(out, rows, width, c_stride, bias ? bias + column : NULL, activation);
-      }
-    }
+    panel_product(a, a_stride, m, pairs, packed + panel * pairs * 2 * CLUSCA_PANEL, width, panel + 1 < last_panel,
+                  c + column, c_stride, bias ? bias + column : NULL, activation);
+  }
+}
+
+static void narrow_product_bfloat16(const uint16_t *a, size_t a_stride, size_t m, size_t k, const uint16_t *packed,
+                                    size_t first_panel, size_t last_panel, size_t n, uint16_t *c, size_t c_stride,
+                                    float *sums, const float *bias, clusca_activation activation) {
+  const size_t pairs = (k + 1) / 2;
+  for (size_t panel = first_panel; panel < last_panel; panel++) {
+    const size_t column = panel * CLUSCA_PANEL;
+    const size_t width = n - column < CLUSCA_PANEL ? n - column : CLUSCA_PANEL;
+    panel_product(a, a_stride, m, pairs, packed + panel * pairs * 2 * CLUSCA_PANEL, width, panel + 1 < last_panel, sums,
+                  CLUSCA_PANEL, bias ? bias + column : NULL, activation);
+    for (size_t i = 0; i < m; i++) to_bfloat16(sums + i * CLUSCA_PANEL, c + i * c_stride + column, width);
   }
 }
 

@@ -71,6 +71,20 @@ struct ProductTests {
     }
   }
 
+  /// What is between two maps may stay in bfloat16; that changes no bit.
+  @Test(arguments: Precision.allCases, [(1, 7, 0), (16, 130, 64), (19, 65, 3), (400, 1664, 33)])
+  func aChainOfMapsIsOneBehindTheOther(precision: Precision, size: (rows: Int, inner: Int, beside: Int)) throws {
+    let (rows, inner, beside) = size
+    let (x, w, v) = (values([rows, 90], 1), values([inner, 90], 2), values([70, beside + inner], 3))
+    let first = Linear(weight: try matrix(w, precision), bias: values([inner], 4))
+    let next = Linear(weight: try matrix(v, precision), bias: values([70], 5))
+    var between = Tensor(uninitialized: [rows, beside + inner])
+    let others = beside > 0 ? values([rows, beside], 6) : nil
+    if let others { between.replace(columns: 0..<beside, by: others) }
+    first.apply(x, activation: .geluTanh, to: &between, firstColumn: beside)
+    #expect(first(x, activation: .geluTanh, beside: others, then: next) == next(between))
+  }
+
   /// A map that is used once in many steps has the numbers of one whose weights are kept packed.
   @Test(arguments: [Precision.float32, .bfloat16], [(1, 33, 49), (3, 511, 64), (50, 1031, 200)])
   func weightsThatStayInTheirFileGiveTheSameBits(precision: Precision, size: (rows: Int, inputs: Int, outputs: Int))

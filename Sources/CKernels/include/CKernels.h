@@ -82,6 +82,11 @@ typedef struct clusca_kernels {
   void (*product_bfloat16)(const uint16_t *a, size_t a_stride, size_t m, size_t k, const uint16_t *packed,
                            size_t first_panel, size_t last_panel, size_t n, float *c, size_t c_stride,
                            const float *bias, clusca_activation activation);
+  // The same in bfloat16, for a product to follow. `sums` is scratch memory of m * CLUSCA_PANEL values. NULL where the CPU
+  // has no instructions for such products.
+  void (*narrow_product_bfloat16)(const uint16_t *a, size_t a_stride, size_t m, size_t k, const uint16_t *packed,
+                                  size_t first_panel, size_t last_panel, size_t n, uint16_t *c, size_t c_stride,
+                                  float *sums, const float *bias, clusca_activation activation);
 
   // -- Products in 8 bits, with a scale for each row of both sides; sums are exact.
   // Packs rows [0, n) of w (k a row) as columns [first, first + n) of panels: `packed` holds panels * ceil(k/4) * 4 *

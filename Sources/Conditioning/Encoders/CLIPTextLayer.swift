@@ -28,6 +28,6 @@ struct CLIPTextLayer: Sendable {
   /// x: `[tokens, width]`
   func callAsFunction(_ x: inout Tensor) {
     x += projection(attention(qkv(norm1(x)), visibility: .causal))
-    x += down(up(norm2(x), activation: activation))
+    x += up(norm2(x), activation: activation, then: down)
   }
 }

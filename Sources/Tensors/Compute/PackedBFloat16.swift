@@ -38,15 +38,42 @@ struct PackedBFloat16: Sendable {
     _ x: UnsafePointer<Float>, rows: Int, bias: UnsafePointer<Float>?, activation: Activation,
     into c: UnsafeMutablePointer<Float>, stride cStride: Int
   ) {
-    let narrow = NarrowRows(x, rows: rows, columns: inputs)
-    let pieces = PanelPieces(rows: rows, outputs: outputs)
+    multiply(
+      NarrowRows(x, rows: rows, columns: inputs), bias: bias, activation: activation, into: c, stride: cStride)
+  }
+
+  func multiply(
+    _ x: NarrowRows, bias: UnsafePointer<Float>?, activation: Activation, into c: UnsafeMutablePointer<Float>,
+    stride cStride: Int
+  ) {
+    let pieces = PanelPieces(rows: x.rows, outputs: outputs)
     ThreadPool.shared.forEach(pieces.count) { index in
       let (rows, packed) = pieces[index]
       kernels.product_bfloat16(
-        narrow.elements + rows.lowerBound * narrow.stride, narrow.stride, rows.count, inputs,
-        panels.start, packed.lowerBound, packed.upperBound, outputs, c + rows.lowerBound * cStride,
-        cStride, bias, activation.code)
+        x.elements + rows.lowerBound * x.stride, x.stride, rows.count, inputs, panels.start, packed.lowerBound,
+        packed.upperBound, outputs, c + rows.lowerBound * cStride, cStride, bias, activation.code)
     }
-    withExtendedLifetime(narrow) {}
+    withExtendedLifetime(x) {}
+  }
+
+  /// Whether ``multiply(_:bias:activation:into:firstColumn:)`` can be had.
+  static var givesNarrowRows: Bool { kernels.narrow_product_bfloat16 != nil }
+
+  /// Writes the product over some of the columns of rows that another product takes.
+  func multiply(
+    _ x: NarrowRows, bias: UnsafePointer<Float>?, activation: Activation, into c: NarrowRows, firstColumn: Int
+  ) {
+    let pieces = PanelPieces(rows: x.rows, outputs: outputs)
+    ThreadPool.shared.forEach(pieces.count) { index in
+      let (rows, packed) = pieces[index]
+      let scratch = rows.count * Int(CLUSCA_PANEL) * MemoryLayout<Float>.stride
+      withUnsafeTemporaryAllocation(byteCount: scratch, alignment: 64) { scratch in
+        kernels.narrow_product_bfloat16(
+          x.elements + rows.lowerBound * x.stride, x.stride, rows.count, inputs, panels.start, packed.lowerBound,
+          packed.upperBound, outputs, c.elements + rows.lowerBound * c.stride + firstColumn, c.stride,
+          scratch.baseAddress!.assumingMemoryBound(to: Float.self), bias, activation.code)
+      }
+    }
+    withExtendedLifetime((x, c)) {}
   }
 }

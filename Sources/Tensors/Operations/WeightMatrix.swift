@@ -47,6 +47,11 @@ public struct WeightMatrix: Sendable {
     }
   }
 
+  /// The packed matrix, if its products can go on as they are into those with another one.
+  var chained: PackedBFloat16? {
+    if case .bfloat16(let packed) = form, PackedBFloat16.givesNarrowRows { packed } else { nil }
+  }
+
   /// result[firstRow + r][firstColumn...] = activation(x[rows][r] · weightsᵀ + bias) for every row r of a range of x.
   func multiply(
     _ x: Tensor, rows: Range<Int>, bias: Tensor?, activation: Activation, into result: inout Tensor, firstRow: Int,
@@ -60,7 +65,7 @@ public struct WeightMatrix: Sendable {
     guard !rows.isEmpty else { return }
     x.withUnsafeElements { x in
       result.withUnsafeMutableElements { result in
-        Self.withOptionalElements(bias) { bias in
+        Tensor.withElements(bias, nil) { bias, _ in
           let x = x.baseAddress! + rows.lowerBound * inputs
           let c = result.baseAddress! + firstRow * stride + firstColumn
           switch form {
@@ -82,10 +87,5 @@ public struct WeightMatrix: Sendable {
         }
       }
     }
-  }
-
-  private static func withOptionalElements(_ tensor: Tensor?, _ body: (UnsafePointer<Float>?) -> Void) {
-    guard let tensor else { return body(nil) }
-    tensor.withUnsafeElements { body($0.baseAddress) }
   }
 }

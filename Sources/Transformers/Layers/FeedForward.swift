@@ -15,7 +15,7 @@ struct FeedForward: Sendable {
   }
 
   /// `[tokens, width]` → `[tokens, width]`
-  func callAsFunction(_ x: Tensor) -> Tensor { down(up(x, activation: activation)) }
+  func callAsFunction(_ x: Tensor) -> Tensor { up(x, activation: activation, then: down) }
 
   var weightBytes: Int { up.weightBytes + down.weightBytes }
 }

@@ -82,10 +82,7 @@ struct SingleStreamBlock: Sendable {
 
   /// The MLP of some tokens beside the attention that they have: `[rows, width]` each → `[rows, width]`
   private func joined(_ x: Tensor, _ attended: Tensor, _ probe: Probe?) -> Tensor {
-    var inner = Tensor(uninitialized: [x.rows, output.inputs])
-    inner.replace(columns: 0..<x.columns, by: attended)
-    mlp.apply(x, activation: .geluTanh, to: &inner, firstColumn: x.columns)
-    let out = output(inner)  // [rows, width]
+    let out = mlp(x, activation: .geluTanh, beside: attended, then: output)  // [rows, width]
     if let probe {
       probe("proj_mlp", mlp(x))
       probe("proj_out", out)

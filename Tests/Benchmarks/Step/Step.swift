@@ -1,5 +1,6 @@
 import ArgumentParser
 import FeatureCaching
+import Glibc
 import Measuring
 import StrictJSON
 import Tensors
@@ -31,13 +32,20 @@ struct Step: ParsableCommand {
   @Option(help: "Threads to compute with.")
   var threads: Int?
 
+  enum RepeatedKind: String, ExpressibleByArgument { case full, cached }
+
+  @Option(help: "Measures nothing, but repeats such steps until it is ended, for a profiler: full or cached.")
+  var repeating: RepeatedKind?
+
   func validate() throws {
     guard (1...9).contains(rounds) else { throw ValidationError("--rounds must be 1 to 9") }
+    guard !models.isEmpty else { throw ValidationError("--models needs one at least") }
     guard threads.map({ (1...1024).contains($0) }) ?? true else { throw ValidationError("--threads must be 1 to 1024") }
   }
 
   func run() throws {
     if let threads { ThreadPool.shared.setThreads(threads) }
+    if let repeating { return try repeatSteps(repeating) }
     var rows = [
       ["model", "full s", "median", "GF/s", "of limit", "cached ms", "median", "of full", "of its FLOPs", "before s"]
     ]
@@ -84,6 +92,21 @@ struct Step: ParsableCommand {
       "benchmark": "step", "machine": .object(Report.machine), "dtype": .string(dtype.rawValue),
       "rounds": .integer(rounds), "models": .array(results),
     ])
+  }
+
+  private func repeatSteps(_ kind: RepeatedKind) throws {
+    let sample = try TimedSample(models[0], dtype)
+    let warmUp = 3
+    for index in 0..<warmUp { sample.fullStep(index, isTimed: false) }
+    Report.note("\(models[0].rawValue): process \(getpid()) repeats \(kind.rawValue) steps")
+    var index = warmUp
+    while true {
+      switch kind {
+      case .cached: sample.cachedSteps(index, distance: 1 + index % 3, isTimed: false)
+      case .full: sample.fullStep(index, isTimed: false)
+      }
+      index = index + 1 < sample.steps ? index + 1 : warmUp
+    }
   }
 
   private static func row(_ sample: TimedSample, _ limit: Sample) -> [String] {

@@ -36,6 +36,8 @@ final class TimedSample {
     preparation = watch.seconds
   }
 
+  var steps: Int { timesteps.count }
+
   /// Runs a full step; `isTimed` is false for those that only warm up.
   func fullStep(_ index: Int, isTimed: Bool) {
     let watch = Stopwatch()
