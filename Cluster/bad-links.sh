@@ -21,7 +21,7 @@
 #   stop         a worker is stopped (SIGSTOP) for 12 s
 #   stop-two     two workers are
 #   coordinator  is killed and started again while a worker reaches nobody
-#   kills        1 % of packets are lost in each direction, and for a minute a process is killed each second and started
+#   kills        1 % of packets are lost in each direction, and for a minute a process is killed every two seconds and started
 #                again: a worker, or each fourth time the coordinator
 #
 # SEED is that of the links and of which worker is killed. Exit status 1: a promise was broken; the logs are kept then.
@@ -359,7 +359,7 @@ run_kills() {
       wait "${workers[number]}" 2>/dev/null || true
       start_worker $number
     fi
-    sleep 1
+    sleep 2
   done
   link clear
   wait_for 30 all_here || broken "not all workers are back"
