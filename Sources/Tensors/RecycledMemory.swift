@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// A block that nobody asked for during so many requests goes back to the system, so that what a program holds follows
 /// what it does: the tensors of a transformer do not stay while pictures are decoded.
-enum RecycledMemory {
+package enum RecycledMemory {
   /// Smaller ones the allocator keeps by itself.
   private static let fewestBytes = 256 << 10
   /// Several times the tensors that a block of a transformer makes.
@@ -49,6 +49,15 @@ enum RecycledMemory {
   /// Whether a block of that size waits to be used again.
   static func keeps(bytes: Int) -> Bool {
     kept.withLock { kept in kept.blocks.contains { $0.block.bytes == bytes } }
+  }
+
+  /// Gives all that waits to be used again back to the system.
+  package static func giveBack() {
+    let blocks = kept.withLock { kept in
+      defer { kept.blocks = [] }
+      return kept.blocks
+    }
+    for (block, _) in blocks { block.memory.deallocate() }
   }
 
   /// Takes back what ``allocate(bytes:)`` gave for as many bytes.

@@ -8,6 +8,6 @@ import ArgumentParser
 struct Benchmarks: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "Benchmarks",
-    abstract: "Measures what bfloat16 changes, products of matrices and whole steps.",
-    subcommands: [PrecisionDistance.self, Kernels.self, Step.self])
+    abstract: "Measures what bfloat16 changes, products of matrices, whole steps and how they grow.",
+    subcommands: [PrecisionDistance.self, Kernels.self, Step.self, Growth.self])
 }

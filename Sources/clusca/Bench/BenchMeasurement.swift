@@ -1,4 +1,5 @@
 import FeatureCaching
+import Measuring
 import Media
 import Rendering
 import StrictJSON
@@ -69,6 +70,6 @@ struct BenchMeasurement: Sendable, Equatable {
     cachedSeconds = steps.reduce(0) { $0 + ($1.kind.isFull ? 0 : $1.seconds) }
     (fullSteps, cachedSteps) = (made.summary.fullSteps, made.summary.cachedSteps)
     (operations, cacheBytes) = (made.summary.operations, made.summary.cacheBytes)
-    peakResidentBytes = Memory.peakResident
+    peakResidentBytes = ProcessMemory.peakResident
   }
 }

@@ -88,7 +88,7 @@ struct BenchRun {
     _ picture: Int, _ policy: Int, _ number: Int, _ maker: PictureMaker, _ session: RenderSession
   ) async throws {
     let settings = entries[picture][policy].settings
-    Memory.resetPeak()
+    ProcessMemory.resetPeak()
     let watch = Stopwatch()
     var steps: [(kind: StepKind, seconds: Double)] = []
     var processorSeconds = 0.0

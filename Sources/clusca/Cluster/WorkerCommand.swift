@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import Measuring
 import Messaging
 import RenderCluster
 import Rendering
@@ -101,7 +102,7 @@ struct WorkerCommand: AsyncParsableCommand {
       security: security, build: try Version.build(), numerics: Messaging.Digest(try NumericsClass.current()),
       models: try models.map { try $0.workerModel(roles) }, threads: ThreadPool.shared.threads, memoryBytes: available,
       operationsPerSecond: try gflops.map { $0 * 1e9 } ?? SpeedProbe.operationsPerSecond(),
-      residentBytes: { Memory.resident ?? 0 }, note: { if !isQuiet { StandardError.write("clusca: \($0)") } })
+      residentBytes: { ProcessMemory.resident ?? 0 }, note: { if !isQuiet { StandardError.write("clusca: \($0)") } })
     configuration.roles = roles
     configuration.advertised = try advertise.map { text in
       do {

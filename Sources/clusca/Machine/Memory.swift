@@ -32,21 +32,6 @@ struct Memory: Sendable, Equatable {
   /// The bytes that work may take now; nil if the system does not tell.
   static var available: Int? { Memory()?.available }
 
-  /// The bytes of memory that this process has in use; nil if the system does not tell.
-  static var resident: Int? { SystemFile.text("/proc/self/status").flatMap { kilobytes($0)["VmRSS"] } }
-
-  /// The most bytes of memory that this process has had in use since its start, or since ``resetPeak()`` where the kernel
-  /// lets it; nil if the system does not tell.
-  static var peakResident: Int? { SystemFile.text("/proc/self/status").flatMap { kilobytes($0)["VmHWM"] } }
-
-  /// Begins to look for a new peak (proc(5): 5 into clear_refs).
-  static func resetPeak() {
-    let descriptor = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return }
-    _ = Glibc.write(descriptor, "5", 1)
-    close(descriptor)
-  }
-
   /// Values of lines such as `MemTotal:  1234 kB`, in bytes.
   private static func kilobytes(_ text: String) -> [String: Int] {
     var values: [String: Int] = [:]

@@ -49,6 +49,7 @@ struct Step: ParsableCommand {
     var rows = [
       ["model", "full s", "median", "GF/s", "of limit", "cached ms", "median", "of full", "of its FLOPs", "before s"]
     ]
+    var runs = [["50 steps", "interval", "times as fast by operations", "by time", "share"]]
     var comparisons = [["full step of the blocks timed", "by", "s", "median", "times ours", "median"]]
     var results: [JSONValue] = []
     for model in models {
@@ -69,6 +70,7 @@ struct Step: ParsableCommand {
       for round in 0..<rounds {
         limit.values.append(MachineLimit.operationsPerSecond(dtype))
         let index = 4 + 5 * round
+        sample.uncachedStep(index)
         sample.fullStep(index, isTimed: true)
         for distance in 1...3 {
           for _ in 0..<3 { sample.cachedSteps(index + distance, distance: distance, isTimed: true) }
@@ -77,6 +79,13 @@ struct Step: ParsableCommand {
         Report.note("\(model.rawValue): round \(round + 1) of \(rounds)")
       }
       rows.append(Self.row(sample, limit))
+      for interval in model.intervals {
+        let speedUp = sample.speedUp(interval: interval)
+        runs.append([
+          model.rawValue, "\(interval)", Report.fixed(speedUp.operations, 2), Report.fixed(speedUp.time, 2),
+          Report.fixed(speedUp.time / speedUp.operations, 3),
+        ])
+      }
       comparisons += others.map { other in
         let ratio = other.times.ratio(to: sample.full.compared)
         return [
@@ -87,6 +96,7 @@ struct Step: ParsableCommand {
       results.append(.object(Self.json(sample, limit, others)))
     }
     Report.table(rows)
+    Report.table(runs)
     if comparisons.count > 1 { Report.table(comparisons) }
     Report.json([
       "benchmark": "step", "machine": .object(Report.machine), "dtype": .string(dtype.rawValue),
@@ -113,17 +123,16 @@ struct Step: ParsableCommand {
     let full = sample.full.whole.minimum
     let cached = sample.cached.whole(sample.shape, \.minimum)
     let rate = sample.operations / sample.full.compared.minimum
-    let operations = sample.wholeOperations
     return [
       sample.shape.rawValue, Report.fixed(full, 3), Report.fixed(sample.full.whole.median, 3),
       Report.fixed(rate / 1e9, 1), Report.fixed(rate / limit.maximum, 3), Report.fixed(1000 * cached, 1),
       Report.fixed(1000 * sample.cached.whole(sample.shape, \.median), 1), Report.fixed(cached / full, 4),
-      Report.fixed(operations.cached / operations.full, 4), Report.fixed(sample.preparation, 2),
+      Report.fixed(sample.cachedShareOfOperations, 4), Report.fixed(sample.preparation, 2),
     ]
   }
 
   private static func json(_ sample: TimedSample, _ limit: Sample, _ others: [PyTorchStep]) -> JSONObject {
-    let (full, cached, operations) = (sample.full, sample.cached, sample.wholeOperations)
+    let (full, cached) = (sample.full, sample.cached)
     func wholeCached(_ time: (Sample) -> Double) -> Double { cached.whole(sample.shape, time) }
     return [
       "name": .string(sample.shape.rawValue), "title": .string(sample.shape.title),
@@ -131,6 +140,15 @@ struct Step: ParsableCommand {
         "compared_seconds": full.compared.timeJSON, "whole_model_seconds": full.whole.timeJSON,
         "processor_seconds": full.processor.timeJSON, "blocks": .array(full.blocks.map(\.timeJSON)),
       ],
+      "uncached": ["whole_model_seconds": sample.uncached.whole.timeJSON],
+      "fifty_steps": .array(
+        sample.shape.intervals.map { interval in
+          let speedUp = sample.speedUp(interval: interval)
+          return [
+            "interval": .integer(interval), "times_as_fast_by_operations": .number(speedUp.operations),
+            "times_as_fast": .number(speedUp.time),
+          ]
+        }),
       "cached": [
         "seconds": cached.all.timeJSON, "without_the_first_block": cached.withoutDouble.timeJSON,
         "without_the_last_block": cached.withoutSingle.timeJSON,
@@ -144,7 +162,7 @@ struct Step: ParsableCommand {
       "median_share_of_limit": .number(sample.operations / full.compared.median / limit.median),
       "cached_share_of_full": .number(
         wholeCached(\.minimum) / full.whole.minimum),
-      "cached_share_of_operations": .number(operations.cached / operations.full),
+      "cached_share_of_operations": .number(sample.cachedShareOfOperations),
       "seconds_before_the_first_step": .number(sample.preparation),
       "others": .array(
         others.map { other in

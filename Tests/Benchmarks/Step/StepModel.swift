@@ -60,7 +60,10 @@ enum StepModel: String, CaseIterable, ExpressibleByArgument {
     }
   }
 
-  func makeSample(_ precision: Precision, timesteps: [Float]) throws -> StepSample {
+  /// Distances of full steps that whole runs are reckoned with.
+  var intervals: [Int] { self == .dit ? [3, 5, 7] : [5, 6] }
+
+  func makeSample(_ precision: Precision) throws -> StepSample {
     switch self {
     case .dit:
       let configuration = try DiTConfiguration(
@@ -71,18 +74,7 @@ enum StepModel: String, CaseIterable, ExpressibleByArgument {
         inputs: SampleInputs(grid: grid, condition: .label(207)), branches: configuration.branches,
         outside: configuration.operationsOutsideOfBranches)
     case .flux512, .flux1024:
-      let configuration = try FluxConfiguration(
-        PartConfiguration(
-          path: "benchmark",
-          json: [
-            "num_layers": 2, "num_single_layers": 2,
-            "guidance_embeds": true,
-          ]))
-      return StepSample(
-        model: try FluxTransformer(
-          configuration, Parameters(RandomParameters(configuration), precision: precision)),
-        inputs: inputs(configuration.textWidth, configuration.pooledWidth),
-        branches: configuration.branches(imageTokens: grid.tokens, textTokens: textTokens), outside: 0)
+      return try .flux(precision, double: 2, single: 2, grid: grid, textTokens: textTokens)
     case .hunyuan:
       let configuration = try HunyuanVideoConfiguration(
         PartConfiguration(
@@ -94,17 +86,9 @@ enum StepModel: String, CaseIterable, ExpressibleByArgument {
       return StepSample(
         model: try HunyuanVideoTransformer(
           configuration, Parameters(RandomParameters(configuration), precision: precision)),
-        inputs: inputs(configuration.textWidth, configuration.pooledWidth),
+        inputs: .prompt(grid, textTokens, width: configuration.textWidth, pooledWidth: configuration.pooledWidth),
         branches: configuration.branches(videoTokens: grid.tokens, textTokens: textTokens), outside: 0)
     }
-  }
-
-  private func inputs(_ textWidth: Int, _ pooledWidth: Int) -> SampleInputs {
-    SampleInputs(
-      grid: grid,
-      condition: .text(
-        RandomValues.tensor([textTokens, textWidth], seed: 7), pooled: RandomValues.tensor([pooledWidth], seed: 8)),
-      guidance: 3.5)
   }
 }
 
@@ -115,4 +99,34 @@ struct StepSample {
   let branches: [BranchShape]
   /// Operations of a step outside of the branches that are counted.
   let outside: Int
+
+  /// A FLUX of some blocks.
+  ///
+  /// - Parameter heads: of 128 dimensions each; FLUX.1 has 24.
+  static func flux(
+    _ precision: Precision, double: Int, single: Int, heads: Int = 24, grid: TokenGrid, textTokens: Int
+  ) throws -> StepSample {
+    let configuration = try FluxConfiguration(
+      PartConfiguration(
+        path: "benchmark",
+        json: [
+          "num_layers": .integer(double), "num_single_layers": .integer(single), "guidance_embeds": true,
+          "num_attention_heads": .integer(heads),
+        ]))
+    return StepSample(
+      model: try FluxTransformer(configuration, Parameters(RandomParameters(configuration), precision: precision)),
+      inputs: .prompt(grid, textTokens, width: configuration.textWidth, pooledWidth: configuration.pooledWidth),
+      branches: configuration.branches(imageTokens: grid.tokens, textTokens: textTokens), outside: 0)
+  }
+}
+
+extension SampleInputs {
+  /// A prompt of random numbers.
+  fileprivate static func prompt(_ grid: TokenGrid, _ tokens: Int, width: Int, pooledWidth: Int) -> SampleInputs {
+    SampleInputs(
+      grid: grid,
+      condition: .text(
+        RandomValues.tensor([tokens, width], seed: 7), pooled: RandomValues.tensor([pooledWidth], seed: 8)),
+      guidance: 3.5)
+  }
 }

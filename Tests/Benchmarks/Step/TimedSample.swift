@@ -9,72 +9,47 @@ final class TimedSample {
   let precision: Precision
   let policy: any FeatureCachePolicy
   private let source: StepSample
-  private let sample: any TransformerSample
-  private let cache: any FeatureCache
-  private var clusters: [TokenStream: TokenClusters] = [:]
-  private let latents: Tensor
-  private let timesteps = (0..<50).map { 1000 - 20 * Float($0) }
+  private let sample: SteppedSample
   /// The seconds before the first step for what is computed for all timesteps at once, of the blocks that are measured.
   private(set) var preparation = 0.0
+  /// Full steps that keep what cached ones need, and steps without caching.
   private(set) var full: FullStepTimes
+  private(set) var uncached: FullStepTimes
   private(set) var cached = CachedStepTimes()
 
   init(_ shape: StepModel, _ precision: Precision) throws {
     self.shape = shape
     self.precision = precision
     policy = shape.cache.policy
-    full = FullStepTimes(shape)
-    source = try shape.makeSample(precision, timesteps: timesteps)
-    sample = try source.model.makeSample(source.inputs, timesteps: timesteps)
-    cache = policy.makeCache(
-      CacheSetup(
-        choices: KeyedChoices(seed: 0, row: 0), steps: timesteps.count, layout: source.model.layout,
-        columns: source.inputs.grid.columns))
-    latents = RandomValues.tensor([source.inputs.grid.tokens, source.model.latentChannels], seed: 9)
+    (full, uncached) = (FullStepTimes(shape), FullStepTimes(shape))
+    source = try shape.makeSample(precision)
+    sample = try SteppedSample(source, policy)
     let watch = Stopwatch()
-    _ = sample.conditioning(timestep: timesteps[0], probe: nil)
+    sample.prepare()
     preparation = watch.seconds
   }
 
-  var steps: Int { timesteps.count }
+  var steps: Int { sample.steps }
 
   /// Runs a full step; `isTimed` is false for those that only warm up.
   func fullStep(_ index: Int, isTimed: Bool) {
-    let watch = Stopwatch()
-    let begins = run(index, .full, source.model.blocks, watch)
-    let (total, processor) = (watch.seconds, watch.processorSeconds)
-    clusters = cache.newClusters
-    guard isTimed else { return }
-    full.add(total: total, processor: processor, blocks: zip(begins, begins.dropFirst()).map { $1 - $0 })
+    let times = sample.step(index, .full)
+    if isTimed { full.add(times) }
   }
+
+  func uncachedStep(_ index: Int) { uncached.add(sample.uncachedStep(index)) }
 
   /// Runs cached steps at a distance of the last full one: of all blocks, and without the first and the last if these
   /// stand for others, so that what each adds is known. What one of them alone takes would not say it: the features of
   /// many blocks are added to the hidden states together.
   func cachedSteps(_ index: Int, distance: Int, isTimed: Bool) {
     func seconds(_ blocks: BlockRange) -> Double {
-      let watch = Stopwatch()
-      _ = run(index, .cached(distance: distance), blocks, watch)
-      return watch.seconds
+      sample.step(index, .cached(distance: distance), blocks: blocks).total
     }
     let blocks = source.model.blocks
     let all = seconds(blocks)
     let parts = shape.repetition.map { _ in (seconds(blocks.dropFirst()), seconds(blocks.dropLast())) }
     if isTimed { cached.add(all: all, withoutDouble: parts?.0, withoutSingle: parts?.1) }
-  }
-
-  /// - Returns: when each block began, and when the last had ended.
-  private func run(_ index: Int, _ kind: StepKind, _ blocks: BlockRange, _ watch: Stopwatch) -> [Double] {
-    var begins: [Double] = []
-    cache.begin(CacheStep(index: index, kind: kind, clusters: kind.isFull ? [:] : clusters))
-    let conditioning = sample.conditioning(timestep: timesteps[index], probe: nil)
-    var state = sample.embed(latents, conditioning: conditioning, probe: nil)
-    sample.run(&state, blocks: blocks, conditioning: conditioning, cache: cache, probe: nil) {
-      begins.append(watch.seconds)
-    }
-    begins.append(watch.seconds)
-    _ = sample.project(state, conditioning: conditioning, probe: nil)
-    return begins
   }
 
   /// Operations of the blocks that are compared, in a full step.
@@ -84,16 +59,31 @@ final class TimedSample {
     }
   }
 
-  /// Operations of the released model's blocks: in a full step and in a cached one.
-  var wholeOperations: (full: Double, cached: Double) {
-    let step = PlannedStep(index: 10, of: 50, kind: .cached(distance: 1))
-    return source.branches.reduce((Double(source.outside), Double(source.outside))) { sums, branch in
-      let weight = shape.weight(ofBlock: branch.branch.block)
-      return (
-        sums.0 + weight * Double(branch.operations),
-        sums.1 + weight * Double(policy.computedOperations(branch, at: step))
-      )
+  /// Operations of the released model at a step.
+  func wholeOperations(_ policy: any FeatureCachePolicy, _ step: PlannedStep) -> Double {
+    source.branches.reduce(Double(source.outside)) { sum, branch in
+      sum + shape.weight(ofBlock: branch.branch.block) * Double(policy.computedOperations(branch, at: step))
     }
+  }
+
+  /// Operations of a cached step of the released model, as a share of a full one's.
+  var cachedShareOfOperations: Double {
+    func operations(_ kind: StepKind) -> Double { wholeOperations(policy, PlannedStep(index: 10, of: 50, kind: kind)) }
+    return operations(.cached(distance: 1)) / operations(.full)
+  }
+
+  /// How many times as fast 50 steps are with full steps at an interval as without caching, by operations and by the
+  /// times that were measured.
+  func speedUp(interval: Int) -> (operations: Double, time: Double) {
+    var settings = shape.cache
+    settings.interval = interval
+    let policy = settings.policy
+    let steps = policy.plannedSteps(50)
+    let cachedTime = cached.whole(shape, \.median)
+    let time = steps.reduce(0) { $0 + ($1.kind.isFull ? full.whole.median : cachedTime) }
+    let operations = steps.reduce(0) { $0 + wholeOperations(policy, $1) }
+    let all = steps.reduce(0) { $0 + wholeOperations(NoCaching(), $1) }
+    return (all / operations, Double(steps.count) * uncached.whole.median / time)
   }
 }
 
@@ -109,12 +99,13 @@ struct FullStepTimes {
 
   init(_ shape: StepModel) { self.shape = shape }
 
-  mutating func add(total: Double, processor: Double, blocks: [Double]) {
-    let outside = total - blocks.reduce(0, +)
+  mutating func add(_ step: SteppedSample.Times) {
+    let blocks = step.blocks
+    let outside = step.total - blocks.reduce(0, +)
     compared.values.append(
       blocks.enumerated().reduce(outside) { shape.isCompared($1.offset) ? $0 + $1.element : $0 })
     whole.values.append(blocks.enumerated().reduce(outside) { $0 + shape.weight(ofBlock: $1.offset) * $1.element })
-    self.processor.values.append(processor)
+    processor.values.append(step.processor)
     if self.blocks.isEmpty { self.blocks = blocks.map { _ in Sample() } }
     for (index, seconds) in blocks.enumerated() { self.blocks[index].values.append(seconds) }
   }
