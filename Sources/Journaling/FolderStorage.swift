@@ -85,7 +85,9 @@ public final class FolderStorage: JournalStorage {
   }
 
   public func synchronise(_ name: String) throws(FileFailure) {
-    guard fdatasync(try descriptor(name)) == 0 else { throw failure() }
+    let descriptor = try descriptor(name)
+    guard !FaultPoint.fails("journal.sync") else { throw FileFailure(errno: EIO, folder: path) }
+    guard fdatasync(descriptor) == 0 else { throw failure() }
   }
 
   public func rename(_ name: String, to newName: String) throws(FileFailure) {

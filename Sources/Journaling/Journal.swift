@@ -158,7 +158,7 @@ public struct Journal {
     }
     FaultPoint.reach("journal.write.before")
     let (name, end) = (name, end)
-    try unlessBroken { storage throws(FileFailure) in try storage.write(bytes, to: name, at: end) }
+    try unlessBroken(name) { storage throws(FileFailure) in try storage.write(bytes, to: name, at: end) }
     FaultPoint.reach("journal.write.after")
     self.end += bytes.count
     written += UInt64(records.count)
@@ -170,7 +170,7 @@ public struct Journal {
     guard durable < written else { return }
     FaultPoint.reach("journal.sync.before")
     let name = name
-    try unlessBroken { storage throws(FileFailure) in try storage.synchronise(name) }
+    try unlessBroken(name) { storage throws(FileFailure) in try storage.synchronise(name) }
     FaultPoint.reach("journal.sync.after")
     durable = written
     synchronisations += 1
@@ -199,7 +199,7 @@ public struct Journal {
       throw .file(FileError(path: "\(storage.path)/\(temporary)", .writing, error))
     }
     FaultPoint.reach("journal.snapshot.written")
-    try unlessBroken { storage throws(FileFailure) in
+    try unlessBroken(temporary) { storage throws(FileFailure) in
       try storage.synchronise(temporary)
       FaultPoint.reach("journal.snapshot.synced")
       try storage.rename(temporary, to: name)
@@ -217,8 +217,9 @@ public struct Journal {
     return usage
   }
 
+  /// - Parameter name: of the file that it is about.
   private mutating func unlessBroken(
-    _ body: (any JournalStorage) throws(FileFailure) -> Void
+    _ name: String, _ body: (any JournalStorage) throws(FileFailure) -> Void
   ) throws(JournalError) {
     let path = "\(storage.path)/\(name)"
     guard !isBroken else {

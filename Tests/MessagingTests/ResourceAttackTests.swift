@@ -1,4 +1,3 @@
-import Foundation
 import Glibc
 import Synchronization
 import Testing
@@ -7,48 +6,16 @@ import Testing
 
 /// What strangers and an enrolled peer gone bad can cost a server: descriptors and memory, both bounded.
 @Suite(.timeLimit(.minutes(1)), .serialized) struct ResourceAttackTests {
-  /// A plain TCP connection to a server.
-  private func connection(to endpoint: Endpoint) -> Int32 {
-    guard case .tcp(_, let port) = endpoint else { return -1 }
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = port.bigEndian
-    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    let result = withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-      }
-    }
-    return result == 0 ? descriptor : -1
-  }
-
-  /// Whether the other end has closed a connection; waits for it.
-  private func isClosed(_ descriptor: Int32) async throws -> Bool {
-    var bytes = [UInt8](repeating: 0, count: 256)
-    while true {
-      let count = recv(descriptor, &bytes, bytes.count, Int32(MSG_DONTWAIT))
-      if count == 0 || count < 0 && errno != EAGAIN { return true }
-      if count < 0 { try await Task.sleep(for: .milliseconds(5)) }
-    }
-  }
-
-  private var residentBytes: Int {
-    let pages = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ").dropFirst()
-      .first
-    return (pages.flatMap { Int($0) } ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE)))
-  }
-
   @Test func silentConnectionsAreBoundedAndAGoodPeerStillGetsIn() async throws {
     let enrolment = try Enrolment([("good", .client)])
     var limits = Limits()
     limits.silentConnections = 8
     let server = try await TestServer(enrolment.serving, limits: limits)
-    let silent = (0..<30).map { _ in connection(to: server.endpoint) }
+    let silent = (0..<30).map { _ in PlainConnection.open(to: server.endpoint) }
     #expect(!silent.contains(-1))
     // All but the last eight are closed long before a handshake may last.
     let start = ContinuousClock.now
-    for descriptor in silent.prefix(22) { #expect(try await isClosed(descriptor)) }
+    for descriptor in silent.prefix(22) { #expect(try await PlainConnection.isClosed(descriptor)) }
     #expect(start.duration(to: .now) < .seconds(4))
     let good = try await TestClient(enrolment.security("good"), to: server.endpoint, name: "good")
     #expect(try await good.isAnswered(sequence: 1))
@@ -62,7 +29,7 @@ import Testing
     let enrolment = try Enrolment([])
     let server = try await TestServer(enrolment.serving) { $0.settings.handshakeMilliseconds = 600 }
     // A byte each tenth of a second, of a greeting that never ends.
-    let descriptor = connection(to: server.endpoint)
+    let descriptor = PlainConnection.open(to: server.endpoint)
     let greeting: [UInt8] = [0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 0x7F, 3, 0] + Array("CURVE".utf8)
     let start = ContinuousClock.now
     var sent = 0
@@ -72,7 +39,7 @@ import Testing
       sent += 1
       try await Task.sleep(for: .milliseconds(100))
     }
-    #expect(try await isClosed(descriptor))
+    #expect(try await PlainConnection.isClosed(descriptor))
     #expect(sent < greeting.count && start.duration(to: .now) < .seconds(10))
     close(descriptor)
     await server.server.stop()
@@ -80,13 +47,9 @@ import Testing
 
   /// ZMTP 3.0 by hand, as libzmq sends a message only when it has all of it: greeting, handshake, and a hello.
   private func enter(_ descriptor: Int32) async throws {
-    var greeting: [UInt8] = [0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 0x7F, 3, 0] + Array("NULL".utf8)
-    greeting += Array(repeating: 0, count: 64 - greeting.count)
-    let property: [UInt8] = [11] + Array("Socket-Type".utf8) + [0, 0, 0, 6] + Array("DEALER".utf8)
-    let ready: [UInt8] = [5] + Array("READY".utf8) + property
     let hello = EnvelopeCodec().encode(
       Message(.hello(Hello(build: "test", role: .worker, name: "bad", incarnation: 1))))
-    let handshake = greeting + [4, UInt8(ready.count)] + ready
+    let handshake = PlainConnection.greeting("NULL") + PlainConnection.ready
     #expect(send(descriptor, handshake, handshake.count, Int32(MSG_NOSIGNAL)) == handshake.count)
     // Messages may go when the other side is ready, too.
     var answer: [UInt8] = []
@@ -125,17 +88,17 @@ import Testing
     let server = try await TestServer(.plaintext, limits: limits)
     let good = try await TestClient(.plaintext, to: server.endpoint, name: "good")
     #expect(try await good.isAnswered(sequence: 1))
-    let bad = connection(to: server.endpoint)
+    let bad = PlainConnection.open(to: server.endpoint)
     try await enter(bad)
     _ = try await server.peer("bad")
-    let before = residentBytes
+    let before = ProcessMemory.residentBytes
     let flooding = Task { try await flood(bad, partBytes: partBytes) }
     _ = try await server.log.first { if case .cut(let name) = $0 { name == "bad" } else { false } }
     _ = try await server.log.first { if case .quarantined(let name) = $0 { name == "bad" } else { false } }
     // What waits in the kernel of a connection that is closed hangs there for a minute.
     flooding.cancel()
     _ = try? await flooding.value
-    #expect(residentBytes - before < 256 << 20)
+    #expect(ProcessMemory.residentBytes - before < 256 << 20)
     #expect(try await good.isAnswered(sequence: 2))
     #expect(try await server.counters.cutConnections == 1)
     close(bad)
@@ -212,7 +175,7 @@ import Testing
     let event = try await server.log.first { if case .opened = $0 { true } else { false } }
     if case .opened(let error) = event { #expect(error == .open(server.endpoint, .randomKey)) }
     #expect(enrolment.access.refusedHandshakes >= 3)
-    while connection(to: server.endpoint) >= 0 { await Task.yield() }
+    while PlainConnection.open(to: server.endpoint) >= 0 { await Task.yield() }
     await server.server.stop()
   }
 }

@@ -1,4 +1,3 @@
-import Glibc
 import Tensors
 import Testing
 
@@ -142,39 +141,6 @@ import Testing
     #expect(try refusal(await old.answer(2))?.reason == .replaced)
     await old.stop()
     await new.stop()
-    await server.server.stop()
-  }
-
-  @Test func garbageOnThePortDoesNotKeepAGoodPeerWaiting() async throws {
-    let enrolment = try Enrolment([("good", .client)])
-    let server = try await TestServer(enrolment.serving)
-    let good = try await TestClient(enrolment.security("good"), to: server.endpoint, name: "good")
-    guard case .tcp(_, let port) = server.endpoint else { return }
-    var generator = SeededGenerator(seed: 3)
-    for round in 0..<300 {
-      let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-      var address = sockaddr_in()
-      address.sin_family = sa_family_t(AF_INET)
-      address.sin_port = port.bigEndian
-      address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-      let connected = withUnsafePointer(to: &address) {
-        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-          connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-        }
-      }
-      #expect(connected == 0)
-      // Every other one begins like a peer of ZeroMQ with CURVE.
-      var bytes: [UInt8] = round % 2 == 0 ? [0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 0x7F, 3, 0] + Array("CURVE".utf8) : []
-      if round % 2 == 0 { bytes += Array(repeating: 0, count: 64 - bytes.count) }
-      bytes += (0..<Int.random(in: 0..<400, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator)
-      }
-      _ = send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
-      close(descriptor)
-      if round % 50 == 0 { #expect(try await good.isAnswered(sequence: UInt64(round + 1))) }
-    }
-    #expect(try await good.isAnswered(sequence: 1000))
-    #expect(try await server.counters.malformed == 0)
-    await good.client.stop()
     await server.server.stop()
   }
 

@@ -148,6 +148,29 @@ import Testing
     }
   }
 
+  /// Each of many tensors arrives with a bit of each of its chunks flipped, and is asked for again.
+  @Test func everyFlippedBitOfAChunkIsFound() throws {
+    var generator = SeededGenerator(seed: 21)
+    let chunks = chunks()
+    var (flips, found) = (0, 0)
+    while flips < 10_000 {
+      var inbox = try inbox()
+      var arrival: TensorInbox.Arrival?
+      for (chunk, bytes) in chunks {
+        var damaged = bytes.bytes
+        damaged[Int.random(in: damaged.indices, using: &generator)] ^= 1 << Int.random(in: 0..<8, using: &generator)
+        flips += 1
+        if case .request(let request) = inbox.handle(chunk, Payload(damaged), fence: fence, from: key) {
+          #expect(request == ChunkRequest(transfer: 9, offset: chunk.offset))
+          found += 1
+        }
+        if case .complete(let tensor, _) = inbox.handle(chunk, bytes, fence: fence, from: key) { arrival = tensor }
+      }
+      #expect(try Tensor(#require(arrival)) == tensor)
+    }
+    #expect(found == flips)
+  }
+
   @Test func memoryIsCountedBeforeATensorComes() throws {
     var inbox = TensorInbox(limits: Self.limits)
     for step: UInt32 in 0..<5 { try inbox.expect(.init(plan, fence: Fence(step: step), sender: nil)) }

@@ -47,6 +47,31 @@ import Testing
     await cluster.stop()
   }
 
+  /// On a connection without keys; CURVE would end it.
+  @Test func aBitThatIsFlippedBetweenTwoStagesIsFoundAndSentAgain() async throws {
+    let model = try TinyModel(.flux)
+    let cluster = try await TinyCluster(model, cuts: [2])
+    let relay = Relay(to: Relay.freePort())
+    try cluster.start("w0")
+    try cluster.start("w1") { configuration in
+      configuration.address = .tcp(host: "127.0.0.1", port: relay.target)
+      configuration.advertised = .tcp(host: "127.0.0.1", port: relay.port)
+    }
+    try await cluster.workersAreHere(2)
+    let task = try clusca(steps: 12)
+    let latents = try await cluster.latents(task) { done in
+      // From here on only hidden states are so many bytes. One at a time, as a second one of the same chunk is too many.
+      if (1...9).contains(done) { relay.flipBit(.forward, of: 1000) }
+    }
+    #expect(relay.flips > 0)
+    #expect(try await latents == model.latents(task))
+    #expect(!cluster.told.contains { $0.contains("is lost") || $0.contains("begins again") }, "\(cluster.told)")
+    #expect(cluster.told.count { $0.hasPrefix("Stages for") } == 1)
+    print("\(relay.flips) flipped bits were found")
+    await cluster.stop()
+    relay.stop()
+  }
+
   @Test func theLastWorkerTakesAllBlocks() async throws {
     let model = try TinyModel(.flux)
     let cluster = try await TinyCluster(model)

@@ -12,7 +12,7 @@ final class Relay: Sendable {
 
   let port: UInt16
   private let listener: Int32
-  private let target: UInt16
+  let target: UInt16
   private let bytesPerSecond: Int?
   private let state = Mutex(State())
 
@@ -22,6 +22,8 @@ final class Relay: Sendable {
     var cut: Set<Direction> = []
     var lost: [Direction: Int] = [:]
     var connections = 0
+    var flip: (direction: Direction, atLeast: Int)?
+    var flips = 0
   }
 
   /// - Parameter bytesPerSecond: in each direction; as fast as can be unless given.
@@ -59,6 +61,12 @@ final class Relay: Sendable {
     }
     for descriptor in closed { shutdown(descriptor, Int32(SHUT_RDWR)) }
   }
+
+  /// Flips a bit at the end of what comes next in a direction, if that is so many bytes: of the payload, as it comes last.
+  func flipBit(_ direction: Direction, of atLeast: Int) { state.withLock { $0.flip = (direction, atLeast) } }
+
+  /// Bits that were flipped.
+  var flips: Int { state.withLock { $0.flips } }
 
   /// Bytes that got lost in a direction.
   func lost(_ direction: Direction) -> Int { state.withLock { $0.lost[direction] ?? 0 } }
@@ -125,6 +133,12 @@ final class Relay: Sendable {
         return true
       }
       if isCut { continue }
+      let isFlipped = state.withLock { state in
+        guard let flip = state.flip, flip.direction == direction, count >= flip.atLeast else { return false }
+        (state.flip, state.flips) = (nil, state.flips + 1)
+        return true
+      }
+      if isFlipped { bytes[count - 1] ^= 16 }
       if let bytesPerSecond { usleep(UInt32(count * 1_000_000 / bytesPerSecond)) }
       var sent = 0
       while sent < count {

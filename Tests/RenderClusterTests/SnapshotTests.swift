@@ -185,11 +185,7 @@ private actor Handover: StageTransport {
     self.model = model
     self.step = step
     self.change = change
-    func stages(_ cuts: [Int]) throws -> [Stage] {
-      let bounds = [0] + cuts + [try model.blockCount]
-      return try zip(bounds, bounds.dropFirst()).map { try Stage(model.transformer($0..<$1)) }
-    }
-    (self.stages, others) = (try stages(before), try stages(after))
+    (stages, others) = (try model.stages(before), try model.stages(after))
   }
 
   func latents(_ task: TinyModel.Task) async throws -> [Tensor] {

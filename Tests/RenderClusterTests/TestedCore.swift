@@ -92,14 +92,15 @@ struct TestedCore {
 
   mutating func join(
     _ name: String, incarnation: UInt64 = 1, memoryBytes: UInt64 = 1 << 30, models: [Digest] = [model],
-    connection: UInt8 = 0
+    connection: UInt8 = 0, _ change: (inout Hello) -> Void = { _ in }
   ) {
     let peer = Peer(
       name: name, role: .worker, key: nil, incarnation: incarnation, connection: Array(name.utf8) + [connection])
     peers[name] = peer
-    let hello = Hello(
+    var hello = Hello(
       build: "test", role: .worker, name: name, incarnation: incarnation, numerics: Self.numerics, threads: 1,
       memoryBytes: memoryBytes, models: models, address: "ipc:///\(name)", operationsPerSecond: 1_000_000)
+    change(&hello)
     happens(.hello(hello, from: peer))
   }
 

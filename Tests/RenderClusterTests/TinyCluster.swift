@@ -294,11 +294,17 @@ struct TinyModel: Sendable {
   ///
   /// - Parameter cuts: the first block of each stage but the first.
   func latents(_ task: Task, cuts: [Int] = []) async throws -> [Tensor] {
-    let bounds = [0] + cuts + [try blockCount]
-    let stages = try zip(bounds, bounds.dropFirst()).map { try Stage(transformer($0..<$1)) }
     var latents: [Tensor] = []
-    for try await step in Denoiser(try denoising(task), over: LocalTransport(stages)) { latents.append(step.latents) }
+    for try await step in Denoiser(try denoising(task), over: LocalTransport(try stages(cuts))) {
+      latents.append(step.latents)
+    }
     return latents
+  }
+
+  /// - Parameter cuts: the first block of each stage but the first.
+  func stages(_ cuts: [Int]) throws -> [Stage] {
+    let bounds = [0] + cuts + [try blockCount]
+    return try zip(bounds, bounds.dropFirst()).map { try Stage(transformer($0..<$1)) }
   }
 
   /// Every caching method, with full and cached steps within eight.

@@ -53,6 +53,23 @@ import Transformers
     #expect(runs[1] == runs[0] && runs[2] == runs[0])
   }
 
+  @Test func threadsAndStagesTogetherChangeNoBit() async throws {
+    let threads = ThreadPool.shared.threads
+    defer { ThreadPool.shared.setThreads(threads) }
+    let flux = try TinyFlux()
+    let task = flux.task(Self.clusca(order: 2), isGuided: true)
+    var digests: [SHA256.Digest] = []
+    for count in [1, 2, 4] {
+      ThreadPool.shared.setThreads(count)
+      for cuts in [[], [2], [1, 3]] {
+        var hash = SHA256()
+        for latents in try await flux.latents(task, cuts: cuts) { hash.update(latents) }
+        digests.append(hash.finalize())
+      }
+    }
+    #expect(digests.count == 9 && Set(digests).count == 1)
+  }
+
   @Test func theTwoSamplesOfGuidanceHaveCachesOfTheirOwn() async throws {
     let flux = try TinyFlux()
     let alone = try await flux.latents(flux.task(Self.clusca()))

@@ -1,4 +1,5 @@
 import FeatureCaching
+import Files
 import Messaging
 import Rendering
 import Tensors
@@ -30,6 +31,7 @@ struct LoadedStage: Sendable {
     }
     guard let next = assignment.next else { throw WireError("The stage has no successor") }
     let blocks = Int(assignment.blocks.lowerBound)..<Int(assignment.blocks.upperBound)
+    FaultPoint.reach("stage.load.before")
     let transformer = try model.load(Precision(assignment.precision), blocks)
     guard blocks.upperBound <= transformer.blockCount else { throw WireError("The model has no such blocks") }
     let runner = StageRunner(try Stage(transformer), report: report)
@@ -39,6 +41,7 @@ struct LoadedStage: Sendable {
         to: next, "The next stage", as: LineName.stage(number),
         incarnation: LineName.incarnation(epoch: epoch, attempt: attempt)) : nil
     guard let used = line ?? own else { preconditionFailure("there is a line") }
+    FaultPoint.reach("stage.load.after")
     return LoadedStage(
       assignment: assignment, number: number, model: transformer, runner: runner, line: used,
       ownsLine: own != nil)

@@ -35,6 +35,7 @@ extension Worker {
     snapshots[key] = nil
     sample.resume(epoch: core.fence.epoch, attempt)
     samples[key] = sample
+    FaultPoint.reach("stage.resumed")
     await expectInput(key, attempt, step)
     guard isOutputWanted, let (last, tensor) = sample.lastOutput, last + 1 == step,
       let plan = TensorPlan(.output, .float32, shape: tensor.shape)

@@ -1,3 +1,4 @@
+import Files
 import Messaging
 import Rendering
 import Tensors
@@ -24,6 +25,7 @@ extension Worker {
       guard let snapshot = try? stage.snapshot(of: id) else { return }
       let taken = TakenSnapshot(
         key: key, id: id, attempt: attempt, step: step, parcel: SnapshotParcel(snapshot), destination: destination)
+      FaultPoint.reach("stage.snapshot.taken")
       post.yield(.snapshot(taken))
     }
   }
@@ -48,6 +50,7 @@ extension Worker {
       for (block, plan, payload) in taken.parcel.tensors {
         line.send(plan, payload, fence: sample.fence(step: step, ofBlock: block, stage))
       }
+      FaultPoint.reach("stage.snapshot.sent")
       sentSnapshots.append((key, attempt, step, Clock.microseconds))
     } catch {
       configuration.note("A snapshot cannot be sent: \(error)")
@@ -92,6 +95,7 @@ extension Worker {
     stage.runner.add { stage in
       do {
         try stage.restore(snapshot, of: id)
+        FaultPoint.reach("stage.snapshot.restored")
         post.yield(.restored(key, id, failure: nil))
       } catch {
         post.yield(.restored(key, id, failure: "\(error)"))

@@ -291,6 +291,7 @@ public actor Worker {
     do {
       if let next = assignment.next, stage.isLast { stage.line = try await lineToCoordinator(next) }
       self.stage = stage
+      FaultPoint.reach("stage.adopted")
     } catch {
       await apply(.failedToLoad(attempt: attempt, StageFailure(.storage, "\(error)")))
     }

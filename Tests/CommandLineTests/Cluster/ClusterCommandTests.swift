@@ -384,19 +384,15 @@ import Testing
     let coordinator = try RunningProgram(
       "coordinator", "--listen", "tcp://127.0.0.1:0", "--insecure-plaintext", "-m", TinyModels.dev, "-o",
       "\(folder.path)/jobs")
-    try await coordinator.says("Serving")
     try await coordinator.says("Messages are not protected")
-    let said = coordinator.errors
-    let start = try #require(said.range(of: "tcp://127.0.0.1:"))
-    let address = said[start.lowerBound..<start.upperBound] + said[start.upperBound...].prefix(while: \.isNumber)
+    let address = "tcp://127.0.0.1:\(try await coordinator.port())"
     let worker = try RunningProgram(
-      "worker", "--coordinator", String(address), "--insecure-plaintext", "--name", "w0", "-m", TinyModels.dev,
-      "--gflops",
+      "worker", "--coordinator", address, "--insecure-plaintext", "--name", "w0", "-m", TinyModels.dev, "--gflops",
       "10")
     try await worker.says("Messages are not protected")
     let picture = "\(folder.path)/x.png"
     let outcome = try Program.run(
-      ["submit", "--coordinator", String(address), "--insecure-plaintext", "-p", "a cat", "-o", picture]
+      ["submit", "--coordinator", address, "--insecure-plaintext", "-p", "a cat", "-o", picture]
         + TinyModels.small)
     #expect(outcome.status == 0 && outcome.errors.contains("Messages are not protected"), "\(outcome.errors)")
     #expect(try TinyModels.settings(picture)["transport"] == "plaintext")

@@ -11,7 +11,7 @@ final class DurableCoordinator {
   let folder: TemporaryFolder
   let address: String
   private(set) var process: RunningProgram?
-  private var workers: [(process: RunningProgram, faults: [String: String])] = []
+  private var workers: [(process: RunningProgram, arguments: [String], faults: [String: String])] = []
 
   init() throws {
     folder = try TemporaryFolder()
@@ -21,12 +21,17 @@ final class DurableCoordinator {
 
   var state: String { "\(folder.path)/state" }
 
-  /// - Parameter crash: the place at which it is killed.
-  func start(crash: String? = nil, segmentBytes: Int = 1 << 16, more: String...) throws {
+  /// - Parameters:
+  ///   - crash: the place at which it is killed.
+  ///   - faults: other variables of it.
+  func start(
+    crash: String? = nil, faults: [String: String] = [:], models: [String] = [TinyModels.dev],
+    segmentBytes: Int = 1 << 16, more: String...
+  ) throws {
     process = try RunningProgram(
-      ["coordinator", "--listen", address, "-m", TinyModels.dev, "--state", state]
-        + ["--segment-bytes", "\(segmentBytes)"] + more,
-      environment: crash.map { ["CLUSCA_CRASH_AT": $0] } ?? [:])
+      ["coordinator", "--listen", address, "--state", state, "--segment-bytes", "\(segmentBytes)"]
+        + models.flatMap { ["-m", $0] } + more,
+      environment: crash.map { ["CLUSCA_CRASH_AT": $0] } ?? faults)
   }
 
   func serves() async throws { try await process?.says("Serving") }
@@ -38,9 +43,14 @@ final class DurableCoordinator {
 
   /// - Parameter faults: variables of it, and of each process that takes its place.
   @discardableResult
-  func startWorker(faults: [String: String] = [:], roles: String = "stages") throws -> RunningProgram {
-    let process = try worker(workers.count, faults, roles)
-    workers.append((process, faults))
+  func startWorker(
+    faults: [String: String] = [:], roles: String = "stages", models: [String] = [TinyModels.dev]
+  ) throws -> RunningProgram {
+    let arguments =
+      ["worker", "--coordinator", address, "--name", "w\(workers.count)", "--threads", "1", "--gflops", "10"]
+      + ["--roles", roles] + models.flatMap { ["-m", $0] }
+    let process = try RunningProgram(arguments, environment: faults)
+    workers.append((process, arguments, faults))
     return process
   }
 
@@ -63,11 +73,15 @@ final class DurableCoordinator {
     return count
   }
 
-  /// Kills a worker and starts another under its name.
-  func replaceWorker(_ number: Int) throws {
-    workers[number].process.signal(SIGKILL)
+  /// Kills a worker, if it has not ended, and starts another under its name.
+  ///
+  /// - Parameter faults: variables of the other; those of the first unless given.
+  @discardableResult
+  func replaceWorker(_ number: Int, faults: [String: String]? = nil) throws -> RunningProgram {
+    if workers[number].process.process.isRunning { workers[number].process.signal(SIGKILL) }
     _ = workers[number].process.end()
-    workers[number].process = try worker(number, workers[number].faults)
+    workers[number].faults = faults ?? workers[number].faults
+    return try startAgain(number)
   }
 
   /// Starts those again that have ended, as who looks after them does.
@@ -75,16 +89,15 @@ final class DurableCoordinator {
   /// - Returns: how many these were.
   func restartWorkers() throws -> Int {
     let ended = workers.indices.filter { !workers[$0].process.process.isRunning }
-    for number in ended { workers[number].process = try worker(number, workers[number].faults) }
+    for number in ended { try startAgain(number) }
     return ended.count
   }
 
-  private func worker(_ number: Int, _ faults: [String: String], _ roles: String = "stages") throws -> RunningProgram {
-    try RunningProgram(
-      [
-        "worker", "--coordinator", address, "--name", "w\(number)", "-m", TinyModels.dev, "--threads", "1", "--gflops",
-        "10", "--roles", roles,
-      ], environment: faults)
+  @discardableResult
+  private func startAgain(_ number: Int) throws -> RunningProgram {
+    let process = try RunningProgram(workers[number].arguments, environment: workers[number].faults)
+    workers[number].process = process
+    return process
   }
 
   func kill() {
@@ -109,9 +122,18 @@ final class DurableCoordinator {
     return try outcome.output.split(separator: "\n").map { try JSONValue(parsing: String($0)) }
   }
 
+  /// The pixels of a job's picture, when it is done.
+  func fetchedPixels(_ job: Int) throws -> [UInt8] {
+    let outcome = try client("fetch", "\(job)", "-o", "\(folder.path)/fetched-\(job).png")
+    try #require(outcome.status == 0, "\(outcome.errors)")
+    return try pixels("fetched-\(job).png")
+  }
+
   /// The pixels of a picture in the folder.
-  func pixels(_ name: String) throws -> [UInt8] {
-    try PNG.decode(Array(Data(contentsOf: URL(filePath: "\(folder.path)/\(name)")))).bytes
+  func pixels(_ name: String) throws -> [UInt8] { try Self.pixels("\(folder.path)/\(name)") }
+
+  static func pixels(_ path: String) throws -> [UInt8] {
+    try PNG.decode(Array(Data(contentsOf: URL(filePath: path)))).bytes
   }
 
   /// Those that a single process makes.
@@ -122,7 +144,7 @@ final class DurableCoordinator {
     let path = "\(folder.path)/x.png"
     let outcome = try Program.run(["generate", "-m", TinyModels.dev] + TinyModels.small + arguments + ["-o", path])
     try #require(outcome.status == 0, "\(outcome.errors)")
-    return try PNG.decode(Array(Data(contentsOf: URL(filePath: path)))).bytes
+    return try pixels(path)
   }
 }
 

@@ -1,5 +1,4 @@
 import Foundation
-import Media
 import StrictJSON
 import Testing
 
@@ -18,15 +17,11 @@ import Testing
       ["generate", "-m", TinyModels.dev] + TinyModels.small + request(seeds) + ["-o", "\(folder.path)/%d.png"])
     try #require(outcome.status == 0, "\(outcome.errors)")
     return try seeds.enumerated().reduce(into: [:]) { pixels, seed in
-      pixels[seed.element] = try self.pixels("\(folder.path)/\(seed.offset).png")
+      pixels[seed.element] = try DurableCoordinator.pixels("\(folder.path)/\(seed.offset).png")
     }
   }
 
   private static func request(_ seeds: [Int]) -> [String] { ["-p", "a cat"] + seeds.flatMap { ["--seed", "\($0)"] } }
-
-  private static func pixels(_ path: String) throws -> [UInt8] {
-    try PNG.decode(Array(Data(contentsOf: URL(filePath: path)))).bytes
-  }
 
   /// Starts workers again as they end, until all jobs have.
   ///

@@ -6,27 +6,12 @@ import Testing
 /// Clients with more jobs than they may have, as processes.
 @Suite(.timeLimit(.minutes(2))) struct QuotaCommandTests {
   @Test func jobsBeyondTheQuotaAreRefusedAndAnothersAreServed() async throws {
-    let folder = try TemporaryFolder()
-    try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: folder.path)
-    for name in ["coordinator", "w0", "anna", "ben"] {
-      #expect(try Program.run("keys", "new", name, "--folder", folder.path).status == 0)
-    }
-    for (name, role) in [("w0", "worker"), ("anna", "client"), ("ben", "client")] {
-      let allowed = try Program.run(
-        "keys", "allow", "\(folder.path)/\(name).public", "--role", role, "--allow-list", "\(folder.path)/allowed")
-      #expect(allowed.status == 0, "\(allowed.errors)")
-    }
+    let keys = try KeyedFolder(workers: ["w0"], clients: ["anna", "ben"])
+    let folder = keys.folder
     let address = "ipc://\(folder.path)/c"
-    let coordinator = try RunningProgram(
-      "coordinator", "--listen", address, "-m", TinyModels.dev, "--state", "\(folder.path)/state", "--quota", "200",
-      "--key", "\(folder.path)/coordinator.secret", "--allow-list", "\(folder.path)/allowed")
+    let coordinator = try RunningProgram(keys.coordinator(at: address) + ["--quota", "200"])
     try await coordinator.says("Serving")
-    func identity(_ name: String) -> [String] {
-      [
-        "--coordinator", address, "--key", "\(folder.path)/\(name).secret", "--coordinator-key",
-        "\(folder.path)/coordinator.public",
-      ]
-    }
+    func identity(_ name: String) -> [String] { keys.identity(name, to: address) }
     let prompts = try folder.file("prompts.txt", (0..<300).map { "picture \($0)" }.joined(separator: "\n"))
     let request = TinyModels.small + ["--prompts-file", prompts, "--detach"]
     let refused = try Program.run(["submit"] + identity("anna") + request)

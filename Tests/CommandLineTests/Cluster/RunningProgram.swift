@@ -33,6 +33,15 @@ final class RunningProgram {
     }
   }
 
+  /// The port at which a coordinator listens by TCP.
+  func port() async throws -> UInt16 {
+    try await says("Listening on tcp://127.0.0.1:")
+    try await says("Serving")
+    let port = errors.firstMatch(of: /Listening on tcp:\/\/127\.0\.0\.1:(\d+)/).flatMap { UInt16($0.1) }
+    guard let port else { throw Ended(errors: errors) }
+    return port
+  }
+
   struct Ended: Error { let errors: String }
 
   func signal(_ number: Int32) { kill(process.processIdentifier, number) }

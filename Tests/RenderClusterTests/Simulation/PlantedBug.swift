@@ -44,5 +44,5 @@ enum PlantedBug: CaseIterable {
   case failedSyncIgnored
   case epochNotRaised
   case pauseForEver
-  case quarantineNever
+  case quarantineForgotten
 }

@@ -9,7 +9,7 @@ extension Simulation {
     switch bug {
     case .leaseIgnored:
       for index in core.workers.indices { core.workers[index].connected(now: now / 1000) }
-    case .nobodyBlamed, .quarantineNever:
+    case .nobodyBlamed:
       for index in core.jobs.indices { core.jobs[index].losses = 0 }
     case .everybodyBlamed:
       for index in core.jobs.indices {
@@ -54,6 +54,11 @@ extension Simulation {
           id: job.id, client: job.client, key: [UInt8](repeating: 255, count: 16), request: job.request,
           model: job.model, steps: job.steps, accepted: job.accepted)
         return LedgerEntry.job(other).record(date: record.date)
+      }
+    case .quarantineForgotten:
+      return records.filter { record in
+        guard case .ended(_, let ending)? = try? LedgerEntry(record) else { return true }
+        return ending.ending.reason != .quarantined
       }
     default: return records
     }

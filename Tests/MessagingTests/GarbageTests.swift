@@ -1,0 +1,129 @@
+import Foundation
+import Glibc
+import Testing
+
+@testable import Messaging
+
+/// Whatever a stranger sends to a port does not keep those waiting who belong there.
+@Suite(.timeLimit(.minutes(10)), .serialized) struct GarbageTests {
+  /// `CLUSCA_GARBAGE_CONNECTIONS=10000` for more, alone (`--filter GarbageTests`): then the memory is nobody else's.
+  private static let wanted =
+    ProcessInfo.processInfo.environment["CLUSCA_GARBAGE_CONNECTIONS"].flatMap(Int.init)
+  /// To each of two ports.
+  private static let connections = (wanted ?? 300) / 2
+  private static let mostBytes = wanted == nil ? 256 << 20 : 64 << 20
+
+  private enum Kind: CaseIterable {
+    case bytes
+    case bytesBehindAGreeting
+    /// A session of a peer that belongs there, up to some place.
+    case truncated
+    /// With some bytes that are others.
+    case mutated
+  }
+
+  @Test(arguments: [true, false]) func garbageOnThePortDoesNotKeepAGoodPeerWaiting(isProtected: Bool) async throws {
+    let enrolment = try Enrolment([("good", .client), ("recorded", .client)])
+    let server = try await TestServer(isProtected ? enrolment.serving : .plaintext)
+    func security(_ name: String) -> ClientSecurity { isProtected ? enrolment.security(name) : .plaintext }
+    let session = try await RecordedSession.record(security("recorded"), to: server.endpoint)
+    let good = try await TestClient(security("good"), to: server.endpoint, name: "good")
+    #expect(try await good.isAnswered(sequence: 1))
+    let before = ProcessMemory.residentBytes
+    var generator = SeededGenerator(seed: 3)
+    var open: [Int32] = []
+    var slowest = Duration.zero
+    for round in 0..<Self.connections {
+      let kind = Kind.allCases[round % Kind.allCases.count]
+      let bytes = Self.garbage(kind, session, isProtected, &generator)
+      let descriptor = PlainConnection.open(to: server.endpoint)
+      #expect(descriptor >= 0)
+      _ = send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+      open.append(descriptor)
+      // So long that it is looked at, and answered.
+      if open.count > 16 { close(open.removeFirst()) }
+      guard round % 25 == 0 else { continue }
+      let start = ContinuousClock.now
+      #expect(try await good.isAnswered(sequence: UInt64(round + 2)))
+      slowest = max(slowest, start.duration(to: .now))
+    }
+    for descriptor in open { close(descriptor) }
+    #expect(try await good.isAnswered(sequence: UInt64(Self.connections + 2)))
+    let growth = ProcessMemory.residentBytes - before
+    // Far less on a machine that has nothing else to do.
+    #expect(slowest < .seconds(5))
+    #expect(growth < Self.mostBytes)
+    // Nobody gets through a handshake with it.
+    if isProtected { #expect(try await server.counters.malformed == 0) }
+    print(
+      "\(Self.connections) connections \(isProtected ? "with" : "without") CURVE: answered within \(slowest), "
+        + "\(growth >> 10) KiB more")
+    await good.client.stop()
+    await server.server.stop()
+  }
+
+  private static func garbage(
+    _ kind: Kind, _ session: [UInt8], _ isProtected: Bool, _ generator: inout SeededGenerator
+  ) -> [UInt8] {
+    func random(_ range: Range<Int>) -> Int { Int.random(in: range, using: &generator) }
+    func bytes() -> [UInt8] { (0..<random(0..<400)).map { _ in UInt8.random(in: 0...255, using: &generator) } }
+    switch kind {
+    case .bytes: return bytes()
+    case .bytesBehindAGreeting: return PlainConnection.greeting(isProtected ? "CURVE" : "NULL") + bytes()
+    case .truncated: return Array(session.prefix(random(1..<session.count)))
+    case .mutated:
+      var session = session
+      for _ in 0...random(0..<4) { session[random(0..<session.count)] ^= 1 << random(0..<8) }
+      return session
+    }
+  }
+}
+
+/// What a client sends from its first byte on.
+private enum RecordedSession {
+  /// Everything from the greeting to the second question and its answer.
+  static func record(_ security: ClientSecurity, to endpoint: Endpoint) async throws -> [UInt8] {
+    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(listener) }
+    var address = PlainConnection.address()
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    withUnsafeMutablePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(listener, $0, length)
+        getsockname(listener, $0, &length)
+      }
+    }
+    listen(listener, 1)
+    let here = Endpoint.tcp(host: "127.0.0.1", port: UInt16(bigEndian: address.sin_port))
+    let client = try await TestClient(security, to: here, name: "recorded")
+    let near = accept(listener, nil, nil)
+    let far = PlainConnection.open(to: endpoint)
+    defer { for descriptor in [near, far] { close(descriptor) } }
+    let relaying = Task { try await relay(near, far) }
+    for sequence: UInt64 in 1...2 { #expect(try await client.isAnswered(sequence: sequence)) }
+    relaying.cancel()
+    let session = try await relaying.value
+    await client.client.stop()
+    return session
+  }
+
+  /// Both ways, until it is cancelled.
+  ///
+  /// - Returns: what has come from `near`.
+  private static func relay(_ near: Int32, _ far: Int32) async throws -> [UInt8] {
+    var recorded: [UInt8] = []
+    var bytes = [UInt8](repeating: 0, count: 1 << 14)
+    while !Task.isCancelled {
+      var moved = 0
+      for (from, to) in [(near, far), (far, near)] {
+        let count = recv(from, &bytes, bytes.count, Int32(MSG_DONTWAIT))
+        guard count > 0 else { continue }
+        moved += count
+        if from == near { recorded += bytes[..<count] }
+        #expect(send(to, bytes, count, Int32(MSG_NOSIGNAL)) == count)
+      }
+      if moved == 0 { try? await Task.sleep(for: .milliseconds(1)) }
+    }
+    return recorded
+  }
+}
