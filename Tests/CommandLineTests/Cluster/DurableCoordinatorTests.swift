@@ -81,7 +81,7 @@ import Testing
     #expect(Set(accepted).isSubset(of: known))
     // The last request may have been accepted without an answer.
     #expect(known.count <= accepted.count + 1)
-    #expect(accepted.count >= Self.kills / 4)
+    #expect(accepted.count >= 5)
     print("\(accepted.count) jobs accepted over \(Self.kills) kills, none lost")
   }
 
