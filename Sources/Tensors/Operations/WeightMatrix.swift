@@ -6,7 +6,7 @@ public struct WeightMatrix: Sendable {
   public let inputs: Int
   private let form: Form
 
-  private enum Form: Sendable {
+  enum Form: Sendable {
     /// Matrices below one another, each used where it stands: in the mapped file, or widened.
     case float32([Float32Rows])
     case bfloat16(PackedBFloat16)
@@ -27,6 +27,11 @@ public struct WeightMatrix: Sendable {
     }
   }
 
+  /// A matrix that was packed before.
+  init(packed form: Form, outputs: Int, inputs: Int) {
+    (self.form, self.outputs, self.inputs) = (form, outputs, inputs)
+  }
+
   /// A matrix that stays in its file, whatever the precision: for maps that are used once in many steps.
   init(streaming stored: StoredTensor, precision: Precision) throws {
     precondition(stored.shape.count == 2, "no matrix")
@@ -44,6 +49,16 @@ public struct WeightMatrix: Sendable {
     case .bfloat16(let packed): packed.byteCount
     case .int8(let packed): packed.byteCount
     case .streamed: 0
+    }
+  }
+
+  /// What of it lies in files and is read from there by every product, once it is not in the page cache any more.
+  public var mapped: [StoredTensor] {
+    switch form {
+    case .float32(let parts): parts.compactMap(\.mapped)
+    case .bfloat16(let packed): packed.mapped.map { [$0] } ?? []
+    case .int8(let packed): packed.mapped.map { [$0] } ?? []
+    case .streamed: []
     }
   }
 
