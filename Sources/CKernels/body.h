@@ -451,6 +451,7 @@ static void nearest_centroid(const float *x, size_t rows, size_t columns, const 
 
 const clusca_kernels KERNELS = {
     .name = ISA_NAME,
+    .strip = STRIP,
     .layer_norm = layer_norm,
     .rms_norm = rms_norm,
     .column_moments = column_moments,

@@ -2,7 +2,7 @@ import Glibc
 
 extension Folder {
   /// The folder of a path, `.` for a bare name.
-  static func of(_ path: String) -> String {
+  public static func of(_ path: String) -> String {
     guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }

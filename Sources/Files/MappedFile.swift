@@ -24,6 +24,8 @@ public final class MappedFile: Sendable {
     /// The range has been read and is not needed for a while: its pages no longer count as this process's memory.
     /// Touching them later is allowed and brings them in again.
     case done
+    /// As ``done``, and the kernel drops what no other process has mapped, so that it does not push out anything else.
+    case dropped
   }
 
   /// Opens and maps the file at `path`.
@@ -68,7 +70,7 @@ public final class MappedFile: Sendable {
     let page = Int(getpagesize())
     let range = range.clamped(to: 0..<byteCount)
     // What is done with is rounded inwards, since its neighbours may still be in use; the rest outwards.
-    let inwards = advice == .done
+    let inwards = advice == .done || advice == .dropped
     let lower = (range.lowerBound + (inwards ? page - 1 : 0)) / page * page
     let upper = inwards && range.upperBound < byteCount ? range.upperBound / page * page : range.upperBound
     guard let address, lower < upper else { return }
@@ -76,8 +78,10 @@ public final class MappedFile: Sendable {
       switch advice {
       case .willNeed: MADV_WILLNEED
       case .sequential: MADV_SEQUENTIAL
-      case .done: MADV_DONTNEED
+      case .done, .dropped: MADV_DONTNEED
       }
     madvise(UnsafeMutableRawPointer(mutating: address + lower), upper - lower, Int32(flag))
+    // Only pages that nobody has mapped are dropped, so it comes second.
+    if advice == .dropped { posix_fadvise(descriptor, off_t(lower), off_t(upper - lower), POSIX_FADV_DONTNEED) }
   }
 }

@@ -3,8 +3,9 @@
 /// Unchecked: whoever holds it alone writes it; once it is shared, nobody does.
 final class AlignedStorage<Element: BitwiseCopyable & Sendable>: @unchecked Sendable {
   let elements: UnsafeMutableBufferPointer<Element>
-  /// What the elements lie in if they are zeros that take address space only; they may not be written then.
-  private let zeros: ZeroPages?
+  /// What the elements lie in if not in memory of their own: zeros that take address space only, or a file. They may not
+  /// be written then.
+  private let owner: AnyObject?
 
   var count: Int { elements.count }
   var byteCount: Int { count * MemoryLayout<Element>.stride }
@@ -14,7 +15,7 @@ final class AlignedStorage<Element: BitwiseCopyable & Sendable>: @unchecked Send
   init(count: Int) {
     let memory = RecycledMemory.allocate(bytes: Self.allocatedBytes(count))
     elements = UnsafeMutableBufferPointer(start: memory.bindMemory(to: Element.self, capacity: count), count: count)
-    zeros = nil
+    owner = nil
   }
 
   /// Zeros for what is measured by its shape alone.
@@ -23,13 +24,25 @@ final class AlignedStorage<Element: BitwiseCopyable & Sendable>: @unchecked Send
   init?(zeros count: Int) {
     guard let pages = ZeroPages(byteCount: count * MemoryLayout<Element>.stride) else { return nil }
     elements = UnsafeMutableBufferPointer(mutating: pages.bytes.bindMemory(to: Element.self))
-    zeros = pages
+    owner = pages
+  }
+
+  /// What a tensor in a file holds, where it is mapped.
+  ///
+  /// - Returns: nil if it is in no file, or not aligned to cache lines.
+  init?(mapped stored: StoredTensor) {
+    guard let file = stored.file else { return nil }
+    // The mapping stays where it is for as long as the file is held.
+    let bytes = stored.withBytes { $0 }
+    guard Int(bitPattern: bytes.baseAddress) % 64 == 0 else { return nil }
+    elements = UnsafeMutableBufferPointer(mutating: bytes.bindMemory(to: Element.self))
+    owner = file
   }
 
   private static func allocatedBytes(_ count: Int) -> Int { max(count, 1) * MemoryLayout<Element>.stride }
 
   deinit {
-    guard zeros == nil else { return }
+    guard owner == nil else { return }
     RecycledMemory.release(start, bytes: Self.allocatedBytes(count))
   }
 

@@ -82,6 +82,9 @@ public protocol DiffusionTransformer: Sendable {
   var blocks: BlockRange { get }
   /// The bytes of the weights that are loaded.
   var weightBytes: Int { get }
+  /// The matrices of a block that is loaded, in the order in which a full step multiplies with them. Those of its modulation
+  /// are not among them: they are used once in many steps.
+  func matrices(ofBlock block: Int) -> [WeightMatrix]
   /// The numbers that modulate a block at a step: shifts, scales and gates. A sample keeps those of up to
   /// ``Conditioning/stepsAtOnce`` steps.
   func modulationOutputs(ofBlock block: Int) -> Int
@@ -126,10 +129,10 @@ public protocol TransformerSample: Sendable {
   /// Some of this stage's blocks, one after the other. They change the hidden states in place and ask `cache`, which was
   /// told of the step, for the output of every branch.
   ///
-  /// - Parameter beforeBlock: called before each block; an error ends the step, as when the user interrupts it.
+  /// - Parameter beforeBlock: called before each block with its number; an error ends the step, as when the user interrupts it.
   func run(
     _ state: inout BlockState, blocks: BlockRange, conditioning: Conditioning, cache: any FeatureCache, probe: Probe?,
-    beforeBlock: () throws -> Void
+    beforeBlock: (_ block: Int) throws -> Void
   ) rethrows
 
   /// Brings hidden states past blocks that are left out: only their streams become those behind the blocks.

@@ -12,7 +12,7 @@ struct Clusca: AsyncParsableCommand {
       Generate.self, CoordinatorCommand.self, WorkerCommand.self, Submit.self, ClusterStatusCommand.self,
       CancelCommand.self, Jobs.self, Fetch.self, Workers.self, JournalCommand.self, Plan.self, Keys.self, Check.self,
       Inspect.self,
-      Compare.self, Bench.self, Convert.self,
+      Compare.self, Bench.self, Convert.self, Pack.self,
       Verify.self,
       Doctor.self, Completions.self,
     ])

@@ -15,7 +15,7 @@ import Transformers
     let vector = sample.conditioning(timestep: 500, probe: nil)
     var state = sample.embed(task.latents, conditioning: vector, probe: nil)
     guard !model.blocks.isEmpty else { return state }
-    sample.run(&state, blocks: model.blocks, conditioning: vector, cache: cache, probe: nil, beforeBlock: {})
+    sample.run(&state, blocks: model.blocks, conditioning: vector, cache: cache, probe: nil, beforeBlock: { _ in })
     return state
   }
 

@@ -35,6 +35,8 @@ enum { CLUSCA_CHANNELS = 16 };
 typedef struct clusca_kernels {
   // "generic", "avx2", "avx512" or "avx512bf16": also the numerics class of a machine.
   const char *name;
+  // Columns that lie together in a packed bfloat16 panel: what is packed is good for kernels with the same number only.
+  size_t strip;
 
   // -- Normalization: y[r] = (x[r] - mean) / sqrt(variance + eps) * (offset + scale) + shift.
   // `scale` and `shift` hold one value a column or are NULL; `offset` is 1 for adaLN modulation, 0 for an affine norm.

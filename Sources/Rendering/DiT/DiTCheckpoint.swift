@@ -65,9 +65,14 @@ public struct DiTCheckpoint: Sendable {
   /// Pixels along a side of a picture.
   public var side: Int { transformer.sampleSize * autoencoder.scale }
 
-  public func loadTransformer(_ precision: Precision, blocks: BlockRange? = nil) throws -> DiTTransformer {
-    try DiTTransformer(transformer, Parameters(weights.transformer, precision: precision), blocks: blocks)
+  public func loadTransformer(
+    _ precision: Precision, blocks: BlockRange? = nil, packed: (any PackedMatrices)? = nil
+  ) throws -> DiTTransformer {
+    try DiTTransformer(
+      transformer, Parameters(weights.transformer, precision: precision, packed: packed), blocks: blocks)
   }
+
+  var isMappedFloat32: Bool { weights.transformer.isMappedFloat32 }
 
   /// Embedders keep their numbers: those that are equal are held once.
   func transformerShapes(_ precision: Precision, blocks: BlockRange?) throws -> DiTTransformer {

@@ -26,6 +26,8 @@ public struct FluxCheckpoint: Sendable {
     var t5: any ParameterSource
     /// How many numbers each part holds.
     var counts: PartCounts
+    /// Whether the transformer's weights can be used where they stand.
+    var isMappedFloat32: Bool
   }
 
   struct PartCounts: Sendable {
@@ -56,7 +58,8 @@ public struct FluxCheckpoint: Sendable {
         t5: stores.t5,
         counts: PartCounts(
           transformer: stores.transformer.elementCount, autoencoder: stores.autoencoder.elementCount,
-          textEncoders: stores.clip.elementCount + stores.t5.elementCount)),
+          textEncoders: stores.clip.elementCount + stores.t5.elementCount),
+        isMappedFloat32: stores.transformer.isMappedFloat32),
       tokenizers: (folder.folder("tokenizer"), folder.folder("tokenizer_2")),
       defaults: RenderDefaults(
         folder.settings(), else: .flux(isDistilledToFewSteps: !transformer.embedsGuidance)))
@@ -101,8 +104,11 @@ public struct FluxCheckpoint: Sendable {
     self.defaults = defaults
   }
 
-  public func loadTransformer(_ precision: Precision, blocks: BlockRange? = nil) throws -> FluxTransformer {
-    try FluxTransformer(transformer, Parameters(sources.transformer, precision: precision), blocks: blocks)
+  public func loadTransformer(
+    _ precision: Precision, blocks: BlockRange? = nil, packed: (any PackedMatrices)? = nil
+  ) throws -> FluxTransformer {
+    try FluxTransformer(
+      transformer, Parameters(sources.transformer, precision: precision, packed: packed), blocks: blocks)
   }
 
   func transformerShapes(_ precision: Precision, blocks: BlockRange?) throws -> FluxTransformer {
@@ -128,9 +134,13 @@ public struct FluxCheckpoint: Sendable {
   }
 
   var counts: PartCounts { sources.counts }
+  var isMappedFloat32: Bool { sources.isMappedFloat32 }
 }
 
 extension TensorStore {
   /// The elements of all tensors together.
   var elementCount: Int { names.reduce(0) { $0 + (self[$1]?.elementCount ?? 0) } }
+
+  /// Whether all tensors can be used where they stand, as float32.
+  var isMappedFloat32: Bool { names.allSatisfy { self[$0]?.isMappedFloat32 ?? false } }
 }

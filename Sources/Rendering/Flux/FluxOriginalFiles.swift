@@ -53,8 +53,18 @@ extension FluxCheckpoint {
         transformer: transformer.source, autoencoder: autoencoder, clip: clip, t5: t5,
         counts: PartCounts(
           transformer: transformer.store.elementCount, autoencoder: autoencoder.elementCount,
-          textEncoders: clip.elementCount + t5.elementCount)),
+          textEncoders: clip.elementCount + t5.elementCount),
+        isMappedFloat32: transformer.store.isMappedFloat32),
       tokenizers: (files.clipTokenizer, files.t5Tokenizer), defaults: .flux(isDistilledToFewSteps: isSchnell))
+  }
+
+  /// Loads the transformer of a single file, without the other parts of a pipeline.
+  public static func loadTransformer(
+    file: String, _ precision: Precision, packed: (any PackedMatrices)?
+  ) throws -> FluxTransformer {
+    let transformer = try FluxOriginalTransformer(file)
+    return try FluxTransformer(
+      transformer.configuration, Parameters(transformer.source, precision: precision, packed: packed))
   }
 
   private static func store(_ path: String) throws -> TensorStore {

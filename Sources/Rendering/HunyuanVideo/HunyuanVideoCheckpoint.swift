@@ -83,10 +83,14 @@ public struct HunyuanVideoCheckpoint: Sendable {
   /// The hidden states behind the last but two layers are used, as they are: the last layers are not even loaded.
   static let unusedLayers = 2
 
-  public func loadTransformer(_ precision: Precision, blocks: BlockRange? = nil) throws -> HunyuanVideoTransformer {
+  public func loadTransformer(
+    _ precision: Precision, blocks: BlockRange? = nil, packed: (any PackedMatrices)? = nil
+  ) throws -> HunyuanVideoTransformer {
     try HunyuanVideoTransformer(
-      transformer, Parameters(weights.transformer, precision: precision), blocks: blocks)
+      transformer, Parameters(weights.transformer, precision: precision, packed: packed), blocks: blocks)
   }
+
+  var isMappedFloat32: Bool { weights.transformer.isMappedFloat32 }
 
   func transformerShapes(_ precision: Precision, blocks: BlockRange?) throws -> HunyuanVideoTransformer {
     try HunyuanVideoTransformer(

@@ -40,9 +40,13 @@ public struct HunyuanVideoModel: RenderModel {
     try checkpoint.loadTextEncoders(precision.ofSensitiveMaps)
   }
 
-  public func loadTransformer(_ precision: Precision, blocks: BlockRange?) throws -> any DiffusionTransformer {
-    try checkpoint.loadTransformer(precision, blocks: blocks)
+  public func loadTransformer(
+    _ precision: Precision, blocks: BlockRange?, packed: (any PackedMatrices)?
+  ) throws -> any DiffusionTransformer {
+    try checkpoint.loadTransformer(precision, blocks: blocks, packed: packed)
   }
+
+  public var isMappedFloat32: Bool { checkpoint.isMappedFloat32 }
 
   public func transformerShapes(_ precision: Precision, blocks: BlockRange?) throws -> any DiffusionTransformer {
     try checkpoint.transformerShapes(precision, blocks: blocks)

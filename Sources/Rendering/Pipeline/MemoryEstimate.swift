@@ -68,6 +68,29 @@ public struct MemoryEstimate: Sendable, Hashable {
     return (tokens * width * 14 + scores) * MemoryLayout<Float>.stride
   }
 
+  /// What is needed if only the first blocks stay in memory, and of the others two at a time are there.
+  ///
+  /// - Parameter blockBytes: of the weights of each block.
+  public func keeping(_ residentBlocks: Int, of blockBytes: [Int]) -> MemoryEstimate {
+    let others = blockBytes[residentBlocks...]
+    let all = others.reduce(0, +)
+    var estimate = self
+    estimate.transformer -= min(transformer, all - min(all, 2 * (others.max() ?? 0)))
+    return estimate
+  }
+
+  /// The most blocks that can stay in so many bytes of memory; nil if not even none leaves room for the rest.
+  public func residentBlocks(of blockBytes: [Int], available: Int) -> Int? {
+    blockBytes.indices.last { keeping($0, of: blockBytes).peak <= available }
+  }
+
+  /// What the rest leaves of so many bytes for the transformer's weights.
+  public func leftForTransformer(available: Int) -> Int {
+    var rest = self
+    rest.transformer = 0
+    return max(0, available - rest.peak)
+  }
+
   /// The most that is needed at a time.
   public var peak: Int {
     program + prompts

@@ -47,10 +47,16 @@ public protocol RenderModel: Sendable {
   /// - Throws: what is wrong with the checkpoint, in one sentence, as do the other two.
   func loadEncoder(_ precision: Precision) throws -> any SubjectEncoder
   /// Reads the weights of some blocks; of all if `blocks` is nil.
-  func loadTransformer(_ precision: Precision, blocks: BlockRange?) throws -> any DiffusionTransformer
+  ///
+  /// - Parameter packed: where matrices of that precision are that were packed before.
+  func loadTransformer(
+    _ precision: Precision, blocks: BlockRange?, packed: (any PackedMatrices)?
+  ) throws -> any DiffusionTransformer
   /// The transformer as it would be loaded, with zeros for its numbers: it takes next to no time and memory and answers
   /// for the sizes of what it stands for.
   func transformerShapes(_ precision: Precision, blocks: BlockRange?) throws -> any DiffusionTransformer
+  /// Whether the transformer's files hold float32, which is used where they are mapped.
+  var isMappedFloat32: Bool { get }
   /// Reads the weights of what makes pixels of latents.
   func loadDecoder(_ precision: Precision) throws -> any LatentDecoder
 
@@ -76,6 +82,16 @@ public protocol RenderModel: Sendable {
 extension RenderModel {
   public var framesPerLatent: Int? { nil }
   public var takesSecondPrompt: Bool { classLabels == nil }
+
+  public func loadTransformer(_ precision: Precision, blocks: BlockRange?) throws -> any DiffusionTransformer {
+    try loadTransformer(precision, blocks: blocks, packed: nil)
+  }
+
+  /// The bytes of each block's weights that a full step needs.
+  public func blockBytes(_ precision: Precision) throws -> [Int] {
+    let shapes = try transformerShapes(precision, blocks: nil)
+    return shapes.blocks.map { shapes.matrices(ofBlock: $0).reduce(0) { $0 + $1.byteCount } }
+  }
 
   /// The tokens of what is asked for.
   public func grid(_ request: RenderRequest) -> TokenGrid {

@@ -27,4 +27,16 @@ public enum RenderModels {
           + families.keys.sorted().joined(separator: ", "))
     }
   }
+
+  /// What packs the matrices of a model's transformer.
+  ///
+  /// - Throws: what is wrong with the checkpoint.
+  public static func packing(_ reference: ModelReference, _ form: PackedForm) throws -> MatrixPacking {
+    try MatrixPacking(form) { packed in
+      switch reference {
+      case .folder: _ = try open(reference).loadTransformer(form.precision, blocks: nil, packed: packed)
+      case .file(let path): _ = try FluxCheckpoint.loadTransformer(file: path, form.precision, packed: packed)
+      }
+    }
+  }
 }

@@ -33,11 +33,13 @@ public struct RenderSession: Sendable {
 
   /// Encodes the subjects of `requests` and loads the transformer and the decoder.
   ///
-  /// - Parameter onPhase: is told what begins.
+  /// - Parameters:
+  ///   - weights: how the transformer is held.
+  ///   - onPhase: is told what begins.
   /// - Throws: what is wrong with the checkpoint, or `CancellationError`.
   public init(
     _ model: any RenderModel, _ requests: [RenderRequest], precision: Precision,
-    onPhase: @Sendable (Phase) -> Void = { _ in }
+    weights: TransformerWeights = TransformerWeights(), onPhase: @Sendable (Phase) -> Void = { _ in }
   ) async throws {
     self.model = model
     onPhase(.encodingPrompts)
@@ -46,7 +48,8 @@ public struct RenderSession: Sendable {
     subjects = try Self.encode(requests, model.loadEncoder(precision))
     onPhase(.loadingTransformer)
     try Task.checkCancellation()
-    transport = LocalTransport([try Stage(model.loadTransformer(precision, blocks: nil))])
+    let transformer = try model.loadTransformer(precision, blocks: nil, packed: weights.packed)
+    transport = LocalTransport([try Stage(transformer, residentBlocks: weights.residentBlocks)])
     decoder = try model.loadDecoder(precision)
   }
 

@@ -28,6 +28,9 @@ public struct DigestCache: Sendable {
     }
   }
 
+  /// The folder of packed weights, beside the file.
+  public var packedFolder: String { "\(Folder.of(path))/packed" }
+
   /// The digest of these very files, if it is known.
   ///
   /// - Parameter kind: what of the files the digest is of.

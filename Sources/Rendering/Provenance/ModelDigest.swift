@@ -14,10 +14,18 @@ public enum ModelDigest {
   ///   - cache: where results are remembered: reading 24 GB takes a while.
   /// - Throws: what is wrong with the checkpoint; `CancellationError`.
   public static func transformer(of path: String, remembering cache: DigestCache? = nil) throws -> SHA256.Digest {
-    let part =
-      Folder.isFolder(path)
+    try digest(of: transformerPart(path), cache)
+  }
+
+  /// The digest of the transformer if it is remembered: no weights are read.
+  public static func remembered(transformerOf path: String, in cache: DigestCache) throws -> SHA256.Digest? {
+    let part = try transformerPart(path)
+    return cache[part.kind, try part.identities()]
+  }
+
+  private static func transformerPart(_ path: String) throws -> CheckpointPart {
+    Folder.isFolder(path)
       ? try CheckpointPart(folder: "\(path)/transformer", name: "transformer") : try CheckpointPart(file: path)
-    return try digest(of: part, cache)
   }
 
   /// The digest of all parts that decide about a picture.

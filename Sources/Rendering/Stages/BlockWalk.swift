@@ -14,7 +14,7 @@ struct BlockWalk {
   /// The rest of the stage's blocks.
   ///
   /// - Parameter start: the boundary in front of them, which is not crossed yet.
-  func run(_ state: inout BlockState, from start: Int, beforeBlock: () throws -> Void) throws {
+  func run(_ state: inout BlockState, from start: Int, beforeBlock: (_ block: Int) throws -> Void) throws {
     var place = start
     while true {
       // The boundary behind a stage is crossed by the next one.
@@ -31,7 +31,7 @@ struct BlockWalk {
   /// The first stage: the way to the boundary at which the signal is measured, which is not crossed yet, since what
   /// happens there hangs on it.
   func measure(
-    _ state: inout BlockState, at boundary: Int, beforeBlock: () throws -> Void
+    _ state: inout BlockState, at boundary: Int, beforeBlock: (_ block: Int) throws -> Void
   ) throws -> Float? {
     for place in model.blocks.lowerBound..<max(boundary, model.blocks.lowerBound) {
       if cache.boundaries.contains(place) { cache.cross(place, &state.streams) }
@@ -47,7 +47,7 @@ struct BlockWalk {
     return stops.filter { $0 > place && $0 <= model.blocks.upperBound }.min() ?? model.blocks.upperBound
   }
 
-  private func run(_ state: inout BlockState, blocks: BlockRange, beforeBlock: () throws -> Void) throws {
+  private func run(_ state: inout BlockState, blocks: BlockRange, beforeBlock: (_ block: Int) throws -> Void) throws {
     guard !cache.skips(blocks.lowerBound) else { return sample.pass(&state, over: blocks) }
     guard cache.verifiedBlock == blocks.lowerBound else {
       return try sample.run(

@@ -7,6 +7,7 @@ import Transformers
 public actor Stage {
   private let model: any DiffusionTransformer
   private let thread: StageThread
+  private var reading: BlockReading
   private var samples: [SampleID: Running] = [:]
 
   private struct Running {
@@ -27,9 +28,12 @@ public actor Stage {
     let state: BlockState
   }
 
+  /// - Parameter residentBlocks: so many of the model's blocks, from the first on, stay in memory, and the others are read
+  ///   from their files at each step; all stay if nil.
   /// - Throws: ``StageError/noThread(code:)``.
-  public init(_ model: any DiffusionTransformer) throws(StageError) {
+  public init(_ model: any DiffusionTransformer, residentBlocks: Int? = nil) throws(StageError) {
     self.model = model
+    reading = BlockReading(blocks: model.blocks, residentBlocks: residentBlocks)
     thread = try StageThread()
   }
 
@@ -137,12 +141,13 @@ public actor Stage {
       state = embedded(input, sample, vec, probe)
       if isFirst, let boundary = cache.signalBoundary {
         // Its kind hangs on nothing, but those of later steps hang on it.
-        _ = try walk.measure(&state, at: boundary) { try check(betweenBlocks) }
+        _ = try walk.measure(&state, at: boundary) { try check($0, isFull: context.kind.isFull, betweenBlocks) }
         start = boundary
       }
     }
     cache.begin(CacheStep(index: context.index, kind: context.kind, clusters: context.clusters))
-    try walk.run(&state, from: start) { try check(betweenBlocks) }
+    try walk.run(&state, from: start) { try check($0, isFull: context.kind.isFull, betweenBlocks) }
+    advise(reading.afterStep())
     if let probe { cache.show(probe.module("cache")) }
     let output: Output =
       isLast ? .output(sample.project(state, conditioning: vec, probe: probe)) : .state(state)
@@ -164,7 +169,7 @@ public actor Stage {
     let walk = BlockWalk(
       model: model, sample: running.sample, conditioning: vec, cache: running.cache, probe: nil)
     var state = embedded(input, running.sample, vec, nil)
-    let signal = try walk.measure(&state, at: boundary) { try check(betweenBlocks) }
+    let signal = try walk.measure(&state, at: boundary) { try check($0, isFull: false, betweenBlocks) }
     samples[context.sample]?.begun = Begun(step: context.index, boundary: boundary, state: state)
     return signal
   }
@@ -183,7 +188,7 @@ public actor Stage {
     return try model.blocks.first { block in
       try sample.run(
         &state, blocks: block..<block + 1, conditioning: vec, cache: cache, probe: nil,
-        beforeBlock: { try Task.checkCancellation() })
+        beforeBlock: { _ in try Task.checkCancellation() })
       return !state.streams.values.allSatisfy(\.isFinite)
     }
   }
@@ -197,9 +202,19 @@ public actor Stage {
     }
   }
 
-  private func check(_ betweenBlocks: (isolated Stage) throws -> Void) throws {
+  /// What is done before each block of a step.
+  private func check(_ block: Int, isFull: Bool, _ betweenBlocks: (isolated Stage) throws -> Void) throws {
     try Task.checkCancellation()
     try betweenBlocks(self)
+    advise(reading.before(block, isFull: isFull))
+  }
+
+  private func advise(_ advices: [BlockReading.Advice]) {
+    for advice in advices {
+      for matrix in model.matrices(ofBlock: advice.block) {
+        for stored in matrix.mapped { stored.advise(advice.kind == .read ? .willNeed : .dropped) }
+      }
+    }
   }
 }
 

@@ -12,10 +12,12 @@ struct Float32Rows: Sendable {
 
   init(_ stored: StoredTensor) throws {
     count = stored.shape[0]
-    let isUsable =
-      stored.dtype == .float32
-      && stored.withBytes { Int(bitPattern: $0.baseAddress) % MemoryLayout<Float>.alignment == 0 }
-    values = isUsable ? .mapped(stored) : .owned(try Tensor(stored))
+    values = stored.isAlignedFloat32 ? .mapped(stored) : .owned(try Tensor(stored))
+  }
+
+  /// What of it lies in a file.
+  var mapped: StoredTensor? {
+    if case .mapped(let stored) = values, stored.file != nil { stored } else { nil }
   }
 
   private func withRows(_ body: (UnsafePointer<Float>) -> Void) {

@@ -5,15 +5,31 @@ struct PackedBFloat16: Sendable {
   let outputs: Int
   let inputs: Int
   private let panels: AlignedStorage<UInt16>
+  /// What the panels are if they were packed before and lie in a file.
+  let mapped: StoredTensor?
 
   var byteCount: Int { panels.byteCount }
+
+  /// The shape of the panels in a file.
+  static func panelShape(outputs: Int, inputs: Int) -> [Int] {
+    let panelWidth = Int(CLUSCA_PANEL)
+    return [(outputs + panelWidth - 1) / panelWidth, (inputs + 1) / 2 * 2 * panelWidth]
+  }
+
+  /// What was packed before, of ``panelShape(outputs:inputs:)``; nil if it is not aligned.
+  init?(packed stored: StoredTensor, outputs: Int, inputs: Int) {
+    guard let panels = AlignedStorage<UInt16>(mapped: stored) else { return nil }
+    self.outputs = outputs
+    self.inputs = inputs
+    self.panels = panels
+    mapped = stored
+  }
 
   init(joining parts: [StoredTensor]) throws {
     inputs = parts[0].shape[1]
     outputs = parts.reduce(0) { $0 + $1.shape[0] }
-    let panelWidth = Int(CLUSCA_PANEL)
-    let pairs = (inputs + 1) / 2
-    let count = (outputs + panelWidth - 1) / panelWidth * pairs * 2 * panelWidth
+    mapped = nil
+    let count = Self.panelShape(outputs: outputs, inputs: inputs).reduce(1, *)
     if parts.allSatisfy(\.isShapeOnly), let zeros = AlignedStorage<UInt16>(zeros: count) {
       panels = zeros
       return
@@ -32,6 +48,11 @@ struct PackedBFloat16: Sendable {
       }
       first += part.shape[0]
     }
+  }
+
+  /// The bytes as a file keeps them.
+  func forEachPart(_ body: (UnsafeRawBufferPointer) throws -> Void) rethrows {
+    try body(UnsafeRawBufferPointer(panels.elements))
   }
 
   func multiply(

@@ -8,15 +8,34 @@ struct PackedInt8: Sendable {
   private let panels: AlignedStorage<Int8>
   private let scales: Tensor
   private let sums: [Int32]
+  /// What the panels are if they were packed before and lie in a file.
+  let mapped: StoredTensor?
 
   var byteCount: Int { panels.byteCount + scales.byteCount + sums.count * MemoryLayout<Int32>.stride }
+
+  /// The shape of the panels in a file; scales and sums hold one number for each of their columns.
+  static func panelShape(outputs: Int, inputs: Int) -> [Int] {
+    let panelWidth = Int(CLUSCA_PANEL)
+    return [(outputs + panelWidth - 1) / panelWidth, (inputs + 3) / 4 * 4 * panelWidth]
+  }
+
+  /// What was packed before, panels of ``panelShape(outputs:inputs:)``; nil if they are not aligned.
+  init?(packed stored: StoredTensor, scales: StoredTensor, sums: StoredTensor, outputs: Int, inputs: Int) throws {
+    guard let panels = AlignedStorage<Int8>(mapped: stored) else { return nil }
+    self.outputs = outputs
+    self.inputs = inputs
+    self.panels = panels
+    self.scales = try Tensor(scales)
+    self.sums = try sums.int64Values().map { Int32(truncatingIfNeeded: $0) }
+    mapped = stored
+  }
 
   init(joining parts: [StoredTensor]) throws {
     inputs = parts[0].shape[1]
     outputs = parts.reduce(0) { $0 + $1.shape[0] }
-    let panelWidth = Int(CLUSCA_PANEL)
-    let columns = (outputs + panelWidth - 1) / panelWidth * panelWidth
-    let count = columns * ((inputs + 3) / 4 * 4)
+    mapped = nil
+    let shape = Self.panelShape(outputs: outputs, inputs: inputs)
+    let (columns, count) = (shape[0] * Int(CLUSCA_PANEL), shape[0] * shape[1])
     var scales = Tensor(zeros: [columns])
     var sums = [Int32](repeating: 0, count: columns)
     if parts.allSatisfy(\.isShapeOnly), let zeros = AlignedStorage<Int8>(zeros: count) {
@@ -49,6 +68,13 @@ struct PackedInt8: Sendable {
       }
       first += part.shape[0]
     }
+  }
+
+  /// The bytes as a file keeps them: panels, scales, sums.
+  func forEachPart(_ body: (UnsafeRawBufferPointer) throws -> Void) rethrows {
+    try body(UnsafeRawBufferPointer(panels.elements))
+    try scales.withUnsafeElements { try body(UnsafeRawBufferPointer($0)) }
+    try sums.withUnsafeBytes { try body($0) }
   }
 
   func multiply(

@@ -25,21 +25,26 @@ public struct Parameters: Sendable {
   /// The names of the modules above, with a dot behind each.
   public let prefix: String
   public let precision: Precision
+  /// Where matrices are that were packed before.
+  public let packed: (any PackedMatrices)?
 
-  public init(_ source: any ParameterSource, prefix: String = "", precision: Precision) {
+  public init(
+    _ source: any ParameterSource, prefix: String = "", precision: Precision, packed: (any PackedMatrices)? = nil
+  ) {
     self.source = source
     self.prefix = prefix
     self.precision = precision
+    self.packed = packed
   }
 
   /// The parameters of a submodule, such as `ff.net.0.proj`.
   public func module(_ name: String) -> Parameters {
-    Parameters(source, prefix: prefix + name + ".", precision: precision)
+    Parameters(source, prefix: prefix + name + ".", precision: precision, packed: packed)
   }
 
   /// The same parameters for maps that are few, and whose errors all others would inherit.
   public var sensitive: Parameters {
-    Parameters(source, prefix: prefix, precision: precision.ofSensitiveMaps)
+    Parameters(source, prefix: prefix, precision: precision.ofSensitiveMaps, packed: packed)
   }
 
   public func contains(_ name: String) -> Bool {
@@ -71,6 +76,18 @@ public struct Parameters: Sendable {
       throw error(name, "has the shape \(stored.shape), but the configuration asks for [\(rows), \(columns)]")
     }
     return try stored.reshaped([rows, columns])
+  }
+
+  /// Matrices joined below one another, packed before if they were, else now.
+  ///
+  /// - Parameter names: their full names, under which a file of packed matrices has them.
+  public func weightMatrix(joining parts: [StoredTensor], named names: [String]) throws -> WeightMatrix {
+    if let packed, precision != .float32,
+      let matrix = try packed.matrix(MatrixRequest(names: names, parts: parts, precision: precision))
+    {
+      return matrix
+    }
+    return try WeightMatrix(joining: parts, precision: precision)
   }
 
   /// The tensor in float32.

@@ -74,6 +74,18 @@ public struct StoredTensor: Sendable {
     if case .zeros = storage { true } else { false }
   }
 
+  /// The file that it lies in; nil for a tensor in memory.
+  var file: MappedFile? {
+    if case .mapped(let file) = storage { file } else { nil }
+  }
+
+  /// Whether its numbers can be used where they stand, in a file, as float32.
+  public var isMappedFloat32: Bool { file != nil && isAlignedFloat32 }
+
+  var isAlignedFloat32: Bool {
+    dtype == .float32 && withBytes { Int(bitPattern: $0.baseAddress) % MemoryLayout<Float>.alignment == 0 }
+  }
+
   /// The number of bytes: elements times their width.
   public var byteCount: Int { elementCount * dtype.byteCount }
 

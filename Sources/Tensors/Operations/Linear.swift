@@ -15,9 +15,9 @@ public struct Linear: Sendable {
 
   /// Reads several maps of the same input and joins their outputs in this order.
   public init(joining parts: [(parameters: Parameters, outputs: Int)], inputs: Int, bias: Bool = true) throws {
-    weight = try WeightMatrix(
+    weight = try parts[0].parameters.weightMatrix(
       joining: parts.map { try $0.parameters.matrix("weight", rows: $0.outputs, columns: inputs) },
-      precision: parts[0].parameters.precision)
+      named: parts.map { $0.parameters.prefix + "weight" })
     self.bias =
       bias
       ? try Tensor(

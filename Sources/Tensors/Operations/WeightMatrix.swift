@@ -6,7 +6,7 @@ public struct WeightMatrix: Sendable {
   public let inputs: Int
   private let form: Form
 
-  private enum Form: Sendable {
+  enum Form: Sendable {
     /// Matrices below one another, each used where it stands: in the mapped file, or widened.
     case float32([Float32Rows])
     case bfloat16(PackedBFloat16)
@@ -25,6 +25,11 @@ public struct WeightMatrix: Sendable {
     case .bfloat16: form = .bfloat16(try PackedBFloat16(joining: parts))
     case .int8: form = .int8(try PackedInt8(joining: parts))
     }
+  }
+
+  /// A matrix that was packed before.
+  init(packed form: Form, outputs: Int, inputs: Int) {
+    (self.form, self.outputs, self.inputs) = (form, outputs, inputs)
   }
 
   /// A matrix that stays in its file, whatever the precision: for maps that are used once in many steps.
@@ -50,6 +55,16 @@ public struct WeightMatrix: Sendable {
   /// The packed matrix, if its products can go on as they are into those with another one.
   var chained: PackedBFloat16? {
     if case .bfloat16(let packed) = form, PackedBFloat16.givesNarrowRows { packed } else { nil }
+  }
+
+  /// What of it lies in files and is read from there by every product, once it is not in the page cache any more.
+  public var mapped: [StoredTensor] {
+    switch form {
+    case .float32(let parts): parts.compactMap(\.mapped)
+    case .bfloat16(let packed): packed.mapped.map { [$0] } ?? []
+    case .int8(let packed): packed.mapped.map { [$0] } ?? []
+    case .streamed: []
+    }
   }
 
   /// result[firstRow + r][firstColumn...] = activation(x[rows][r] · weightsᵀ + bias) for every row r of a range of x.

@@ -28,6 +28,8 @@ struct DiTBlock: Sendable {
     mlpNorm = LayerNorm(epsilon: configuration.mlpNormEpsilon)
   }
 
+  var matrices: [WeightMatrix] { [qkv.weight, projection.weight] + mlp.matrices }
+
   var weightBytes: Int { modulation.weightBytes + qkv.weightBytes + projection.weightBytes + mlp.weightBytes }
 
   /// - Parameters:

@@ -68,8 +68,8 @@ public struct DiTTransformer: DiffusionTransformer {
     let (width, channels, side) = (configuration.width, configuration.inputChannels, configuration.patchSize)
     let kernel = try parameters.stored("weight", shape: [width, channels, side, side])
     return Linear(
-      weight: try WeightMatrix(
-        joining: [kernel.reshaped([width, channels * side * side])], precision: parameters.precision),
+      weight: try parameters.weightMatrix(
+        joining: [kernel.reshaped([width, channels * side * side])], named: [parameters.prefix + "weight"]),
       bias: try parameters.tensor("bias", shape: [width]))
   }
 
@@ -79,6 +79,8 @@ public struct DiTTransformer: DiffusionTransformer {
       + (head.map { $0.modulation.weightBytes + $0.projection.weightBytes } ?? 0)
     return ends + embedders.reduce(0) { $0 + $1.weightBytes } + loadedBlocks.reduce(0) { $0 + $1.weightBytes }
   }
+
+  public func matrices(ofBlock block: Int) -> [WeightMatrix] { loadedBlocks[block - blocks.lowerBound].matrices }
 
   public func modulationOutputs(ofBlock block: Int) -> Int { configuration.modulationOutputs(ofBlock: block) }
 
@@ -156,12 +158,12 @@ private struct DiTSample: TransformerSample {
 
   func run(
     _ state: inout BlockState, blocks: BlockRange, conditioning: Conditioning, cache: any FeatureCache, probe: Probe?,
-    beforeBlock: () throws -> Void
+    beforeBlock: (_ block: Int) throws -> Void
   ) rethrows {
     let x = ResidualStream(state.take(.image))
     for ((index, block), embedder) in zip(zip(model.blocks, model.loadedBlocks), model.embedderOfBlock)
     where blocks.contains(index) {
-      try beforeBlock()
+      try beforeBlock(index)
       let name = "transformer_blocks.\(index)"
       block(
         x, vec: conditioning.vector(embedder), isLast: index == model.blockCount - 1, cache: cache,

@@ -60,6 +60,8 @@ public struct FluxTransformer: DiffusionTransformer {
     return vectors + ends + jointBlocks.weightBytes
   }
 
+  public func matrices(ofBlock block: Int) -> [WeightMatrix] { jointBlocks.matrices(ofBlock: block) }
+
   public func modulationOutputs(ofBlock block: Int) -> Int { configuration.modulationOutputs(ofBlock: block) }
 
   public func promptShapes(textTokens: Int) -> (text: [Int], pooled: [Int])? {
@@ -158,7 +160,7 @@ private struct FluxSample: TransformerSample {
 
   func run(
     _ state: inout BlockState, blocks: BlockRange, conditioning: Conditioning, cache: any FeatureCache, probe: Probe?,
-    beforeBlock: () throws -> Void
+    beforeBlock: (_ block: Int) throws -> Void
   ) rethrows {
     try model.jointBlocks.run(
       &state, blocks: blocks, of: tokens, vec: conditioning.vector(0), cache: cache, probe: probe,

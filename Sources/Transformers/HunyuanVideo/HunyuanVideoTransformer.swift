@@ -56,6 +56,8 @@ public struct HunyuanVideoTransformer: DiffusionTransformer {
     return vectors + ends + jointBlocks.weightBytes
   }
 
+  public func matrices(ofBlock block: Int) -> [WeightMatrix] { jointBlocks.matrices(ofBlock: block) }
+
   public func modulationOutputs(ofBlock block: Int) -> Int { configuration.modulationOutputs(ofBlock: block) }
 
   public func promptShapes(textTokens: Int) -> (text: [Int], pooled: [Int])? {
@@ -86,8 +88,8 @@ extension HunyuanVideoTransformer.Embedders {
     let weight = try embedder.stored(
       "weight", shape: [configuration.width, configuration.inputChannels, 1, patch, patch])
     video = Linear(
-      weight: try WeightMatrix(
-        joining: [weight.reshaped([configuration.width, inputs])], precision: embedder.precision),
+      weight: try embedder.weightMatrix(
+        joining: [weight.reshaped([configuration.width, inputs])], named: [embedder.prefix + "weight"]),
       bias: try embedder.tensor("bias", shape: [configuration.width]))
     refiner = try TokenRefiner(parameters.sensitive.module("context_embedder"), configuration)
   }
@@ -171,7 +173,7 @@ private struct HunyuanVideoSample: TransformerSample {
 
   func run(
     _ state: inout BlockState, blocks: BlockRange, conditioning: Conditioning, cache: any FeatureCache, probe: Probe?,
-    beforeBlock: () throws -> Void
+    beforeBlock: (_ block: Int) throws -> Void
   ) rethrows {
     try model.jointBlocks.run(
       &state, blocks: blocks, of: tokens, vec: conditioning.vector(0), cache: cache, probe: probe,

@@ -19,6 +19,8 @@ struct DoubleStreamBlock: Sendable {
     let projection: Linear
     let mlp: FeedForward
 
+    var matrices: [WeightMatrix] { [qkv.weight, projection.weight] + mlp.matrices }
+
     var weightBytes: Int {
       modulation.weightBytes + qkv.weightBytes + projection.weightBytes + mlp.weightBytes
     }
@@ -55,6 +57,8 @@ struct DoubleStreamBlock: Sendable {
   }
 
   var weightBytes: Int { img.weightBytes + txt.weightBytes }
+
+  var matrices: [WeightMatrix] { txt.matrices + img.matrices }
 
   var modulations: [AdaLayerNorm] { [img.modulation, txt.modulation] }
 

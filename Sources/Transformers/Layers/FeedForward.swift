@@ -17,5 +17,7 @@ struct FeedForward: Sendable {
   /// `[tokens, width]` → `[tokens, width]`
   func callAsFunction(_ x: Tensor) -> Tensor { up(x, activation: activation, then: down) }
 
+  var matrices: [WeightMatrix] { [up.weight, down.weight] }
+
   var weightBytes: Int { up.weightBytes + down.weightBytes }
 }

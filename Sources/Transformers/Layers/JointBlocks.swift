@@ -73,6 +73,12 @@ struct JointBlocks: Sendable {
       + (head.map { $0.modulation.weightBytes + $0.projection.weightBytes } ?? 0)
   }
 
+  func matrices(ofBlock block: Int) -> [WeightMatrix] {
+    block < doubleBlocks
+      ? double[block - blocks.lowerBound].matrices
+      : single[block - max(doubleBlocks, blocks.lowerBound)].matrices
+  }
+
   /// The maps of adaLN; all take the first vector.
   var modulations: [ConditioningTable.Map] {
     let norms = double.flatMap(\.modulations) + single.map(\.modulation)
@@ -82,13 +88,13 @@ struct JointBlocks: Sendable {
   /// Some of the blocks, as ``TransformerSample/run(_:blocks:conditioning:cache:probe:beforeBlock:)`` has it.
   func run(
     _ state: inout BlockState, blocks: BlockRange, of tokens: Tokens, vec: ModulationVector, cache: any FeatureCache,
-    probe: Probe?, beforeBlock: () throws -> Void
+    probe: Probe?, beforeBlock: (_ block: Int) throws -> Void
   ) rethrows {
     if blocks.lowerBound < doubleBlocks {
       let image = ResidualStream(state.take(.image))
       let text = ResidualStream(state.take(.text))
       for (index, block) in zip(self.blocks, double) where blocks.contains(index) {
-        try beforeBlock()
+        try beforeBlock(index)
         let name = "transformer_blocks.\(index)"
         block(
           image: image, text: text, vec: vec, rope: tokens.rope, visibility: tokens.visibility,
@@ -107,7 +113,7 @@ struct JointBlocks: Sendable {
     let textRows = order.textRows(tokens.image, tokens.text)
     let joint = ResidualStream(state.take(.joint), summedRows: cache.leavesTextOut ? imageRows : nil)
     for (index, block) in zip(max(self.blocks.lowerBound, doubleBlocks)..., single) where blocks.contains(index) {
-      try beforeBlock()
+      try beforeBlock(index)
       let name = "single_transformer_blocks.\(index - doubleBlocks)"
       block(
         joint, vec: vec, rope: tokens.rope, visibility: tokens.visibility, cache: cache, probe: probe?.module(name))

@@ -29,6 +29,8 @@ struct SingleStreamBlock: Sendable {
     attention = Attention(heads: heads, headWidth: headWidth, precision: parameters.precision)
   }
 
+  var matrices: [WeightMatrix] { [qkv.weight, mlp.weight, output.weight] }
+
   var weightBytes: Int {
     modulation.weightBytes + qkv.weightBytes + mlp.weightBytes + output.weightBytes
   }

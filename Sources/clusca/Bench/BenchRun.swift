@@ -58,8 +58,8 @@ struct BenchRun {
     let done = entries.count * policies.count - missing.count
     if done > 0, !isQuiet { StandardError.write("clusca: \(done) pictures are measured already.") }
     let maker = PictureMaker(model: model, count: missing.count, isQuiet: isQuiet)
-    try maker.checkMemory(missing.map(\.settings))
-    let session = try await maker.session(missing.map(\.settings))
+    let settings = missing.map(\.settings)
+    let session = try await maker.session(settings, maker.transformerWeights(settings))
     try await warmUp(first.settings, maker, session)
     var number = 0
     for picture in entries.indices where entries[picture].contains(where: { $0.measurement == nil }) {

@@ -37,8 +37,8 @@ struct Check: AsyncParsableCommand {
         StandardError.write("clusca: Other than when \(manifest) was written: \(others.joined(separator: ", ")).")
       }
       let maker = PictureMaker(model: group.model, count: recorded.pictures.count, isQuiet: quiet)
-      try maker.checkMemory(group.pictures.map(\.settings))
-      let session = try await maker.session(group.pictures.map(\.settings))
+      let settings = group.pictures.map(\.settings)
+      let session = try await maker.session(settings, maker.transformerWeights(settings))
       for picture in group.pictures {
         number += 1
         let comparison = PictureCheck(picture: picture.recorded, settings: picture.settings)

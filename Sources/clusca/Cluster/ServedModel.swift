@@ -31,7 +31,8 @@ struct ServedModel: Sendable {
   func workerModel(_ roles: WorkerRoles) throws -> WorkerModel {
     let parts = roles.isDisjoint(with: [.encode, .decode]) ? nil : try ModelParts(model)
     return WorkerModel(digest: digest, name: name, parts: parts) { [model] precision, blocks in
-      try model.loadTransformer(precision, blocks: blocks)
+      try model.loadTransformer(
+        precision, blocks: blocks, packed: PackedWeights.file(of: model.path, precision, isQuiet: false))
     }
   }
 }

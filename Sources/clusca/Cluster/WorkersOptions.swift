@@ -28,7 +28,7 @@ struct WorkersOptions: ParsableArguments {
 
   /// Calls `body` with the stages of workers that live as long as it does; with nil if none are wanted.
   func run(
-    _ model: any RenderModel, _ modelName: String, _ options: ModelOptions,
+    _ model: any RenderModel, _ modelName: String, _ options: ModelOptions, memory: Int?,
     _ body: (ClusterStages?) async throws -> Void
   ) async throws {
     guard let workers else { return try await body(nil) }
@@ -44,8 +44,8 @@ struct WorkersOptions: ParsableArguments {
     if let chromeTrace { record = { chromeTrace.add($0) } }
     let local = try await LocalWorkers.start(
       count: workers, models: [modelName],
-      threads: options.threads ?? max(1, cores / workers), memory: (Memory.available ?? 1 << 40) / workers,
-      trace: record)
+      threads: options.threads ?? max(1, cores / workers),
+      memory: (memory ?? Memory.available ?? 1 << 40) / workers, trace: record)
     do {
       try await body(
         ClusterStages(

@@ -32,8 +32,8 @@ struct CacheComparison {
     model: any RenderModel, isQuiet: Bool
   ) async throws {
     let maker = PictureMaker(model: model, count: 2, isQuiet: isQuiet)
-    try maker.checkMemory([settings.0, settings.1])
-    let session = try await maker.session([settings.0, settings.1])
+    let both = [settings.0, settings.1]
+    let session = try await maker.session(both, maker.transformerWeights(both))
     func render(_ settings: PictureSettings, number: Int, to place: String?) async throws -> Rendered {
       let start = ContinuousClock.now
       let made = try await maker.make(settings, number: number, session)

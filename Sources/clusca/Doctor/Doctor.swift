@@ -12,14 +12,16 @@ struct Doctor: ParsableCommand {
   func run() throws {
     let machine = MachineReport()
     let models = ModelCacheReport(environment: Environment.variables)
+    let packed = PackedWeightsReport(environment: Environment.variables)
     let warnings = machine.warnings + models.warnings
     if json {
       var object = machine.json
       object["hugging_face_cache"] = models.json
+      object["packed_weights"] = packed.json
       object["warnings"] = .array(warnings.map(JSONValue.string))
       return try StandardOutput.write(JSONValue.object(object).text(pretty: true))
     }
-    let rows = (machine.lines + models.lines).map { (label: $0.0, value: $0.1) }
+    let rows = (machine.lines + models.lines + [packed.line]).map { (label: $0.0, value: $0.1) }
     let lines = Table.lines(rows) + warnings.map { "warning: \($0)" }
     try StandardOutput.write(lines.map(\.withControlsShown).joined(separator: "\n"))
   }

@@ -22,6 +22,12 @@ struct Generate: AsyncParsableCommand {
   @OptionGroup(title: "Model")
   var modelOptions: ModelOptions
 
+  @Option(
+    help: ArgumentHelp(
+      "The memory to use, such as 16GB; what is available unless given. Blocks whose packed weights (clusca pack), or "
+        + "weights in float32, do not fit are read from the disk at each full step.", valueName: "bytes"))
+  var memory: ByteAmount?
+
   @OptionGroup(title: "Caching")
   var cacheOptions: CacheOptions
 
@@ -41,10 +47,10 @@ struct Generate: AsyncParsableCommand {
       try modelOptions.model ?? repeated?.string("model") ?? DefaultModel(for: entries).name
     let model = try pictureOptions.scheduled(modelOptions.open(modelName), repeated)
     let plan = try PicturePlan(entries, of: self, model: model, modelName: modelName, repeated: repeated)
-    try await workersOptions.run(model, modelName, modelOptions) { cluster in
+    try await workersOptions.run(model, modelName, modelOptions, memory: memory?.bytes) { cluster in
       try await PictureRenderer(
         model: model, plan: plan, options: outputOptions, previews: previewOptions, parts: modelOptions.partPaths,
-        cluster: cluster
+        cluster: cluster, memory: memory?.bytes
       ).run()
     }
   }

@@ -17,6 +17,8 @@ struct PictureMaker {
   var host: ModelHost?
   /// The line of several pictures that are made at the same time; each has its own unless given.
   var sharedProgress: ProgressLine?
+  /// The bytes of memory to use; those that are available unless given.
+  var memory: Int?
 
   /// A picture that is done.
   struct Made {
@@ -26,32 +28,15 @@ struct PictureMaker {
     let denoising: Duration
   }
 
-  /// Refuses what would not fit, before anything is loaded.
-  func checkMemory(_ pictures: [PictureSettings]) throws {
-    guard let precision = pictures.first?.precision else { return }
-    let estimate = MemoryEstimate(model, pictures.map(\.request), precision: precision)
-    guard let available = Memory.available, estimate.peak > available else { return }
-    let parts = [
-      ("program", estimate.program), ("text encoders", estimate.textEncoders), ("encoding", estimate.encoding),
-      ("transformer", estimate.transformer), ("decoder", estimate.decoder),
-      ("feature cache", estimate.cache), ("activations", estimate.activations), ("decoding", estimate.decoding),
-    ]
-    throw CommandFailure(
-      .memory,
-      "This takes about \(ByteCount(estimate.peak)) of memory ("
-        + parts.map { "\($0.0) \(ByteCount($0.1))" }.joined(separator: ", ")
-        + "; text encoders and transformer not at the same time), but \(ByteCount(available)) are available; a smaller "
-        + "picture, \(model.framesPerLatent == nil ? "" : "fewer --frames, ")--dtype bf16, --cache none or more memory help."
-    )
-  }
-
   /// Encodes the prompts and loads what the pictures need.
-  func session(_ pictures: [PictureSettings]) async throws -> RenderSession {
+  func session(_ pictures: [PictureSettings], _ weights: TransformerWeights) async throws -> RenderSession {
     let progress = ProgressLine(steps: pictures[0].steps, isShown: !isQuiet)
     defer { progress.clear() }
     let (requests, precision) = (pictures.map(\.request), pictures[0].precision)
     guard cluster != nil else {
-      return try await RenderSession(model, requests, precision: precision) { progress.phase($0.rawValue) }
+      return try await RenderSession(model, requests, precision: precision, weights: weights) {
+        progress.phase($0.rawValue)
+      }
     }
     progress.phase(RenderSession.Phase.encodingPrompts.rawValue)
     try model.checkTensors()

@@ -14,6 +14,8 @@ struct PictureRenderer {
   let parts: [String]
   /// Where the transformer is, if not in this process.
   var cluster: ClusterStages?
+  /// The bytes of memory to use; those that are available unless given.
+  var memory: Int?
 
   /// So many pictures' prompts are encoded together, before the encoders give their memory to the transformer.
   private static let picturesPerSession = 128
@@ -25,12 +27,12 @@ struct PictureRenderer {
         StandardError.write("clusca: \(plan.donePaths.count) pictures are there already and are not rendered again.")
       }
     }
-    try maker.checkMemory(plan.pictures.map(\.settings))
-    guard let path = options.manifest else { return try await renderAll { _ in } }
+    let weights = try maker.transformerWeights(plan.pictures.map(\.settings))
+    guard let path = options.manifest else { return try await renderAll(weights) { _ in } }
     var manifest = try RenderManifest(of: model, parts: parts, isQuiet: options.quiet)
     func write() throws { try manifest.write(to: path, ifExists: options.force ? .overwrite : .refuse) }
     do {
-      try await renderAll { manifest.pictures.append($0) }
+      try await renderAll(weights) { manifest.pictures.append($0) }
     } catch {
       // What is finished was recorded, too.
       if !manifest.pictures.isEmpty { try? write() }
@@ -40,11 +42,13 @@ struct PictureRenderer {
   }
 
   /// - Parameter record: is called with what becomes of each picture, if a manifest is asked for.
-  private func renderAll(_ record: (RenderManifest.Picture) -> Void) async throws {
+  private func renderAll(
+    _ weights: TransformerWeights, _ record: (RenderManifest.Picture) -> Void
+  ) async throws {
     var number = 0
     for start in stride(from: 0, to: plan.pictures.count, by: Self.picturesPerSession) {
       let group = plan.pictures[start..<min(start + Self.picturesPerSession, plan.pictures.count)]
-      let session = try await maker.session(group.map(\.settings))
+      let session = try await maker.session(group.map(\.settings), weights)
       if let cluster {
         let places = min(group.count, cluster.picturesAtOnce)
         try await renderTogether(Array(group), from: number, session, places: places, record)
@@ -77,7 +81,8 @@ struct PictureRenderer {
   }
 
   private var maker: PictureMaker {
-    PictureMaker(model: model, count: plan.pictures.count, isQuiet: options.quiet, cluster: cluster)
+    PictureMaker(
+      model: model, count: plan.pictures.count, isQuiet: options.quiet, cluster: cluster, memory: memory)
   }
 
   /// - Returns: what a manifest says of it, if there is one.

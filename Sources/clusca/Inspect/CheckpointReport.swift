@@ -12,6 +12,8 @@ struct CheckpointReport: InspectionReport {
   let family: String?
   let parts: [PartReport]
   let problems: [String]
+  /// The precisions in which its weights are packed for this processor.
+  let packed: [Precision]
 
   init(folder: String) throws {
     let index = try PartConfiguration(path: "\(folder)/model_index.json")
@@ -36,6 +38,7 @@ struct CheckpointReport: InspectionReport {
     pipeline = index.json["_class_name"]?.string
     family = pipeline.flatMap { RenderModels.families[$0] }
     self.parts = parts
+    packed = Precision.allCases.filter { PackedWeights.file(of: folder, $0, isQuiet: true) != nil }
     self.problems = problems + parts.flatMap(\.problems)
   }
 
@@ -55,7 +58,10 @@ struct CheckpointReport: InspectionReport {
 
   func lines(withTensors: Bool) -> [String] {
     let own = problems.dropLast(parts.flatMap(\.problems).count)
-    return ["\(folder): \(headline)", "family: \(family ?? "none that can be rendered")"] + own.map { "problem: \($0)" }
+    return [
+      "\(folder): \(headline)", "family: \(family ?? "none that can be rendered")",
+      "packed for: \(packed.isEmpty ? "nothing (see clusca pack)" : packed.map(\.optionValue).joined(separator: ", "))",
+    ] + own.map { "problem: \($0)" }
       + parts.flatMap { [""] + $0.lines(withTensors: withTensors) }
   }
 
@@ -63,6 +69,7 @@ struct CheckpointReport: InspectionReport {
     [
       "kind": "checkpoint", "path": .string(folder), "pipeline": pipeline.map(JSONValue.string) ?? .null,
       "family": family.map(JSONValue.string) ?? .null,
+      "packed": .array(packed.map { .string($0.optionValue) }),
       "parameters": .integer(total.elements), "bytes": .integer(total.bytes),
       "parts": .array(parts.map { $0.json(withTensors: withTensors) }),
       "problems": .array(problems.map(JSONValue.string)),

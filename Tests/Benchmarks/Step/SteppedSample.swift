@@ -53,7 +53,7 @@ final class SteppedSample {
     cache.begin(CacheStep(index: index, kind: kind, clusters: kind.isFull ? [:] : clusters))
     let conditioning = sample.conditioning(timestep: timesteps[index], probe: nil)
     var state = sample.embed(latents, conditioning: conditioning, probe: nil)
-    sample.run(&state, blocks: blocks, conditioning: conditioning, cache: cache, probe: nil) {
+    sample.run(&state, blocks: blocks, conditioning: conditioning, cache: cache, probe: nil) { _ in
       begins.append(watch.seconds)
     }
     begins.append(watch.seconds)
