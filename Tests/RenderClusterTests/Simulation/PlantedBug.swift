@@ -44,5 +44,4 @@ enum PlantedBug: CaseIterable {
   case failedSyncIgnored
   case epochNotRaised
   case pauseForEver
-  case quarantineForgotten
 }

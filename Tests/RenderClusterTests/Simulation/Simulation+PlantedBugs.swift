@@ -55,11 +55,6 @@ extension Simulation {
           model: job.model, steps: job.steps, accepted: job.accepted)
         return LedgerEntry.job(other).record(date: record.date)
       }
-    case .quarantineForgotten:
-      return records.filter { record in
-        guard case .ended(_, let ending)? = try? LedgerEntry(record) else { return true }
-        return ending.ending.reason != .quarantined
-      }
     default: return records
     }
   }
