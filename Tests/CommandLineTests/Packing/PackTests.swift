@@ -32,7 +32,8 @@ struct PackTests {
       let subject =
         model == TinyModels.dit ? ["--class-label", "1", "--steps", "6"] : ["-p", "a cat"] + TinyModels.small
       let options =
-        (memory.map { ["--memory", "\($0)"] } ?? []) + (workers.map { ["--workers", "\($0)"] } ?? [])
+        (model == TinyModels.hunyuan ? ["--frames", "1"] : []) + (memory.map { ["--memory", "\($0)"] } ?? [])
+        + (workers.map { ["--workers", "\($0)"] } ?? [])
       let outcome = try run(
         ["generate", "-m", model, "--dtype", dtype, "--no-metadata", "--seed", "5", "-o", path] + subject + options,
         environment)
