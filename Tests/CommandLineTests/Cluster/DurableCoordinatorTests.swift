@@ -270,19 +270,26 @@ import Testing
     let request = arguments + ["--steps", "300"]
     let rows = arguments.contains("--cfg-scale") ? 2 : 1
     try cluster.start(more: "--replicas", "1")
-    for _ in 0..<2 { try cluster.startWorker() }
-    for _ in 0..<2 { try await cluster.process?.says("is here") }
+    // Each stands still once, so that the coordinator is killed while it does.
+    let goesOn = (0..<2).map { "\(cluster.folder.path)/goes-on-\($0)" }
+    let workers = try [20, 100].enumerated().map { index, step in
+      try cluster.startWorker(
+        faults: ["CLUSCA_HANG_AT": "stage.compute.before:\(step * rows)", "CLUSCA_HANG_UNTIL": goesOn[index]])
+    }
+    for _ in workers { try await cluster.process?.says("is here") }
     let submitted = try Program.run(
       ["submit", "--coordinator", cluster.address] + TinyModels.small + request + ["--detach"])
     #expect(submitted.output == "1\n", "\(submitted.errors)")
     var answered = 0
     let trace = "\(cluster.folder.path)/trace.json"
-    for least in [20, 100] {
-      while cluster.answers() < least { try await Task.sleep(for: .milliseconds(2)) }
+    for (worker, file) in zip(workers, goesOn) {
+      try await worker.says("stage.compute.before hangs")
       cluster.kill()
       answered = (0..<rows).map { cluster.answers(row: $0) }.min() ?? 0
+      try Data().write(to: URL(filePath: file))
       try cluster.start(more: "--replicas", "1", "--trace", trace)
     }
+    #expect(answered > 20)
     let fetched = try cluster.client("fetch", "1", "-o", "\(cluster.folder.path)/cat.png")
     #expect(fetched.status == 0, "\(fetched.errors)")
     #expect(try cluster.pixels("cat.png") == DurableCoordinator.reference(request))

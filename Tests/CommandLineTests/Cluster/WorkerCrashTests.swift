@@ -49,16 +49,20 @@ import Testing
 
   @Test(arguments: ["stage.adopted", "stage.resumed"])
   func aJobIsDoneThoughWhatItsWorkerHoldsIsLostInTheHandsOfAnotherCoordinator(place: String) async throws {
-    let request = ["-p", "a cat", "--steps", "120"]
     let cluster = try DurableCoordinator()
+    let goesOn = "\(cluster.folder.path)/goes-on"
     try cluster.start()
-    let worker = try cluster.startWorker(faults: ["CLUSCA_CRASH_AT": place])
-    #expect(try cluster.submit(request + ["--detach"]).output == "1\n")
-    while cluster.answers() < 10 { try await Task.sleep(for: .milliseconds(2)) }
+    let worker = try cluster.startWorker(
+      faults: [
+        "CLUSCA_CRASH_AT": place, "CLUSCA_HANG_AT": "stage.compute.before:20", "CLUSCA_HANG_UNTIL": goesOn,
+      ])
+    #expect(try cluster.submit(Self.request + ["--detach"]).output == "1\n")
+    try await worker.says("stage.compute.before hangs")
     cluster.kill()
+    try Data().write(to: URL(filePath: goesOn))
     try cluster.start()
     #expect(worker.end() == -SIGKILL, "\(place) is never reached: \(worker.errors)")
     try cluster.replaceWorker(0, faults: [:])
-    #expect(try cluster.fetchedPixels(1) == DurableCoordinator.reference(request))
+    #expect(try cluster.fetchedPixels(1) == DurableCoordinator.reference(Self.request))
   }
 }
