@@ -90,7 +90,7 @@ public protocol DiffusionTransformer: Sendable {
   func modulationOutputs(ofBlock block: Int) -> Int
   /// The shapes of an encoded prompt of so many tokens and of its pooled vector; nil for a model of classes.
   func promptShapes(textTokens: Int) -> (text: [Int], pooled: [Int])?
-  /// The numbers of a token's latents as ``TransformerSample/embed(_:conditioning:probe:)`` takes them.
+  /// The numbers of a token's latents as ``TransformerSample/embed(_:conditioning:leavesTextOut:probe:)`` takes them.
   var latentChannels: Int { get }
   /// The numbers of a token that ``TransformerSample/project(_:conditioning:probe:)`` gives.
   var outputChannels: Int { get }
@@ -123,8 +123,10 @@ public protocol TransformerSample: Sendable {
 
   /// The first stage: latents `[image tokens, channels]` → hidden states, `[tokens, width]` a stream.
   ///
-  /// - Parameter conditioning: of the same step; some models refine the prompt by the time.
-  func embed(_ latents: Tensor, conditioning: Conditioning, probe: Probe?) -> BlockState
+  /// - Parameters:
+  ///   - conditioning: of the same step; some models refine the prompt by the time.
+  ///   - leavesTextOut: whether no block looks at the text, as ``FeatureCache/leavesTextOut`` has it: it may be zeros then.
+  func embed(_ latents: Tensor, conditioning: Conditioning, leavesTextOut: Bool, probe: Probe?) -> BlockState
 
   /// Some of this stage's blocks, one after the other. They change the hidden states in place and ask `cache`, which was
   /// told of the step, for the output of every branch.

@@ -13,7 +13,7 @@ import Transformers
       CacheSetup(choices: task.choices(0), steps: 1, layout: model.layout, columns: task.inputs.grid.columns))
     cache.begin(CacheStep(index: 0, kind: .full))
     let vector = sample.conditioning(timestep: 500, probe: nil)
-    var state = sample.embed(task.latents, conditioning: vector, probe: nil)
+    var state = sample.embed(task.latents, conditioning: vector, leavesTextOut: false, probe: nil)
     guard !model.blocks.isEmpty else { return state }
     sample.run(&state, blocks: model.blocks, conditioning: vector, cache: cache, probe: nil, beforeBlock: { _ in })
     return state

@@ -133,19 +133,18 @@ public actor Stage {
     let (sample, cache) = (running.sample, running.cache)
     let vec = sample.conditioning(timestep: context.timestep, probe: probe)
     let walk = BlockWalk(model: model, sample: sample, conditioning: vec, cache: cache, probe: probe)
-    var (state, start) = (BlockState([:]), model.blocks.lowerBound)
+    var (measured, start): (BlockState?, Int) = (nil, model.blocks.lowerBound)
     if let begun = running.begun, begun.step == context.index {
       samples[context.sample]?.begun = nil
-      (state, start) = (begun.state, begun.boundary)
-    } else {
-      state = embedded(input, sample, vec, probe)
-      if isFirst, let boundary = cache.signalBoundary {
-        // Its kind hangs on nothing, but those of later steps hang on it.
-        _ = try walk.measure(&state, at: boundary) { try check($0, isFull: context.kind.isFull, betweenBlocks) }
-        start = boundary
-      }
+      (measured, start) = (begun.state, begun.boundary)
+    } else if isFirst, let boundary = cache.signalBoundary {
+      var state = embedded(input, sample, vec, probe)
+      // Its kind hangs on nothing, but those of later steps hang on it.
+      _ = try walk.measure(&state, at: boundary) { try check($0, isFull: context.kind.isFull, betweenBlocks) }
+      (measured, start) = (state, boundary)
     }
     cache.begin(CacheStep(index: context.index, kind: context.kind, clusters: context.clusters))
+    var state = measured ?? embedded(input, sample, vec, leavesTextOut: cache.leavesTextOut, probe)
     try walk.run(&state, from: start) { try check($0, isFull: context.kind.isFull, betweenBlocks) }
     advise(reading.afterStep())
     if let probe { cache.show(probe.module("cache")) }
@@ -194,10 +193,11 @@ public actor Stage {
   }
 
   private func embedded(
-    _ input: Input, _ sample: any TransformerSample, _ vec: Conditioning, _ probe: Probe?
+    _ input: Input, _ sample: any TransformerSample, _ vec: Conditioning, leavesTextOut: Bool = false, _ probe: Probe?
   ) -> BlockState {
     switch input {
-    case .latents(let latents): sample.embed(latents, conditioning: vec, probe: probe)
+    case .latents(let latents):
+      sample.embed(latents, conditioning: vec, leavesTextOut: leavesTextOut, probe: probe)
     case .state(let state): state
     }
   }

@@ -149,7 +149,7 @@ private struct DiTSample: TransformerSample {
     return Tensor.concatenated(rows: vectors).applying(.silu)
   }
 
-  func embed(_ latents: Tensor, conditioning: Conditioning, probe: Probe?) -> BlockState {
+  func embed(_ latents: Tensor, conditioning: Conditioning, leavesTextOut: Bool, probe: Probe?) -> BlockState {
     guard let patches = model.patches else { preconditionFailure("only the first stage embeds") }
     let x = patches.projection(latents) + patches.positions  // [tokens, patch² · channels] → [tokens, width]
     probe?("pos_embed", x)

@@ -146,7 +146,7 @@ private struct FluxSample: TransformerSample {
     return vec.applying(.silu)
   }
 
-  func embed(_ latents: Tensor, conditioning: Conditioning, probe: Probe?) -> BlockState {
+  func embed(_ latents: Tensor, conditioning: Conditioning, leavesTextOut: Bool, probe: Probe?) -> BlockState {
     guard let embedders = model.embedders, let text else { preconditionFailure("only the first stage embeds") }
     let image = embedders.image(latents)  // [image tokens, channels] → [image tokens, width]
     if let probe {

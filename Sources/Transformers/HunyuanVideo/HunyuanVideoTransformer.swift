@@ -157,11 +157,14 @@ private struct HunyuanVideoSample: TransformerSample {
     return Tensor.concatenated(rows: [vec, refining])  // [2, width]
   }
 
-  func embed(_ latents: Tensor, conditioning: Conditioning, probe: Probe?) -> BlockState {
+  func embed(_ latents: Tensor, conditioning: Conditioning, leavesTextOut: Bool, probe: Probe?) -> BlockState {
     guard let embedders = model.embedders, let prompt else { preconditionFailure("only the first stage embeds") }
     let video = embedders.video(latents)  // [video tokens, patch² · channels] → [video tokens, width]
-    let text = embedders.refiner(
-      prompt, conditioning: conditioning.vector(1), probe: probe?.module("context_embedder"))  // [text tokens, width]
+    // [text tokens, width]
+    let text =
+      leavesTextOut
+      ? Tensor(zeros: [prompt.tokens.rows, video.columns])
+      : embedders.refiner(prompt, conditioning: conditioning.vector(1), probe: probe?.module("context_embedder"))
     if let probe {
       probe("x_embedder", video)
       probe("context_embedder", text)

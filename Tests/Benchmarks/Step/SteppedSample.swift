@@ -52,7 +52,8 @@ final class SteppedSample {
     var begins: [Double] = []
     cache.begin(CacheStep(index: index, kind: kind, clusters: kind.isFull ? [:] : clusters))
     let conditioning = sample.conditioning(timestep: timesteps[index], probe: nil)
-    var state = sample.embed(latents, conditioning: conditioning, probe: nil)
+    var state = sample.embed(
+      latents, conditioning: conditioning, leavesTextOut: cache.leavesTextOut, probe: nil)
     sample.run(&state, blocks: blocks, conditioning: conditioning, cache: cache, probe: nil) { _ in
       begins.append(watch.seconds)
     }
