@@ -60,6 +60,19 @@ import Testing
     #expect(orders(core).count == 2)
   }
 
+  @Test func whatALossWouldCostGrowsUntilASnapshotIsKept() {
+    func cost(_ core: TestedCore) -> Int64? { core.core.status(now: 1000 * core.now).jobs.first?.lossMilliseconds }
+    var core = core(steps: 10, seconds: 5)
+    #expect(cost(core) == 50_000)
+    core.post(.snapshot, payload: manifest(), fence(core, 10), from: "w0")
+    core.wait(3_000)
+    #expect(cost(core) == 53_000)
+    core.happens(.snapshotArrived(key, attempt: fence(core, 10).attempt, stage: 0))
+    #expect(cost(core) == 3_000)
+    core.wait(1_000)
+    #expect(cost(core) == 4_000)
+  }
+
   @Test func whatIsOfOtherBlocksOrTooLargeIsNotTaken() {
     for payload in [manifest(4), manifest(floats: 2 << 20), Payload("{")] {
       var core = core(steps: 10, seconds: 5)

@@ -33,6 +33,8 @@ public struct ClusterStatus: Sendable, Hashable {
     public var doneSteps: Int
     /// The steps that would not be done again if a worker were lost now.
     public var keptSteps: Int
+    /// How long what would be done again was computed.
+    public var lossMilliseconds: Int64
   }
 
   public var epoch: UInt64
@@ -62,6 +64,7 @@ public struct ClusterStatus: Sendable, Hashable {
             "id": .integer(Int(clamping: job.id)), "model": .string(job.model),
             "state": .string(job.isRunning ? "running" : "waiting"), "steps": .integer(job.steps),
             "steps_done": .integer(job.doneSteps), "steps_kept": .integer(job.keptSteps),
+            "loss_costs_ms": .integer(Int(job.lossMilliseconds)),
           ]
         }),
       "obstacle": obstacle.map(JSONValue.string) ?? .null,
@@ -93,7 +96,7 @@ extension CoordinatorCore {
         ClusterStatus.Job(
           id: job.id, model: job.facts.modelName, isRunning: job.state == .running, steps: job.facts.steps,
           doneSteps: job.samples.count < job.facts.rows ? 0 : job.samples.map(\.delivered).min() ?? 0,
-          keptSteps: job.keptSteps)
+          keptSteps: job.keptSteps, lossMilliseconds: job.lossMilliseconds(now: now / 1000))
       }, obstacle: jobs.isEmpty ? nil : obstacle)
   }
 }

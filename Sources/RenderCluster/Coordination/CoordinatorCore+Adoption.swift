@@ -228,6 +228,7 @@ extension CoordinatorCore {
     jobs[job].samples[sample].inFlight = inFlight
     jobs[job].samples[sample].isAdopted = true
     jobs[job].samples[sample].snapshotTime = time
+    jobs[job].samples[sample].keptSince = time
     if inFlight != nil { emit(.expectOutput(record.key, attempt: attempt, step: UInt32(first))) }
     for (stage, planned) in pipeline.plan.stages.enumerated() {
       guard let worker = index(of: planned.worker) else { continue }

@@ -60,7 +60,10 @@ extension CoordinatorCore {
       "state": .string(state(of: job).rawValue), "steps": .integer(job.steps),
       "steps_done": .integer(job.ending?.ending.outcome == .done ? job.steps : activity?.stepsDone ?? 0),
     ]
-    if let index = index(of: job.id) { json["steps_kept"] = .integer(jobs[index].keptSteps) }
+    if let index = index(of: job.id) {
+      json["steps_kept"] = .integer(jobs[index].keptSteps)
+      json["loss_costs_ms"] = .integer(Int(jobs[index].lossMilliseconds(now: milliseconds)))
+    }
     if let activity, job.ending == nil { json["phase"] = .string("\(activity.phase)") }
     if let ending = job.ending { json["text"] = .string(ending.ending.text) }
     return json

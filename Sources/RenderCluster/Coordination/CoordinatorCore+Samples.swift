@@ -93,6 +93,7 @@ extension CoordinatorCore {
     jobs[job].samples[sample].state = .opening(openings)
     jobs[job].samples[sample].isAdopted = false
     jobs[job].samples[sample].snapshotTime = time
+    jobs[job].samples[sample].keptSince = time
   }
 
   mutating func openingArrived(at worker: String, sequence: UInt64) {

@@ -96,6 +96,7 @@ extension CoordinatorCore {
     }
     jobs[job].samples[sample].coming = nil
     jobs[job].samples[sample].snapshot = Snapshot(step: coming.step, manifest: coming.manifest)
+    jobs[job].samples[sample].keptSince = coming.asked
     snapshotMilliseconds = Double(max(1, milliseconds - coming.asked))
     emit(.keepSnapshot(key, step: UInt32(coming.step)))
   }

@@ -53,6 +53,14 @@ struct JobRecord: Sendable, Equatable {
     return samples.map { facts.keepsNothing ? $0.delivered : $0.snapshot?.step ?? 0 }.min() ?? 0
   }
 
+  /// How long stages have computed what would be done again if a worker were lost now, in milliseconds.
+  ///
+  /// - Parameter now: in milliseconds.
+  func lossMilliseconds(now: Int64) -> Int64 {
+    guard !facts.keepsNothing else { return 0 }
+    return samples.filter { $0.state != .outside }.map { max(0, now - $0.keptSince) }.max() ?? 0
+  }
+
   /// It is in pipelines.
   var isAdmitted: Bool { !places.isEmpty }
 

@@ -37,6 +37,8 @@ struct SampleRecord: Sendable, Equatable {
   var coming: ComingSnapshot?
   /// When the last one was taken, or the pipeline began, in milliseconds.
   var snapshotTime: Int64 = 0
+  /// What the stages have computed since then would be done again if one were lost, in milliseconds.
+  var keptSince: Int64 = 0
   /// The first step that the pipeline has not done.
   var position = 0
   var inFlight: StepInFlight?

@@ -92,10 +92,12 @@ struct ClusterReport {
         [
           "\(job["id"]?.int ?? 0)", job["client"]?.string ?? "", job["model"]?.string ?? "",
           job["state"]?.string ?? "", "\(job["steps_done"]?.int ?? 0)/\(job["steps"]?.int ?? 0)",
-          job["steps_kept"]?.int.map(String.init) ?? "", job["text"]?.string ?? "",
+          job["steps_kept"]?.int.map(String.init) ?? "",
+          job["loss_costs_ms"]?.int.map { "\(DecimalText.fixed(Double($0) / 1000, digits: 1)) s" } ?? "",
+          job["text"]?.string ?? "",
         ]
       }
-      lines += Self.table(["job", "client", "model", "state", "steps", "safe", ""], rows)
+      lines += Self.table(["job", "client", "model", "state", "steps", "safe", "a loss costs", ""], rows)
     }
     if let obstacle = status["obstacle"]?.string { lines.append("Jobs wait: \(obstacle)") }
     return lines.joined(separator: "\n")
