@@ -3,7 +3,6 @@ import CKernels
 /// Rows in bfloat16 as products take them: an even number of columns, a zero behind an odd one.
 struct NarrowRows {
   let rows: Int
-  let columns: Int
   /// The distance between rows.
   let stride: Int
   private let storage: AlignedStorage<UInt16>
@@ -12,8 +11,8 @@ struct NarrowRows {
 
   /// Rows whose numbers are still to be written.
   init(uninitializedRows rows: Int, columns: Int) {
+    self.rows = rows
     stride = (columns + 1) / 2 * 2
-    (self.rows, self.columns) = (rows, columns)
     storage = AlignedStorage<UInt16>(count: rows * stride)
     if stride > columns { for row in 0..<rows { elements[row * stride + columns] = 0 } }
   }
