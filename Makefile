@@ -62,12 +62,13 @@ sanitize: packages ## runs tests with the thread and address sanitizers
 
 # libFuzzer with the sanitizer of addresses, a target on each core. What a run finds new goes into the folder of the build.
 RUNS ?= 1000000
+SEED ?= 1
 TARGETS ?= $$(.build-fuzz/release/Fuzzing)
 FUZZING := --sanitize address --sanitize fuzzer -Xswiftc -sanitize=fuzzer,address -Xswiftc -enable-testing
 fuzz: export CLUSCA_FUZZING := 1
-fuzz: packages ## feeds RUNS (1000000) mutated inputs to each of TARGETS (all) that reads foreign bytes
+fuzz: packages ## feeds RUNS (1000000) mutated inputs to each of TARGETS (all) that reads foreign bytes; SEED=0 for other ones
 	swift build -c release --product Fuzzing $(FUZZING) --scratch-path .build-fuzz
-	@printf '%s\n' $(TARGETS) | xargs -P "$$(nproc)" -I '{}' Tests/Fuzzing/fuzz.sh '{}' $(RUNS)
+	@printf '%s\n' $(TARGETS) | xargs -P "$$(nproc)" -I '{}' Tests/Fuzzing/fuzz.sh '{}' $(RUNS) $(SEED)
 
 format: ## formats the sources
 	swift format --in-place --recursive --parallel Sources Tests Package.swift

@@ -60,8 +60,8 @@ public struct AutoencoderKLConfiguration: Sendable, Hashable {
     normGroups = try configuration.integer("norm_num_groups", default: 32, in: 1...1 << 14)
     hasMidAttention = try configuration.bool("mid_block_add_attention", default: true)
     hasPostQuantConvolution = try configuration.bool("use_post_quant_conv", default: true)
-    scalingFactor = Float(try configuration.number("scaling_factor", default: 0.18215))
-    shiftFactor = Float(try configuration.number("shift_factor", default: 0))
+    scalingFactor = try configuration.scalingFactor(default: 0.18215)
+    shiftFactor = Float(try configuration.number("shift_factor", default: 0, in: -1e6...1e6))
     sampleSize =
       configuration.json["sample_size"]?.array == nil
       ? try configuration.integer("sample_size", default: 32, in: 1...1 << 16)
@@ -71,7 +71,6 @@ public struct AutoencoderKLConfiguration: Sendable, Hashable {
     guard channels.allSatisfy({ $0 % normGroups == 0 }) else {
       throw configuration.error("norm_num_groups", "must divide every number of block_out_channels, \(channels)")
     }
-    guard scalingFactor != 0 else { throw configuration.error("scaling_factor", "is zero") }
     if let types = configuration.json["up_block_types"]?.array {
       guard types.count == channels.count, types.allSatisfy({ $0.string == "UpDecoderBlock2D" }) else {
         throw configuration.error(

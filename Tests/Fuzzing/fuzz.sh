@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Feeds mutated inputs to one target: fuzz.sh TARGET RUNS, as make fuzz does for all. One line tells what came of it; the
-# whole account of libFuzzer goes to .build-fuzz/TARGET.log. What it finds is told with all that it takes to repeat it;
-# then it ends with 255, so that xargs starts no other target.
+# Feeds mutated inputs to one target: fuzz.sh TARGET RUNS SEED, as make fuzz does for all. With the same seed the same program
+# gets the same inputs, but for what earlier runs left in .build-fuzz/corpora; 0 draws a seed. One line tells what came of
+# it; the whole account of libFuzzer goes to .build-fuzz/TARGET.log. What it finds is told with all that it takes to repeat
+# it; then it ends with 255, so that xargs starts no other target.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
-(($# == 2)) || { echo 'usage: fuzz.sh TARGET RUNS' >&2; exit 255; }
-target=$1 runs=$2
+(($# == 3)) || { echo 'usage: fuzz.sh TARGET RUNS SEED' >&2; exit 255; }
+target=$1 runs=$2 seed=$3
 program=.build-fuzz/release/Fuzzing
 log=.build-fuzz/$target.log
 mkdir -p ".build-fuzz/corpora/$target"
@@ -16,7 +17,7 @@ export SWIFT_BACKTRACE=enable=no
 export ASAN_OPTIONS=quarantine_size_mb=16:malloc_context_size=0
 
 rm -f ".build-fuzz/$target"-slow-unit-*
-"$program" "$target" -runs="$runs" -timeout=60 -report_slow_units=1 -rss_limit_mb=512 -malloc_limit_mb=256 -max_len=4096 \
+"$program" "$target" -runs="$runs" -seed="$seed" -timeout=60 -report_slow_units=1 -rss_limit_mb=512 -malloc_limit_mb=256 -max_len=4096 \
   -dict=Tests/Fuzzing/dictionary.txt -artifact_prefix=".build-fuzz/$target-" \
   ".build-fuzz/corpora/$target" "Tests/Fuzzing/Corpora/$target" >"$log" 2>&1 && status=0 || status=$?
 input=$(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)

@@ -31,6 +31,7 @@ import Testing
       ("_class_name", "PNDMScheduler"), ("_class_name", .null), ("_class_name", 7), ("variance_type", "learned_range"),
       ("variance_type", "fixed_large_log"), ("clip_sample", true), ("prediction_type", "sample"),
       ("beta_schedule", "sigmoid"), ("timestep_spacing", "uneven"), ("steps_offset", -1),
+      ("beta_start", 0), ("beta_end", 1e-5), ("beta_end", 0.9), ("beta_end", 1),
     ] as [(String, JSONValue)])
   func whatIsNotBuiltIsOneSentence(key: String, value: JSONValue) throws {
     let error = #expect(throws: FileError.self) { try open(("_class_name", "DDPMScheduler"), (key, value)) }

@@ -32,7 +32,7 @@ public struct AutoencoderKLHunyuanVideoConfiguration: Sendable, Hashable {
     layersPerBlock = try configuration.integer("layers_per_block", default: 2, in: 0...64)
     normGroups = try configuration.integer("norm_num_groups", default: 32, in: 1...1 << 14)
     hasMidAttention = try configuration.bool("mid_block_add_attention", default: true)
-    scalingFactor = Float(try configuration.number("scaling_factor", default: 0.476986))
+    scalingFactor = try configuration.scalingFactor(default: 0.476986)
     guard (3...10).contains(channels.count) else {
       throw configuration.error("block_out_channels", "must have 3 to 10 entries, not \(channels.count)")
     }
@@ -47,7 +47,6 @@ public struct AutoencoderKLHunyuanVideoConfiguration: Sendable, Hashable {
         "is \(ratio), but only \(1 << (channels.count - 1)) is supported for "
           + "\(channels.count) entries of block_out_channels")
     }
-    guard scalingFactor != 0 else { throw configuration.error("scaling_factor", "is zero") }
     if let types = configuration.json["up_block_types"]?.array {
       guard types.count == channels.count, types.allSatisfy({ $0.string == "HunyuanVideoUpBlock3D" }) else {
         throw configuration.error(

@@ -48,7 +48,7 @@ public struct CLIPTextConfiguration: Sendable {
     layers = try configuration.integer("num_hidden_layers", default: 12, in: 1...1000)
     heads = try configuration.integer("num_attention_heads", default: 8, in: 1...1024)
     positions = try configuration.integer("max_position_embeddings", default: 77, in: 1...1 << 16)
-    epsilon = Float(try configuration.number("layer_norm_eps", default: 1e-5))
+    epsilon = try configuration.epsilon("layer_norm_eps", default: 1e-5)
     endOfText = Int32(try configuration.integer("eos_token_id", default: 49407, in: 0...1 << 24))
     let name = try configuration.string("hidden_act", default: "quick_gelu")
     guard let activation = Activation(transformersName: name) else {

@@ -36,7 +36,7 @@ public struct LlamaConfiguration: Sendable {
     keyValueHeads = try configuration.integer("num_key_value_heads", default: heads, in: 1...1024)
     headWidth = try configuration.integer("head_dim", default: max(1, width / heads), in: 1...1 << 12)
     positions = try configuration.integer("max_position_embeddings", default: 2048, in: 1...1 << 24)
-    epsilon = Float(try configuration.number("rms_norm_eps", default: 1e-6))
+    epsilon = try configuration.epsilon("rms_norm_eps", default: 1e-6)
     ropeTheta = try Self.ropeTheta(configuration)
     hasAttentionBias = try configuration.bool("attention_bias", default: false)
     hasMLPBias = try configuration.bool("mlp_bias", default: false)
@@ -49,17 +49,16 @@ public struct LlamaConfiguration: Sendable {
       throw configuration.error("num_key_value_heads", "must divide num_attention_heads, \(heads)")
     }
     guard headWidth % 2 == 0 else { throw configuration.error("head_dim", "is \(headWidth), which is not even") }
-    guard ropeTheta > 0 else { throw configuration.error("rope_theta", "is not positive") }
   }
 
   /// Newer files have the base in an object, beside the kind of rotation.
   private static func ropeTheta(_ configuration: PartConfiguration) throws -> Double {
     guard configuration.contains("rope_parameters"), let json = configuration.json["rope_parameters"] else {
-      return try configuration.number("rope_theta", default: 10000)
+      return try configuration.ropeTheta(default: 10000)
     }
     let parameters = try PartConfiguration(path: configuration.path, json: json)
     try parameters.require("rope_type", "default")
-    return try parameters.number("rope_theta", default: 10000)
+    return try parameters.ropeTheta(default: 10000)
   }
 
   /// The bytes that encoding so many tokens takes beside the weights, at most.

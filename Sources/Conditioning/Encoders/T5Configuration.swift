@@ -50,7 +50,7 @@ public struct T5Configuration: Sendable {
     headWidth = try configuration.integer("d_kv", default: 64, in: 1...1 << 12)
     layers = try configuration.integer("num_layers", default: 6, in: 1...1000)
     heads = try configuration.integer("num_heads", default: 8, in: 1...1024)
-    epsilon = Float(try configuration.number("layer_norm_epsilon", default: 1e-6))
+    epsilon = try configuration.epsilon("layer_norm_epsilon", default: 1e-6)
     let bucketCount = try configuration.integer("relative_attention_num_buckets", default: 32, in: 4...1 << 16)
     guard bucketCount % 4 == 0 else {
       throw configuration.error("relative_attention_num_buckets", "must be a multiple of 4")

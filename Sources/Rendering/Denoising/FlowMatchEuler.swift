@@ -43,16 +43,14 @@ public struct FlowMatchEuler: Sendable, Hashable {
       throw configuration.error("shift_terminal", "is set, which is not supported")
     }
     guard try configuration.bool("use_dynamic_shifting", default: false) else {
-      let shift = try configuration.number("shift", default: 1)
-      guard shift > 0 else { throw configuration.error("shift", "is not positive") }
-      self.shift = .fixed(Float(shift))
+      shift = .fixed(Float(try configuration.number("shift", default: 1, in: 1e-3...1e3)))
       return
     }
     var dynamic = Dynamic()
     dynamic.baseTokens = try configuration.integer("base_image_seq_len", default: 256, in: 0...1 << 24)
     dynamic.maximumTokens = try configuration.integer("max_image_seq_len", default: 4096, in: 0...1 << 24)
-    dynamic.baseShift = try configuration.number("base_shift", default: 0.5)
-    dynamic.maximumShift = try configuration.number("max_shift", default: 1.15)
+    dynamic.baseShift = try configuration.number("base_shift", default: 0.5, in: -20...20)
+    dynamic.maximumShift = try configuration.number("max_shift", default: 1.15, in: -20...20)
     guard dynamic.maximumTokens > dynamic.baseTokens else {
       throw configuration.error("max_image_seq_len", "is not larger than base_image_seq_len")
     }
@@ -110,7 +108,8 @@ public struct FlowMatchEuler: Sendable, Hashable {
       switch shift {
       case .fixed(let shift): return shift * sigma / (1 + (shift - 1) * sigma)
       case .dynamic(let dynamic):
-        let factor = Float(exp(dynamic.mu(tokens: imageTokens)))
+        // Far beyond the sizes that it is made for e^μ leaves float32; the levels have met their limit, 1 or 0, before.
+        let factor = Float(exp(min(max(-80, dynamic.mu(tokens: imageTokens)), 80)))
         return factor / (factor + (1 / sigma - 1))
       }
     }

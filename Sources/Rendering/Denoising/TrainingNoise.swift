@@ -25,11 +25,9 @@ public struct TrainingNoise: Sendable, Hashable {
       throw configuration.error("trained_betas", "is set, which is not supported")
     }
     let timesteps = try configuration.integer("num_train_timesteps", default: 1000, in: 1...100_000)
-    let first = try configuration.number("beta_start", default: 1e-4)
-    let last = try configuration.number("beta_end", default: 0.02)
-    guard first > 0, last >= first, last < 1 else {
-      throw configuration.error("beta_end", "and beta_start must be rising numbers between 0 and 1")
-    }
+    let first = try configuration.number("beta_start", default: 1e-4, in: 1e-6...0.999)
+    let last = try configuration.number("beta_end", default: 0.02, in: 1e-6...0.999)
+    guard last >= first else { throw configuration.error("beta_end", "is less than beta_start") }
     let betas: [Float]
     switch try configuration.string("beta_schedule", default: "linear") {
     case "linear": betas = Self.line(Float(first), Float(last), timesteps)
@@ -42,6 +40,9 @@ public struct TrainingNoise: Sendable, Hashable {
     remainingSignal = betas.map { beta in
       product *= Double(1 - beta)
       return Float(product)
+    }
+    guard product > 1e-12 else {
+      throw configuration.error("beta_end", "leaves nothing of a picture after \(timesteps) timesteps")
     }
   }
 

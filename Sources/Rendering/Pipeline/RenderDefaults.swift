@@ -44,17 +44,12 @@ public struct RenderDefaults: Sendable, Hashable {
     height = try settings.integer("height", default: defaults.height, in: 1...RenderRequest.maximumSide)
     frames = try settings.integer(
       "num_frames", default: defaults.frames, in: 1...(defaults.frames == 1 ? 1 : RenderRequest.maximumFrames))
-    framesPerSecond = try settings.number("fps", default: defaults.framesPerSecond)
-    guard framesPerSecond > 0, framesPerSecond <= RenderRequest.maximumFramesPerSecond else {
-      throw settings.error("fps", "is not a number above 0 up to \(Int(RenderRequest.maximumFramesPerSecond))")
-    }
+    framesPerSecond = try settings.number(
+      "fps", default: defaults.framesPerSecond, in: 0.01...RenderRequest.maximumFramesPerSecond)
     steps = try settings.integer("num_inference_steps", default: defaults.steps, in: 1...RenderRequest.maximumSteps)
     let cfgKey = guidanceIsCFG ? "guidance_scale" : "true_cfg_scale"
-    guidance = guidanceIsCFG ? 0 : try settings.number("guidance_scale", default: defaults.guidance)
-    cfgScale = try settings.number(cfgKey, default: defaults.cfgScale)
-    for (key, scale) in [("guidance_scale", guidance), (cfgKey, cfgScale)] where !(0...1000).contains(scale) {
-      throw settings.error(key, "is not a number from 0 to 1000")
-    }
+    guidance = guidanceIsCFG ? 0 : try settings.number("guidance_scale", default: defaults.guidance, in: 0...1000)
+    cfgScale = try settings.number(cfgKey, default: defaults.cfgScale, in: 0...1000)
     negativePrompt = try settings.string("negative_prompt", default: defaults.negativePrompt)
     textTokens = try settings.integer(
       "max_sequence_length", default: defaults.textTokens,

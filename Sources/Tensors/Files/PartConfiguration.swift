@@ -52,6 +52,28 @@ public struct PartConfiguration: Sendable {
     try value(key, fallback, "a number") { json in json.double.flatMap { $0.isFinite ? $0 : nil } }
   }
 
+  /// A number within bounds, which are such that float32 neither overflows nor loses what is computed with it.
+  public func number(_ key: String, default fallback: Double? = nil, in range: ClosedRange<Double>) throws -> Double {
+    try value(key, fallback, "a number in \(range.lowerBound)...\(range.upperBound)") { json in
+      json.double.flatMap { range.contains($0) ? $0 : nil }
+    }
+  }
+
+  /// The small number that a normalisation adds to a variance.
+  public func epsilon(_ key: String, default fallback: Double) throws -> Float {
+    Float(try number(key, default: fallback, in: 1e-12...1))
+  }
+
+  /// What the latents of an autoencoder were multiplied by.
+  public func scalingFactor(default fallback: Double) throws -> Float {
+    Float(try number("scaling_factor", default: fallback, in: 1e-6...1e6))
+  }
+
+  /// The base of a rotary embedding's frequencies.
+  public func ropeTheta(default fallback: Double) throws -> Double {
+    try number("rope_theta", default: fallback, in: 1...1e12)
+  }
+
   public func bool(_ key: String, default fallback: Bool? = nil) throws -> Bool {
     try value(key, fallback, "true or false", \.bool)
   }

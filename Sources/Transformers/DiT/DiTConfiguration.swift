@@ -58,7 +58,7 @@ public struct DiTConfiguration: Sendable, Hashable {
     classes = try configuration.integer("num_embeds_ada_norm", default: 1000, in: 1...1 << 20)
     sampleSize = try configuration.integer("sample_size", default: 32, in: 1...2048)
     patchSize = try configuration.integer("patch_size", default: 2, in: 1...16)
-    mlpNormEpsilon = Float(try configuration.number("norm_eps", default: 1e-5))
+    mlpNormEpsilon = try configuration.epsilon("norm_eps", default: 1e-5)
     hasAttentionBias = try configuration.bool("attention_bias", default: className == Self.classNames[0])
     guard sampleSize % patchSize == 0 else {
       throw configuration.error("sample_size", "is \(sampleSize), no multiple of patch_size, \(patchSize)")

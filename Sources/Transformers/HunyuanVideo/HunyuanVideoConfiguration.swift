@@ -58,20 +58,19 @@ public struct HunyuanVideoConfiguration: Sendable, Hashable {
     pooledWidth = try configuration.integer("pooled_projection_dim", default: 768, in: 1...1 << 16)
     embedsGuidance = try configuration.bool("guidance_embeds", default: true)
     ropeAxes = try configuration.integers("rope_axes_dim", default: [16, 56, 56], in: 0...1024)
-    ropeTheta = try configuration.number("rope_theta", default: 256)
-    let ratio = try configuration.number("mlp_ratio", default: 4)
+    ropeTheta = try configuration.ropeTheta(default: 256)
+    let ratio = try configuration.number("mlp_ratio", default: 4, in: 0...64)
     guard ropeAxes.count == 3, ropeAxes.allSatisfy({ $0 % 2 == 0 }), ropeAxes.reduce(0, +) == headWidth else {
       throw configuration.error(
         "rope_axes_dim", "must be three even numbers whose sum is attention_head_dim, \(headWidth)")
     }
-    guard ropeTheta > 0 else { throw configuration.error("rope_theta", "is not positive") }
     // Beyond, sizes of long videos would not fit 64 bits any more; the released model has 3072.
     guard heads * headWidth <= 1 << 14 else {
       throw configuration.error(
         "num_attention_heads", "times attention_head_dim is \(heads * headWidth), more than \(1 << 14)")
     }
-    guard ratio > 0, ratio <= 64, Int(Double(heads * headWidth) * ratio) > 0 else {
-      throw configuration.error("mlp_ratio", "is not a number above 0 up to 64")
+    guard Int(Double(heads * headWidth) * ratio) > 0 else {
+      throw configuration.error("mlp_ratio", "leaves the MLP without a width")
     }
     mlpWidth = Int(Double(heads * headWidth) * ratio)
     guard blockCount > 0 else { throw configuration.error("num_layers", "and num_single_layers are both 0") }
