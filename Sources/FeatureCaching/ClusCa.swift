@@ -94,27 +94,36 @@ final class ClusCaCache: TaylorCache {
     imageOutputs = [:]
   }
 
-  override func feature(_ branch: Branch, of x: ResidualStream, compute: (Tensor) -> Tensor) -> Feature {
+  override func request(_ branch: Branch, of x: ResidualStream) -> RowRequest {
     guard case .cached(let distance) = step.kind, let clusters = step.clusters[branch.stream] else {
-      return super.feature(branch, of: x, compute: compute)
+      return super.request(branch, of: x)
     }
     let chosen = choices.freshTokens(step: step.index, branch: branch, clusters: clusters)
-    var fresh = chosen.compactMap { $0 ?? (policy.quirks.contains(.emptyClustersPickTokenZero) ? 0 : nil) }
-    let outputs: Tensor
+    let fresh = chosen.compactMap { $0 ?? (policy.quirks.contains(.emptyClustersPickTokenZero) ? 0 : nil) }
     if branch.stream == .text, let image = imageOutputs[branch.block] {
-      fresh = Array(fresh.prefix(image.rows))
-      outputs = image.rows(0..<fresh.count)
-    } else {
-      outputs = compute(x.gathered(tokens: fresh))
+      return RowRequest(rows: nil) { [self] _ in
+        let fresh = Array(fresh.prefix(image.rows))
+        refresh(branch, fresh, with: image.rows(0..<fresh.count), clusters)
+        return forecast(branch, distance: distance)
+      }
     }
-    if branch.stream == .image, policy.quirks.contains(.textTakesImageOutputs) { imageOutputs[branch.block] = outputs }
+    return RowRequest(rows: x.gathered(tokens: fresh)) { [self] outputs in
+      if branch.stream == .image, policy.quirks.contains(.textTakesImageOutputs) {
+        imageOutputs[branch.block] = outputs
+      }
+      refresh(branch, fresh, with: outputs, clusters)
+      return forecast(branch, distance: distance)
+    }
+  }
+
+  /// Writes the outputs of fresh tokens into the kept ones and lets those of their clusters follow.
+  private func refresh(_ branch: Branch, _ fresh: [Int], with outputs: Tensor, _ clusters: TokenClusters) {
     let share = policy.propagatingStreams.contains(branch.stream) ? policy.propagation : 0
     withLatest(of: branch) { latest in
       latest.refresh(
         fresh, with: outputs, clusters: clusters, propagation: share,
         summing: policy.quirks.contains(.sumOfFreshTokens))
     }
-    return forecast(branch, distance: distance)
   }
 
   override func observe(_ stream: TokenStream, behind block: Int, _ hidden: ResidualStream) {

@@ -5,6 +5,7 @@ import Tensors
 class ComputingCache: FeatureCache {
   func begin(_ step: CacheStep) {}
   func features(_ branches: [Branch], compute: () -> [Tensor]) -> [Feature] { compute().map { Feature($0) } }
+  func request(_ branch: Branch, of x: ResidualStream) -> RowRequest { RowRequest(rows: x.all) { Feature($0) } }
   var boundaries: [Int] { [] }
   func cross(_ boundary: Int, _ streams: inout [TokenStream: Tensor]) {}
   func skips(_ block: Int) -> Bool { false }

@@ -59,11 +59,9 @@ public protocol FeatureCache: AnyObject {
   /// - Returns: one feature a branch, in the same order.
   func features(_ branches: [Branch], compute: () -> [Tensor]) -> [Feature]
 
-  /// The output of a branch that works on each token for itself: `compute` takes any rows of `x` and gives the output of
-  /// these, as many rows of the same width. A policy calls it for all rows, for some or not at all.
-  ///
-  /// - Returns: the feature of all tokens of `x`.
-  func feature(_ branch: Branch, of x: ResidualStream, compute: (Tensor) -> Tensor) -> Feature
+  /// What is needed of a branch that works on each token for itself: all rows of `x`, some or none. The request is answered
+  /// before the next branch is asked for.
+  func request(_ branch: Branch, of x: ResidualStream) -> RowRequest
 
   /// The output of a branch whose first part needs all tokens and whose second works on each token for itself, such as a
   /// block with attention and MLP side by side: `attend` gives what the first part makes of all tokens of `x`, and
@@ -148,13 +146,19 @@ extension FeatureCache {
   public func feature(_ branch: Branch, compute: () -> Tensor) -> Feature {
     features([branch]) { [compute()] }[0]
   }
+
+  /// The output of a branch that works on each token for itself: `compute` takes any rows of `x` and gives the output of
+  /// these, as many rows of the same width. It is called for all rows, for some or not at all.
+  ///
+  /// - Returns: the feature of all tokens of `x`.
+  public func feature(_ branch: Branch, of x: ResidualStream, compute: (Tensor) -> Tensor) -> Feature {
+    let request = request(branch, of: x)
+    return request.feature(request.rows.map(compute))
+  }
 }
 
 // What most caches have no use for.
 extension FeatureCache {
-  public func feature(_ branch: Branch, of x: ResidualStream, compute: (Tensor) -> Tensor) -> Feature {
-    feature(branch) { compute(x.all) }
-  }
   public func feature(
     _ branch: Branch, of x: ResidualStream, attend: () -> Tensor,
     compute: (_ rows: Tensor, _ attended: Tensor) -> Tensor

@@ -59,8 +59,14 @@ class TaylorCache: FeatureCache {
     return branches.map { forecast($0, distance: distance) }
   }
 
-  func feature(_ branch: Branch, of x: ResidualStream, compute: (Tensor) -> Tensor) -> Feature {
-    feature(branch) { compute(x.all) }
+  func request(_ branch: Branch, of x: ResidualStream) -> RowRequest {
+    guard case .cached(let distance) = step.kind else {
+      return RowRequest(rows: x.all) { [self] output in
+        keep(output, of: branch)
+        return Feature(output)
+      }
+    }
+    return RowRequest(rows: nil) { [self] _ in forecast(branch, distance: distance) }
   }
 
   func observe(_ stream: TokenStream, behind block: Int, _ hidden: ResidualStream) {}

@@ -29,14 +29,19 @@ final class ToCaCache: FeatureCache {
     return branches.map { feature($0) }
   }
 
-  func feature(_ branch: Branch, of x: ResidualStream, compute: (Tensor) -> Tensor) -> Feature {
-    if step.kind.isFull {
-      outputs[branch] = compute(x.all)
-    } else {
-      let fresh = choose(branch, of: x.tokens)
-      if !fresh.isEmpty { outputs[branch]?.replace(rows: fresh, by: compute(x.gathered(tokens: fresh))) }
+  func request(_ branch: Branch, of x: ResidualStream) -> RowRequest {
+    guard !step.kind.isFull else {
+      return RowRequest(rows: x.all) { [self] output in
+        outputs[branch] = output
+        return feature(branch)
+      }
     }
-    return feature(branch)
+    let fresh = choose(branch, of: x.tokens)
+    guard !fresh.isEmpty else { return RowRequest(rows: nil) { [self] _ in feature(branch) } }
+    return RowRequest(rows: x.gathered(tokens: fresh)) { [self] rows in
+      outputs[branch]?.replace(rows: fresh, by: rows)
+      return feature(branch)
+    }
   }
 
   func feature(

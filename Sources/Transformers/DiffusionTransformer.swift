@@ -105,6 +105,10 @@ public protocol DiffusionTransformer: Sendable {
   /// - Parameter timesteps: those that the run will have, 0...1000, in their order; steps of other ones cost more.
   /// - Throws: ``SampleError`` if the inputs do not fit the model.
   func makeSample(_ inputs: SampleInputs, timesteps: [Float]) throws -> any TransformerSample
+  /// Some of this stage's blocks for a step of each of several samples of this model, as
+  /// ``TransformerSample/run(_:blocks:conditioning:cache:probe:beforeBlock:)`` does it for one, with the same bits. Models may
+  /// take them through products together, so that weights are read once for all.
+  func run(_ passes: inout [SamplePass], blocks: BlockRange, beforeBlock: (_ block: Int) throws -> Void) rethrows
 }
 
 extension DiffusionTransformer {
@@ -113,6 +117,16 @@ extension DiffusionTransformer {
 
   public func makeSample(_ inputs: SampleInputs) throws -> any TransformerSample {
     try makeSample(inputs, timesteps: [])
+  }
+
+  public func run(_ passes: inout [SamplePass], blocks: BlockRange, beforeBlock: (_ block: Int) throws -> Void) rethrows
+  {
+    for place in passes.indices {
+      let (sample, conditioning, cache) = (passes[place].sample, passes[place].conditioning, passes[place].cache)
+      try sample.run(
+        &passes[place].state, blocks: blocks, conditioning: conditioning, cache: cache, probe: passes[place].probe,
+        beforeBlock: beforeBlock)
+    }
   }
 }
 
@@ -148,6 +162,28 @@ public protocol TransformerSample: Sendable {
 
   /// The last stage: hidden states → `[image tokens, channels]`, the model's output.
   func project(_ state: BlockState, conditioning: Conditioning, probe: Probe?) -> Tensor
+}
+
+/// A sample's step on its way through the blocks of a stage.
+public struct SamplePass {
+  public let sample: any TransformerSample
+  /// The hidden states, which blocks change in place.
+  public var state: BlockState
+  public let conditioning: Conditioning
+  /// It was told of the step.
+  public let cache: any FeatureCache
+  public let probe: Probe?
+
+  public init(
+    sample: any TransformerSample, state: BlockState, conditioning: Conditioning, cache: any FeatureCache,
+    probe: Probe? = nil
+  ) {
+    self.sample = sample
+    self.state = state
+    self.conditioning = conditioning
+    self.cache = cache
+    self.probe = probe
+  }
 }
 
 /// Why inputs do not fit a model, as one sentence.

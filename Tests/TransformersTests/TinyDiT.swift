@@ -15,10 +15,10 @@ struct TinyDiT {
   private let scheduler: any DiscreteScheduler
 
   /// - Parameter name: `dit-tiny-untied` has an embedder of its own in each block.
-  init(_ name: String = "dit-tiny-mild") throws {
+  init(_ name: String = "dit-tiny-mild", precision: Precision = .float32) throws {
     let folder = Self.folder(name)
     configuration = try DiTConfiguration(PartConfiguration(path: "\(folder)/transformer/config.json"))
-    parameters = Parameters(try TensorStore(folder: "\(folder)/transformer"), precision: .float32)
+    parameters = Parameters(try TensorStore(folder: "\(folder)/transformer"), precision: precision)
     scheduler = try DDIM(PartConfiguration(path: "\(folder)/scheduler/scheduler_config.json"))
   }
 

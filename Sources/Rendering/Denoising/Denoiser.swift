@@ -163,8 +163,14 @@ public struct Denoiser: AsyncSequence, Sendable {
     /// The model's output for each row, and what else a step brings is kept.
     private mutating func stageOutputs(_ index: Int, _ kind: StepKind, _ timestep: Float) async throws -> [Tensor] {
       let (latents, transport, probe) = (latents, transport, probe)
-      let results = try await forEachRow(index, kind, timestep) { context in
-        try await transport.step(context, latents: latents, probe: probe?(index, context.sample.row))
+      let contexts = contexts(index, kind, timestep)
+      let results: [StepResult]
+      if let probe {
+        results = try await contexts.mapConcurrently { context in
+          try await transport.step(context, latents: latents, probe: probe(index, context.sample.row))
+        }
+      } else {
+        results = try await transport.step(contexts, latents: latents)
       }
       schedule.finish(signal: Self.mean(results.map(\.signal)))
       let outputs = results.map(\.output)
@@ -179,7 +185,8 @@ public struct Denoiser: AsyncSequence, Sendable {
       let (latents, transport) = (latents, transport)
       // What it will be is not known; a full step asks for no clusters.
       return Self.mean(
-        try await forEachRow(index, .full, timestep) { try await transport.measure($0, latents: latents) })
+        try await contexts(index, .full, timestep).mapConcurrently { try await transport.measure($0, latents: latents) }
+      )
     }
 
     /// Nil if one is missing.
@@ -189,21 +196,12 @@ public struct Denoiser: AsyncSequence, Sendable {
       return Float(known.reduce(0.0) { $0 + Double($1) } / Double(known.count))
     }
 
-    /// What the stages give for each row; both rows are on their way at once, so that several stages have work.
-    private func forEachRow<Value: Sendable>(
-      _ index: Int, _ kind: StepKind, _ timestep: Float, _ body: @escaping @Sendable (StepContext) async throws -> Value
-    ) async throws -> [Value] {
-      let contexts = rows.map { row in
+    /// A step of each row.
+    private func contexts(_ index: Int, _ kind: StepKind, _ timestep: Float) -> [StepContext] {
+      rows.map { row in
         StepContext(
           sample: SampleID(job: task.job, row: row), index: index, kind: kind, timestep: timestep,
           clusters: kind.isFull ? [:] : clusters[row] ?? [:])
-      }
-      guard contexts.count > 1 else { return [try await body(contexts[0])] }
-      return try await withThrowingTaskGroup(of: (UInt16, Value).self) { group in
-        for context in contexts { group.addTask { (context.sample.row, try await body(context)) } }
-        var results: [(UInt16, Value)] = []
-        for try await result in group { results.append(result) }
-        return results.sorted { $0.0 < $1.0 }.map(\.1)
       }
     }
   }

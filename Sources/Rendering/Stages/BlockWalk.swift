@@ -10,11 +10,44 @@ struct BlockWalk {
   let conditioning: Conditioning
   let cache: any FeatureCache
   let probe: Probe?
+  /// The boundary in front of the first block of the way, which is not crossed yet.
+  var start: Int
+
+  init(
+    model: any DiffusionTransformer, sample: any TransformerSample, conditioning: Conditioning, cache: any FeatureCache,
+    probe: Probe?
+  ) {
+    self.model = model
+    self.sample = sample
+    self.conditioning = conditioning
+    self.cache = cache
+    self.probe = probe
+    start = model.blocks.lowerBound
+  }
+
+  /// Several samples' ways on one stage: side by side where no cache has anything to do on the way, else one after the other.
+  static func run(
+    _ walks: [BlockWalk], _ states: inout [BlockState], beforeBlock: (_ block: Int) throws -> Void
+  ) throws {
+    guard let model = walks.first?.model, walks.allSatisfy(\.isStraight) else {
+      for (place, walk) in walks.enumerated() { try walk.run(&states[place], beforeBlock: beforeBlock) }
+      return
+    }
+    var passes = zip(walks, states).map { walk, state in
+      SamplePass(
+        sample: walk.sample, state: state, conditioning: walk.conditioning, cache: walk.cache, probe: walk.probe)
+    }
+    states = []  // so that those of the passes can be changed in place
+    try model.run(&passes, blocks: model.blocks, beforeBlock: beforeBlock)
+    states = passes.map(\.state)
+  }
+
+  private var isStraight: Bool {
+    start == model.blocks.lowerBound && cache.boundaries.isEmpty && cache.verifiedBlock == nil
+  }
 
   /// The rest of the stage's blocks.
-  ///
-  /// - Parameter start: the boundary in front of them, which is not crossed yet.
-  func run(_ state: inout BlockState, from start: Int, beforeBlock: (_ block: Int) throws -> Void) throws {
+  func run(_ state: inout BlockState, beforeBlock: (_ block: Int) throws -> Void) throws {
     var place = start
     while true {
       // The boundary behind a stage is crossed by the next one.

@@ -110,47 +110,83 @@ public actor Stage {
     _ context: StepContext, _ input: Input, probe: Probe? = nil,
     betweenBlocks: (isolated Stage) throws -> Void = { _ in }
   ) throws -> Finished {
+    if let known = try known(context) { return known }
+    markBroken(context)
+    var (walk, state) = try prepare(context, input, probe, betweenBlocks)
+    try walk.run(&state) { try check($0, isFull: context.kind.isFull, betweenBlocks) }
+    return finish(context, walk, state)
+  }
+
+  /// Runs the stage's blocks for the same step of several samples. Cached steps go through them side by side, so that their
+  /// weights are read once for all; the bits are those of ``run(_:_:probe:betweenBlocks:)``, one after the other.
+  ///
+  /// - Throws: as ``run(_:_:probe:betweenBlocks:)``; then all of the samples must be closed.
+  public func run(_ steps: [(context: StepContext, input: Input)]) throws -> [Finished] {
+    let results = try steps.map { try known($0.context) }
+    guard steps.count > 1, results.allSatisfy({ $0 == nil }), steps.allSatisfy({ !$0.context.kind.isFull }) else {
+      return try steps.map { try run($0.context, $0.input) }
+    }
+    for step in steps { markBroken(step.context) }
+    var (walks, states): ([BlockWalk], [BlockState]) = ([], [])
+    for step in steps {
+      let (walk, state) = try prepare(step.context, step.input, nil) { _ in }
+      walks.append(walk)
+      states.append(state)
+    }
+    try BlockWalk.run(walks, &states) { try check($0, isFull: false) { _ in } }
+    return steps.indices.map { finish(steps[$0].context, walks[$0], states[$0]) }
+  }
+
+  /// What a step that has just been done gave; nil if it is to be done.
+  private func known(_ context: StepContext) throws(StageError) -> Finished? {
     guard let running = samples[context.sample], !running.isBroken else {
       throw StageError.unknownSample(context.sample)
     }
-    if let last = running.last, context.index <= last.step {
-      guard context.index == last.step else { throw StageError.stepOfThePast(context.sample, step: context.index) }
-      return last.result
-    }
-    samples[context.sample]?.last = nil
-    samples[context.sample]?.isBroken = true
-    let result = try compute(context, input, running, probe, betweenBlocks)
-    // Unless it was closed meanwhile.
-    samples[context.sample]?.isBroken = false
-    samples[context.sample]?.last = (context.index, result)
-    return result
+    guard let last = running.last, context.index <= last.step else { return nil }
+    guard context.index == last.step else { throw StageError.stepOfThePast(context.sample, step: context.index) }
+    return last.result
   }
 
-  private func compute(
-    _ context: StepContext, _ input: Input, _ running: Running, _ probe: Probe?,
-    _ betweenBlocks: (isolated Stage) throws -> Void
-  ) throws -> Finished {
+  /// Until the step is finished the sample's cache has seen a part of it.
+  private func markBroken(_ context: StepContext) {
+    samples[context.sample]?.last = nil
+    samples[context.sample]?.isBroken = true
+  }
+
+  /// Brings a step to the front of the blocks, or as far as it was measured.
+  private func prepare(
+    _ context: StepContext, _ input: Input, _ probe: Probe?, _ betweenBlocks: (isolated Stage) throws -> Void
+  ) throws -> (walk: BlockWalk, state: BlockState) {
+    guard let running = samples[context.sample] else { throw StageError.unknownSample(context.sample) }
     let (sample, cache) = (running.sample, running.cache)
     let vec = sample.conditioning(timestep: context.timestep, probe: probe)
-    let walk = BlockWalk(model: model, sample: sample, conditioning: vec, cache: cache, probe: probe)
-    var (measured, start): (BlockState?, Int) = (nil, model.blocks.lowerBound)
+    var walk = BlockWalk(model: model, sample: sample, conditioning: vec, cache: cache, probe: probe)
+    var measured: BlockState?
     if let begun = running.begun, begun.step == context.index {
       samples[context.sample]?.begun = nil
-      (measured, start) = (begun.state, begun.boundary)
+      (measured, walk.start) = (begun.state, begun.boundary)
     } else if isFirst, let boundary = cache.signalBoundary {
       var state = embedded(input, sample, vec, probe)
       // Its kind hangs on nothing, but those of later steps hang on it.
       _ = try walk.measure(&state, at: boundary) { try check($0, isFull: context.kind.isFull, betweenBlocks) }
-      (measured, start) = (state, boundary)
+      (measured, walk.start) = (state, boundary)
     }
     cache.begin(CacheStep(index: context.index, kind: context.kind, clusters: context.clusters))
-    var state = measured ?? embedded(input, sample, vec, leavesTextOut: cache.leavesTextOut, probe)
-    try walk.run(&state, from: start) { try check($0, isFull: context.kind.isFull, betweenBlocks) }
+    return (walk, measured ?? embedded(input, sample, vec, leavesTextOut: cache.leavesTextOut, probe))
+  }
+
+  /// - Parameter state: behind the blocks.
+  private func finish(_ context: StepContext, _ walk: BlockWalk, _ state: BlockState) -> Finished {
     advise(reading.afterStep())
-    if let probe { cache.show(probe.module("cache")) }
+    if let probe = walk.probe { walk.cache.show(probe.module("cache")) }
     let output: Output =
-      isLast ? .output(sample.project(state, conditioning: vec, probe: probe)) : .state(state)
-    return Finished(output: output, clusters: cache.newClusters, signal: cache.signal)
+      isLast
+      ? .output(walk.sample.project(state, conditioning: walk.conditioning, probe: walk.probe)) : .state(state)
+    let result = Finished(output: output, clusters: walk.cache.newClusters, signal: walk.cache.signal)
+    // Unless it was closed meanwhile.
+    samples[context.sample]?.isBroken = false
+    samples[context.sample]?.last = (context.index, result)
+    return result
   }
 
   /// The first stage: measures a step before its kind is decided. ``run(_:_:probe:betweenBlocks:)`` of the same step, with

@@ -12,6 +12,8 @@ public protocol StageTransport: Sendable {
   ///
   /// - Throws: ``StageError``, or `CancellationError`; the sample must then be closed.
   func step(_ context: StepContext, latents: Tensor, probe: Probe?) async throws -> StepResult
+  /// The same step of several samples, in their order, as ``step(_:latents:probe:)`` does one.
+  func step(_ contexts: [StepContext], latents: Tensor) async throws -> [StepResult]
   /// Has the first stage measure a step whose kind hangs on that; ``step(_:latents:probe:)`` with the same latents follows.
   ///
   /// - Parameter context: its kind and its clusters mean nothing yet.
@@ -22,6 +24,31 @@ public protocol StageTransport: Sendable {
   func close(_ id: SampleID) async
   /// The bytes that the caches of all samples hold.
   var cacheBytes: Int { get async }
+}
+
+extension StageTransport {
+  /// All samples are on their way at once, so that several stages have work.
+  public func step(_ contexts: [StepContext], latents: Tensor) async throws -> [StepResult] {
+    try await contexts.mapConcurrently { try await step($0, latents: latents, probe: nil) }
+  }
+}
+
+extension [StepContext] {
+  /// What `body` gives for each, in their order; all run at once.
+  func mapConcurrently<Value: Sendable>(
+    _ body: @escaping @Sendable (StepContext) async throws -> Value
+  ) async throws -> [Value] {
+    guard count > 1 else {
+      guard let first else { return [] }
+      return [try await body(first)]
+    }
+    return try await withThrowingTaskGroup(of: (Int, Value).self) { group in
+      for (place, context) in enumerated() { group.addTask { (place, try await body(context)) } }
+      var values: [(Int, Value)] = []
+      for try await value in group { values.append(value) }
+      return values.sorted { $0.0 < $1.0 }.map(\.1)
+    }
+  }
 }
 
 /// Stages in this process, one after the other.
@@ -55,6 +82,23 @@ public struct LocalTransport: StageTransport {
       }
     }
     preconditionFailure("the last stage gives the output")
+  }
+
+  public func step(_ contexts: [StepContext], latents: Tensor) async throws -> [StepResult] {
+    var results = contexts.map { _ in StepResult(output: latents, clusters: [:]) }
+    var inputs = contexts.map { _ in Stage.Input.latents(latents) }
+    for stage in stages {
+      let finished = try await stage.run(zip(contexts, inputs).map { (context: $0, input: $1) })
+      for (place, finished) in finished.enumerated() {
+        results[place].clusters.merge(finished.clusters) { _, new in new }
+        results[place].signal = finished.signal ?? results[place].signal
+        switch finished.output {
+        case .state(let state): inputs[place] = .state(state)
+        case .output(let output): results[place].output = output
+        }
+      }
+    }
+    return results
   }
 
   public func measure(_ context: StepContext, latents: Tensor) async throws -> Float? {

@@ -32,7 +32,7 @@ struct Float32Rows: Sendable {
 
   /// Up to so many rows the weights are streamed once by a kernel of ours; beyond about 80, OpenBLAS is faster although
   /// it copies them.
-  private static let fewRows = 64
+  static let fewRows = 64
 
   func multiply(
     _ x: UnsafePointer<Float>, rows: Int, inputs: Int, bias: UnsafePointer<Float>?, activation: Activation,

@@ -67,6 +67,14 @@ public struct WeightMatrix: Sendable {
     }
   }
 
+  /// With more rows than so many a row may have other last bits, since a library computes it then; nil where it never has.
+  public var mostRowsAlike: Int? {
+    switch form {
+    case .float32: Float32Rows.fewRows
+    case .bfloat16, .int8, .streamed: nil
+    }
+  }
+
   /// result[firstRow + r][firstColumn...] = activation(x[rows][r] · weightsᵀ + bias) for every row r of a range of x.
   func multiply(
     _ x: Tensor, rows: Range<Int>, bias: Tensor?, activation: Activation, into result: inout Tensor, firstRow: Int,

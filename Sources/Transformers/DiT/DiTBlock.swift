@@ -32,14 +32,36 @@ struct DiTBlock: Sendable {
 
   var weightBytes: Int { modulation.weightBytes + qkv.weightBytes + projection.weightBytes + mlp.weightBytes }
 
-  /// - Parameters:
-  ///   - x: `[tokens, width]`
-  ///   - isLast: whether no block follows in the model
-  func callAsFunction(_ x: ResidualStream, vec: ModulationVector, isLast: Bool, cache: any FeatureCache, probe: Probe?)
-  {
-    let mod = modulation.branches(vec)
-    record(mod, of: x, probe?.module("norm1"))
+  /// What a block is given of a sample's step.
+  struct Pass {
+    /// `[tokens, width]`
+    let x: ResidualStream
+    let vec: ModulationVector
+    let cache: any FeatureCache
+    let probe: Probe?
+  }
 
+  /// - Parameters:
+  ///   - passes: of samples that go through the block side by side: the rows that are computed of each share one MLP, whose
+  ///     weights are read once for all.
+  ///   - isLast: whether no block follows in the model.
+  func callAsFunction(_ passes: [Pass], isLast: Bool) {
+    let modulations = passes.map { modulation.branches($0.vec) }
+    for (pass, mod) in zip(passes, modulations) { attend(pass, mod) }
+    let requests = passes.map { $0.cache.request(Branch(index, .image, .mlp), of: $0.x) }
+    let transformed = requests.features(
+      prepare: { place, rows in mlpNorm(rows, modulations[place][1].input) }, mostRows: mlp.mostRowsAlike,
+      compute: { mlp($0) })
+    for (place, pass) in passes.enumerated() {
+      pass.x.add(transformed[place], gate: modulations[place][1].gate)
+      if isLast { pass.cache.observe(.image, behind: index, pass.x) }
+      pass.probe?("ff", transformed[place].sum)
+    }
+  }
+
+  private func attend(_ pass: Pass, _ mod: [BranchModulation]) {
+    let (x, cache, probe) = (pass.x, pass.cache, pass.probe)
+    record(mod, of: x, probe?.module("norm1"))
     let branch = Branch(index, .image, .attention)
     let attended = cache.feature(branch) {
       let qkv = qkv(norm(x.all, mod[0].input))  // [tokens, 3 width]
@@ -47,15 +69,8 @@ struct DiTBlock: Sendable {
       return projection(attention(qkv))  // [tokens, width]
     }
     x.add(attended, gate: mod[0].gate)
+    probe?("attn1", attended.sum)
     probe?("norm3", mlpNorm(x.all))
-    let transformed = cache.feature(Branch(index, .image, .mlp), of: x) { rows in mlp(mlpNorm(rows, mod[1].input)) }
-    x.add(transformed, gate: mod[1].gate)
-    if isLast { cache.observe(.image, behind: index, x) }
-
-    if let probe {
-      probe("attn1", attended.sum)
-      probe("ff", transformed.sum)
-    }
   }
 
   /// What the attention takes, `[tokens, width]`.

@@ -99,6 +99,23 @@ public struct DiTTransformer: DiffusionTransformer {
     try DiTSample(self, inputs, ConditioningTable(timesteps: timesteps))
   }
 
+  public func run(_ passes: inout [SamplePass], blocks: BlockRange, beforeBlock: (_ block: Int) throws -> Void) rethrows
+  {
+    let streams = passes.indices.map { ResidualStream(passes[$0].state.take(.image)) }
+    for ((index, block), embedder) in zip(zip(self.blocks, loadedBlocks), embedderOfBlock) where blocks.contains(index)
+    {
+      try beforeBlock(index)
+      let name = "transformer_blocks.\(index)"
+      block(
+        zip(streams, passes).map { x, pass in
+          DiTBlock.Pass(
+            x: x, vec: pass.conditioning.vector(embedder), cache: pass.cache, probe: pass.probe?.module(name))
+        }, isLast: index == blockCount - 1)
+      for (x, pass) in zip(streams, passes) { pass.probe?(name, x.all) }
+    }
+    for (place, x) in streams.enumerated() { passes[place].state = BlockState([.image: x.all]) }
+  }
+
   /// The maps of adaLN, with the embedder whose vector each takes.
   fileprivate var modulations: [ConditioningTable.Map] {
     zip(loadedBlocks, embedderOfBlock).map { ($0.modulation, $1) }
@@ -160,17 +177,10 @@ private struct DiTSample: TransformerSample {
     _ state: inout BlockState, blocks: BlockRange, conditioning: Conditioning, cache: any FeatureCache, probe: Probe?,
     beforeBlock: (_ block: Int) throws -> Void
   ) rethrows {
-    let x = ResidualStream(state.take(.image))
-    for ((index, block), embedder) in zip(zip(model.blocks, model.loadedBlocks), model.embedderOfBlock)
-    where blocks.contains(index) {
-      try beforeBlock(index)
-      let name = "transformer_blocks.\(index)"
-      block(
-        x, vec: conditioning.vector(embedder), isLast: index == model.blockCount - 1, cache: cache,
-        probe: probe?.module(name))
-      probe?(name, x.all)
-    }
-    state = BlockState([.image: x.all])
+    var passes = [SamplePass(sample: self, state: state, conditioning: conditioning, cache: cache, probe: probe)]
+    state = BlockState([:])  // so that it can be changed in place
+    try model.run(&passes, blocks: blocks, beforeBlock: beforeBlock)
+    state = passes[0].state
   }
 
   func pass(_ state: inout BlockState, over blocks: BlockRange) {}

@@ -17,6 +17,9 @@ struct FeedForward: Sendable {
   /// `[tokens, width]` → `[tokens, width]`
   func callAsFunction(_ x: Tensor) -> Tensor { up(x, activation: activation, then: down) }
 
+  /// Beyond so many rows at once the bits of a row may be others; nil where they never are.
+  var mostRowsAlike: Int? { matrices.compactMap(\.mostRowsAlike).min() }
+
   var matrices: [WeightMatrix] { [up.weight, down.weight] }
 
   var weightBytes: Int { up.weightBytes + down.weightBytes }

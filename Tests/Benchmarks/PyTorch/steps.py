@@ -19,9 +19,9 @@ GUIDANCE = 3.5
 def dit():
     model = diffusers.DiTTransformer2DModel(out_channels=8)
     return model, lambda dtype: dict(
-        hidden_states=torch.randn(1, 4, 32, 32, dtype=dtype),
-        timestep=torch.tensor([500]),
-        class_labels=torch.tensor([207]),
+        hidden_states=torch.randn(2, 4, 32, 32, dtype=dtype),
+        timestep=torch.tensor([500, 500]),
+        class_labels=torch.tensor([207, 1000]),
     )
 
 

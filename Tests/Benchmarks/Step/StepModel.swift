@@ -15,7 +15,7 @@ enum StepModel: String, CaseIterable, ExpressibleByArgument {
   /// What it is, for the report.
   var title: String {
     switch self {
-    case .dit: "DiT-XL/2, 256 x 256, one of the two rows of its guidance"
+    case .dit: "DiT-XL/2, 256 x 256, both rows of its guidance"
     case .flux512: "FLUX.1, 512 x 512, 512 text tokens"
     case .flux1024: "FLUX.1, 1024 x 1024, 512 text tokens"
     case .hunyuan: "HunyuanVideo, 4,096 video tokens (4 latent frames of 512 x 512), 256 text tokens"
@@ -71,7 +71,7 @@ enum StepModel: String, CaseIterable, ExpressibleByArgument {
       return StepSample(
         model: try DiTTransformer(
           configuration, Parameters(RandomParameters(configuration), precision: precision)),
-        inputs: SampleInputs(grid: grid, condition: .label(207)), branches: configuration.branches,
+        inputs: [207, nil].map { SampleInputs(grid: grid, condition: .label($0)) }, branches: configuration.branches,
         outside: configuration.operationsOutsideOfBranches)
     case .flux512, .flux1024:
       return try .flux(precision, double: 2, single: 2, grid: grid, textTokens: textTokens)
@@ -86,18 +86,20 @@ enum StepModel: String, CaseIterable, ExpressibleByArgument {
       return StepSample(
         model: try HunyuanVideoTransformer(
           configuration, Parameters(RandomParameters(configuration), precision: precision)),
-        inputs: .prompt(grid, textTokens, width: configuration.textWidth, pooledWidth: configuration.pooledWidth),
+        inputs: [.prompt(grid, textTokens, width: configuration.textWidth, pooledWidth: configuration.pooledWidth)],
         branches: configuration.branches(videoTokens: grid.tokens, textTokens: textTokens), outside: 0)
     }
   }
 }
 
-/// What a sample is timed with.
+/// What is timed.
 struct StepSample {
   let model: any DiffusionTransformer
-  let inputs: SampleInputs
+  /// Of each row.
+  let inputs: [SampleInputs]
+  /// Of one row.
   let branches: [BranchShape]
-  /// Operations of a step outside of the branches that are counted.
+  /// Operations of a row's step outside of the branches that are counted.
   let outside: Int
 
   /// A FLUX of some blocks.
@@ -115,7 +117,7 @@ struct StepSample {
         ]))
     return StepSample(
       model: try FluxTransformer(configuration, Parameters(RandomParameters(configuration), precision: precision)),
-      inputs: .prompt(grid, textTokens, width: configuration.textWidth, pooledWidth: configuration.pooledWidth),
+      inputs: [.prompt(grid, textTokens, width: configuration.textWidth, pooledWidth: configuration.pooledWidth)],
       branches: configuration.branches(imageTokens: grid.tokens, textTokens: textTokens), outside: 0)
   }
 }

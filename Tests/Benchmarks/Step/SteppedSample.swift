@@ -3,62 +3,93 @@ import Measuring
 import Tensors
 import Transformers
 
-/// A sample of a model on one stage, of which somebody asks for any steps.
+/// The samples of a step of a model on one stage, such as the two rows of guidance, of which somebody asks for any steps.
 final class SteppedSample {
-  /// How long a step took, in seconds.
+  /// How long a step of all rows took, in seconds.
   struct Times {
-    let total: Double
+    var total = 0.0
     /// Of all threads together.
-    let processor: Double
+    var processor = 0.0
     /// Each block from its beginning to that of the next.
-    let blocks: [Double]
+    var blocks: [Double] = []
   }
 
   private let model: any DiffusionTransformer
-  private let sample: any TransformerSample
-  private let cache: any FeatureCache
-  /// Of runs without caching.
-  private let noCache: any FeatureCache
-  private var clusters: [TokenStream: TokenClusters] = [:]
+  private var rows: [Row]
   private let latents: Tensor
   private let timesteps = (0..<50).map { 1000 - 20 * Float($0) }
 
+  private struct Row {
+    let sample: any TransformerSample
+    let cache: any FeatureCache
+    /// Of runs without caching.
+    let noCache: any FeatureCache
+    var clusters: [TokenStream: TokenClusters] = [:]
+  }
+
   init(_ source: StepSample, _ policy: any FeatureCachePolicy) throws {
     model = source.model
-    sample = try source.model.makeSample(source.inputs, timesteps: timesteps)
-    let setup = CacheSetup(
-      choices: KeyedChoices(seed: 0, row: 0), steps: timesteps.count, layout: source.model.layout,
-      columns: source.inputs.grid.columns)
-    (cache, noCache) = (policy.makeCache(setup), NoCaching().makeCache(setup))
-    latents = RandomValues.tensor([source.inputs.grid.tokens, source.model.latentChannels], seed: 9)
+    let timesteps = timesteps
+    rows = try source.inputs.enumerated().map { row, inputs in
+      let setup = CacheSetup(
+        choices: KeyedChoices(seed: 0, row: UInt16(row)), steps: timesteps.count, layout: source.model.layout,
+        columns: inputs.grid.columns)
+      return Row(
+        sample: try source.model.makeSample(inputs, timesteps: timesteps), cache: policy.makeCache(setup),
+        noCache: NoCaching().makeCache(setup))
+    }
+    latents = RandomValues.tensor([source.inputs[0].grid.tokens, source.model.latentChannels], seed: 9)
   }
 
   var steps: Int { timesteps.count }
 
   /// Computes what is computed once for all steps.
-  func prepare() { _ = sample.conditioning(timestep: timesteps[0], probe: nil) }
-
-  /// - Parameter blocks: all unless given.
-  func step(_ index: Int, _ kind: StepKind, blocks: BlockRange? = nil) -> Times {
-    let times = run(index, kind, blocks ?? model.blocks, cache)
-    if kind.isFull { clusters = cache.newClusters }
-    return times
+  func prepare() {
+    for row in rows { _ = row.sample.conditioning(timestep: timesteps[0], probe: nil) }
   }
 
-  func uncachedStep(_ index: Int) -> Times { run(index, .full, model.blocks, noCache) }
+  /// Full steps take one row after the other, cached ones all side by side, as stages do.
+  ///
+  /// - Parameter blocks: all unless given.
+  func step(_ index: Int, _ kind: StepKind, blocks: BlockRange? = nil) -> Times {
+    let blocks = blocks ?? model.blocks
+    guard kind.isFull else { return run(rows.map { ($0, $0.cache) }, index, kind, blocks) }
+    return sequence { row in
+      let times = run([(rows[row], rows[row].cache)], index, kind, blocks)
+      rows[row].clusters = rows[row].cache.newClusters
+      return times
+    }
+  }
 
-  private func run(_ index: Int, _ kind: StepKind, _ blocks: BlockRange, _ cache: any FeatureCache) -> Times {
+  func uncachedStep(_ index: Int) -> Times {
+    sequence { run([(rows[$0], rows[$0].noCache)], index, .full, model.blocks) }
+  }
+
+  private func sequence(_ times: (_ row: Int) -> Times) -> Times {
+    rows.indices.map(times).reduce(Times()) { sum, row in
+      Times(
+        total: sum.total + row.total, processor: sum.processor + row.processor,
+        blocks: sum.blocks.isEmpty ? row.blocks : zip(sum.blocks, row.blocks).map(+))
+    }
+  }
+
+  private func run(
+    _ rows: [(row: Row, cache: any FeatureCache)], _ index: Int, _ kind: StepKind, _ blocks: BlockRange
+  ) -> Times {
     let watch = Stopwatch()
     var begins: [Double] = []
-    cache.begin(CacheStep(index: index, kind: kind, clusters: kind.isFull ? [:] : clusters))
-    let conditioning = sample.conditioning(timestep: timesteps[index], probe: nil)
-    var state = sample.embed(
-      latents, conditioning: conditioning, leavesTextOut: cache.leavesTextOut, probe: nil)
-    sample.run(&state, blocks: blocks, conditioning: conditioning, cache: cache, probe: nil) { _ in
-      begins.append(watch.seconds)
+    var passes = rows.map { row, cache in
+      cache.begin(CacheStep(index: index, kind: kind, clusters: kind.isFull ? [:] : row.clusters))
+      let conditioning = row.sample.conditioning(timestep: timesteps[index], probe: nil)
+      return SamplePass(
+        sample: row.sample,
+        state: row.sample.embed(
+          latents, conditioning: conditioning, leavesTextOut: cache.leavesTextOut, probe: nil),
+        conditioning: conditioning, cache: cache)
     }
+    model.run(&passes, blocks: blocks) { _ in begins.append(watch.seconds) }
     begins.append(watch.seconds)
-    _ = sample.project(state, conditioning: conditioning, probe: nil)
+    for pass in passes { _ = pass.sample.project(pass.state, conditioning: pass.conditioning, probe: nil) }
     return Times(
       total: watch.seconds, processor: watch.processorSeconds, blocks: zip(begins, begins.dropFirst()).map { $1 - $0 })
   }

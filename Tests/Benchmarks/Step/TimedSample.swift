@@ -54,12 +54,13 @@ final class TimedSample {
 
   /// Operations of the blocks that are compared, in a full step.
   var operations: Double {
-    source.branches.reduce(Double(source.outside)) {
-      shape.isCompared($1.branch.block) ? $0 + Double($1.operations) : $0
-    }
+    Double(source.inputs.count)
+      * source.branches.reduce(Double(source.outside)) {
+        shape.isCompared($1.branch.block) ? $0 + Double($1.operations) : $0
+      }
   }
 
-  /// Operations of the released model at a step.
+  /// Operations of the released model at a step of one row.
   func wholeOperations(_ policy: any FeatureCachePolicy, _ step: PlannedStep) -> Double {
     source.branches.reduce(Double(source.outside)) { sum, branch in
       sum + shape.weight(ofBlock: branch.branch.block) * Double(policy.computedOperations(branch, at: step))
