@@ -181,15 +181,22 @@ static void panel_block(const block_value *a, size_t stride, size_t rows, size_t
 
 #if HAS_BFLOAT16
 
-// One panel, `width` columns of it, for m rows.
+// The weights that come behind those of a panel, NULL if there are none; a panel has so many values.
+INLINE const uint16_t *panel_behind(size_t panel, size_t last_panel, size_t then_panel, size_t n,
+                                    const uint16_t *packed, size_t values) {
+  const size_t next = panel + 1 < last_panel ? panel + 1 : then_panel;
+  return next * CLUSCA_PANEL < n ? packed + next * values : NULL;
+}
+
+// One panel, `width` columns of it, for m rows; weights from `then` on are likely to be the next.
 static void panel_product(const uint16_t *a, size_t a_stride, size_t m, size_t pairs, const uint16_t *panel, size_t width,
-                          int another_follows, float *c, size_t c_stride, const float *bias,
+                          const uint16_t *then, float *c, size_t c_stride, const float *bias,
                           clusca_activation activation) {
   for (size_t from = 0; from < pairs; from += PASS / 2) {
     const size_t count = pairs - from < PASS / 2 ? pairs - from : PASS / 2;
     const uint16_t *weights = panel + from * 2 * CLUSCA_PANEL;
     const int is_last = from + count == pairs;
-    const uint16_t *next = is_last && !another_follows ? NULL : weights + count * 2 * CLUSCA_PANEL;
+    const uint16_t *next = is_last ? then : weights + count * 2 * CLUSCA_PANEL;
     for (size_t i = 0; i < m; i += BLOCK_ROWS) {
       const size_t rows = m - i < BLOCK_ROWS ? m - i : BLOCK_ROWS;
       panel_block(a + i * a_stride + 2 * from, a_stride, rows, count, weights, width, c + i * c_stride, c_stride,
@@ -201,26 +208,26 @@ static void panel_product(const uint16_t *a, size_t a_stride, size_t m, size_t p
 }
 
 static void product_bfloat16(const uint16_t *a, size_t a_stride, size_t m, size_t k, const uint16_t *packed,
-                             size_t first_panel, size_t last_panel, size_t n, float *c, size_t c_stride,
+                             size_t first_panel, size_t last_panel, size_t then_panel, size_t n, float *c, size_t c_stride,
                              const float *bias, clusca_activation activation) {
   const size_t pairs = (k + 1) / 2;
   for (size_t panel = first_panel; panel < last_panel; panel++) {
     const size_t column = panel * CLUSCA_PANEL;
     const size_t width = n - column < CLUSCA_PANEL ? n - column : CLUSCA_PANEL;
-    panel_product(a, a_stride, m, pairs, packed + panel * pairs * 2 * CLUSCA_PANEL, width, panel + 1 < last_panel,
-                  c + column, c_stride, bias ? bias + column : NULL, activation);
+    panel_product(a, a_stride, m, pairs, packed + panel * pairs * 2 * CLUSCA_PANEL, width,
+                  panel_behind(panel, last_panel, then_panel, n, packed, pairs * 2 * CLUSCA_PANEL), c + column, c_stride, bias ? bias + column : NULL, activation);
   }
 }
 
 static void narrow_product_bfloat16(const uint16_t *a, size_t a_stride, size_t m, size_t k, const uint16_t *packed,
-                                    size_t first_panel, size_t last_panel, size_t n, uint16_t *c, size_t c_stride,
+                                    size_t first_panel, size_t last_panel, size_t then_panel, size_t n, uint16_t *c, size_t c_stride,
                                     float *sums, const float *bias, clusca_activation activation) {
   const size_t pairs = (k + 1) / 2;
   for (size_t panel = first_panel; panel < last_panel; panel++) {
     const size_t column = panel * CLUSCA_PANEL;
     const size_t width = n - column < CLUSCA_PANEL ? n - column : CLUSCA_PANEL;
-    panel_product(a, a_stride, m, pairs, packed + panel * pairs * 2 * CLUSCA_PANEL, width, panel + 1 < last_panel, sums,
-                  CLUSCA_PANEL, bias ? bias + column : NULL, activation);
+    panel_product(a, a_stride, m, pairs, packed + panel * pairs * 2 * CLUSCA_PANEL, width,
+                  panel_behind(panel, last_panel, then_panel, n, packed, pairs * 2 * CLUSCA_PANEL), sums, CLUSCA_PANEL, bias ? bias + column : NULL, activation);
     for (size_t i = 0; i < m; i++) to_bfloat16(sums + i * CLUSCA_PANEL, c + i * c_stride + column, width);
   }
 }
@@ -228,8 +235,9 @@ static void narrow_product_bfloat16(const uint16_t *a, size_t a_stride, size_t m
 #else
 
 static void product_bfloat16(const uint16_t *a, size_t a_stride, size_t m, size_t k, const uint16_t *packed,
-                             size_t first_panel, size_t last_panel, size_t n, float *c, size_t c_stride,
+                             size_t first_panel, size_t last_panel, size_t then_panel, size_t n, float *c, size_t c_stride,
                              const float *bias, clusca_activation activation) {
+  (void)then_panel;
   const size_t pairs = (k + 1) / 2;
   float wide[BLOCK_ROWS * PASS];
   for (size_t from = 0; from < pairs; from += PASS / 2) {

@@ -120,7 +120,7 @@ INLINE void quad_rows(size_t rows, const uint8_t *a, size_t a_stride, size_t qua
 
 static void product_int8(const uint8_t *a, size_t a_stride, const float *a_scales, size_t m, size_t k,
                          const int8_t *packed, const float *w_scales, const int32_t *w_sums, size_t first_panel,
-                         size_t last_panel, size_t n, float *c, size_t c_stride, const float *bias,
+                         size_t last_panel, size_t then_panel, size_t n, float *c, size_t c_stride, const float *bias,
                          clusca_activation activation) {
   const size_t quads = (k + 3) / 4;
   for (size_t panel = first_panel; panel < last_panel; panel++) {
@@ -129,8 +129,9 @@ static void product_int8(const uint8_t *a, size_t a_stride, const float *a_scale
     for (size_t from = 0; from < quads; from += QUAD_PASS) {
       const size_t count = quads - from < QUAD_PASS ? quads - from : QUAD_PASS;
       const int8_t *weights = packed + (panel * quads + from) * 4 * CLUSCA_PANEL;
-      const int8_t *next =
-          panel + 1 == last_panel && from + count == quads ? NULL : weights + count * 4 * CLUSCA_PANEL;
+      const int8_t *next = weights + count * 4 * CLUSCA_PANEL;
+      if (panel + 1 == last_panel && from + count == quads)
+        next = then_panel * CLUSCA_PANEL >= n ? NULL : packed + then_panel * quads * 4 * CLUSCA_PANEL;
       for (size_t i = 0; i < m; i += BLOCK_ROWS) {
         const size_t rows = m - i < BLOCK_ROWS ? m - i : BLOCK_ROWS;
         float scratch[BLOCK_ROWS * CLUSCA_PANEL];

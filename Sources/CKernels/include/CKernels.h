@@ -80,15 +80,16 @@ typedef struct clusca_kernels {
   // `first` is the first column that is written.
   void (*pack_bfloat16)(const uint16_t *w, size_t n, size_t k, size_t first, uint16_t *packed);
   // c[m][first_panel*64 ..< last_panel*64] = activation(a * w + bias), cut at column n. a: bfloat16, rows a_stride
-  // apart, even a_stride >= k, with a zero behind an odd k. Sums are float32.
+  // apart, even a_stride >= k, with a zero behind an odd k. Sums are float32. Panel `then_panel` is fetched on the way, as
+  // the caller is likely to multiply with it next; n or more if none is known.
   void (*product_bfloat16)(const uint16_t *a, size_t a_stride, size_t m, size_t k, const uint16_t *packed,
-                           size_t first_panel, size_t last_panel, size_t n, float *c, size_t c_stride,
-                           const float *bias, clusca_activation activation);
+                           size_t first_panel, size_t last_panel, size_t then_panel, size_t n, float *c,
+                           size_t c_stride, const float *bias, clusca_activation activation);
   // The same in bfloat16, for a product to follow. `sums` is scratch memory of m * CLUSCA_PANEL values. NULL where the CPU
   // has no instructions for such products.
   void (*narrow_product_bfloat16)(const uint16_t *a, size_t a_stride, size_t m, size_t k, const uint16_t *packed,
-                                  size_t first_panel, size_t last_panel, size_t n, uint16_t *c, size_t c_stride,
-                                  float *sums, const float *bias, clusca_activation activation);
+                                  size_t first_panel, size_t last_panel, size_t then_panel, size_t n, uint16_t *c,
+                                  size_t c_stride, float *sums, const float *bias, clusca_activation activation);
 
   // -- Products in 8 bits, with a scale for each row of both sides; sums are exact.
   // Packs rows [0, n) of w (k a row) as columns [first, first + n) of panels: `packed` holds panels * ceil(k/4) * 4 *
@@ -101,7 +102,7 @@ typedef struct clusca_kernels {
   // a_stride >= ceil(k/4) * 4.
   void (*product_int8)(const uint8_t *a, size_t a_stride, const float *a_scales, size_t m, size_t k,
                        const int8_t *packed, const float *w_scales, const int32_t *w_sums, size_t first_panel,
-                       size_t last_panel, size_t n, float *c, size_t c_stride, const float *bias,
+                       size_t last_panel, size_t then_panel, size_t n, float *c, size_t c_stride, const float *bias,
                        clusca_activation activation);
 
   // -- Attention in bfloat16; these three are NULL where the CPU has no instructions for such products.

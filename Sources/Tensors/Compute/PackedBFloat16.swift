@@ -72,7 +72,8 @@ struct PackedBFloat16: Sendable {
       let (rows, packed) = pieces[index]
       kernels.product_bfloat16(
         x.elements + rows.lowerBound * x.stride, x.stride, rows.count, inputs, panels.start, packed.lowerBound,
-        packed.upperBound, outputs, c + rows.lowerBound * cStride, cStride, bias, activation.code)
+        packed.upperBound, pieces.panelAfter(index), outputs, c + rows.lowerBound * cStride, cStride, bias,
+        activation.code)
     }
     withExtendedLifetime(x) {}
   }
@@ -91,7 +92,8 @@ struct PackedBFloat16: Sendable {
       withUnsafeTemporaryAllocation(byteCount: scratch, alignment: 64) { scratch in
         kernels.narrow_product_bfloat16(
           x.elements + rows.lowerBound * x.stride, x.stride, rows.count, inputs, panels.start, packed.lowerBound,
-          packed.upperBound, outputs, c.elements + rows.lowerBound * c.stride + firstColumn, c.stride,
+          packed.upperBound, pieces.panelAfter(index), outputs, c.elements + rows.lowerBound * c.stride + firstColumn,
+          c.stride,
           scratch.baseAddress!.assumingMemoryBound(to: Float.self), bias, activation.code)
       }
     }

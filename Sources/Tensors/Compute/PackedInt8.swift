@@ -100,7 +100,8 @@ struct PackedInt8: Sendable {
           kernels.product_int8(
             a + rows.lowerBound * stride, stride, rowScales.map { $0 + rows.lowerBound }, rows.count, inputs,
             self.panels.start, scales, sums.baseAddress, panels.lowerBound,
-            panels.upperBound, outputs, c + rows.lowerBound * cStride, cStride, bias, activation.code)
+            panels.upperBound, pieces.panelAfter(index), outputs, c + rows.lowerBound * cStride, cStride, bias,
+            activation.code)
         }
       }
     }
