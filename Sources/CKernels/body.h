@@ -252,25 +252,33 @@ static void softmax(float *x, size_t rows, size_t columns, size_t stride, float 
 
 // MARK: Conversions
 
-static void to_bfloat16(const float *x, uint16_t *y, size_t count) {
+// Up to 16 numbers, rounded to bfloat16.
+INLINE void store_narrow(uint16_t *y, vf v, size_t part) {
 #if HAS_BFLOAT16
   // The instruction takes denormals for zeros, as the products do.
-  FOR_EACH_16(count, {
-    const __m256bh half = _mm512_cvtneps_pbh((__m512)READ(x));
-    memcpy(y + i, &half, part * sizeof(uint16_t));
-  });
+  const __m256bh half = _mm512_cvtneps_pbh((__m512)v);
 #else
-  FOR_EACH_16(count, {
-    const vf v = READ(x);
-    vu bits;
-    memcpy(&bits, &v, sizeof bits);
-    const vu rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
-    // Not-a-number stays one: rounding could carry it into infinity.
-    const vi nan = v != v;
-    const vh half = __builtin_convertvector(nan ? ((bits >> 16) | 0x40) : rounded, vh);
-    memcpy(y + i, &half, part * sizeof(uint16_t));
-  });
+  vu bits;
+  memcpy(&bits, &v, sizeof bits);
+  const vu rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
+  // Not-a-number stays one: rounding could carry it into infinity.
+  const vi nan = v != v;
+  const vh half = __builtin_convertvector(nan ? ((bits >> 16) | 0x40) : rounded, vh);
 #endif
+  memcpy(y, &half, part * sizeof(uint16_t));
+}
+
+INLINE vf load_narrow(const uint16_t *x, size_t part) {
+  vh half = 0;
+  memcpy(&half, x, part * sizeof(uint16_t));
+  const vu bits = __builtin_convertvector(half, vu) << 16;
+  vf v;
+  memcpy(&v, &bits, sizeof v);
+  return v;
+}
+
+static void to_bfloat16(const float *x, uint16_t *y, size_t count) {
+  FOR_EACH_16(count, store_narrow(y + i, READ(x), part););
 }
 
 static void from_bfloat16(const uint16_t *x, float *y, size_t count) {
@@ -400,27 +408,37 @@ static void store_channels(const float *c, size_t rows, size_t columns, const fl
 
 // MARK: Feature caching
 
-static void add_gated_sum(float *x, size_t rows, size_t columns, const float *gate, const float *const *terms,
+INLINE vf load_term(clusca_term term, size_t at, size_t part) {
+  if (!term.wide) return load_narrow(term.narrow + at, part);
+  return part == LANES ? load(term.wide + at) : load_part(term.wide + at, part);
+}
+
+static void add_gated_sum(float *x, size_t rows, size_t columns, const float *gate, const clusca_term *terms,
                           const float *coefficients, size_t term_count) {
   for (size_t r = 0; r < rows; r++) {
     float *row = x + r * columns;
     FOR_EACH_16(columns, {
-      const size_t at = r * columns;
-      vf sum = READ(terms[0] + at);
+      const size_t at = r * columns + i;
+      vf sum = load_term(terms[0], at, part);
       if (coefficients[0] != 1.0f) sum = sum * coefficients[0];
-      for (size_t t = 1; t < term_count; t++) sum = fma16((vf)coefficients[t], READ(terms[t] + at), sum);
+      for (size_t t = 1; t < term_count; t++) sum = fma16((vf)coefficients[t], load_term(terms[t], at, part), sum);
       WRITE(row, gate ? fma16(READ(gate), sum, READ(row)) : READ(row) + sum);
     });
   }
 }
 
-static void update_differences(float *const *orders, size_t old_count, size_t new_count, const float *f,
+static void update_differences(const clusca_order *orders, size_t old_count, size_t new_count, const float *f,
                                float distance, size_t count) {
   FOR_EACH_16(count, {
     vf value = READ(f);
     for (size_t order = 0; order < new_count; order++) {
-      const vf old = order < old_count ? READ(orders[order]) : (vf)0;
-      WRITE(orders[order], value);
+      float *wide = orders[order].wide;
+      uint16_t *narrow = orders[order].narrow;
+      const vf old = order >= old_count ? (vf)0 : wide ? READ(wide) : load_narrow(narrow + i, part);
+      if (wide)
+        WRITE(wide, value);
+      else
+        store_narrow(narrow + i, value, part);
       value = (value - old) / distance;
     }
   });

@@ -15,6 +15,8 @@ public struct ClusCa: FeatureCachePolicy {
   /// for FLUX.
   public var propagatingStreams: Set<TokenStream>
   public var kMeans: KMeans
+  /// Of the differences.
+  public var precision: FeaturePrecision
   public var quirks: Quirks
 
   /// Where the authors' code does what its description does not say. By default it is done as described.
@@ -40,7 +42,8 @@ public struct ClusCa: FeatureCachePolicy {
   ///   - kMeansIterations: at most so many at a full step, 1 or more.
   public init(
     schedule: IntervalSchedule, maximumOrder: Int, clusters: Int, propagation: Float,
-    propagatingStreams: Set<TokenStream> = [.image], kMeansIterations: Int = 10, quirks: Quirks = []
+    propagatingStreams: Set<TokenStream> = [.image], kMeansIterations: Int = 10, quirks: Quirks = [],
+    precision: FeaturePrecision = .float32
   ) {
     precondition(maximumOrder >= 0 && clusters >= 0, "orders and clusters are not negative")
     precondition(propagation >= 0 && propagation <= 1, "the propagation is a share")
@@ -51,6 +54,7 @@ public struct ClusCa: FeatureCachePolicy {
     self.propagatingStreams = propagatingStreams
     kMeans = KMeans(maximumIterations: kMeansIterations)
     self.quirks = quirks
+    self.precision = precision
   }
 
   public var name: String { "clusca" }
@@ -58,7 +62,7 @@ public struct ClusCa: FeatureCachePolicy {
   public func schedule(steps: Int) -> any StepSchedule { schedule.steps }
 
   public func byteCount(_ shape: BranchShape) -> Int {
-    TaylorSeries.byteCount(shape, maximumOrder: maximumOrder)
+    TaylorSeries.byteCount(shape, maximumOrder: maximumOrder, precision: precision)
   }
 
   public func computedTokens(_ shape: BranchShape, at step: PlannedStep) -> Int {
@@ -85,7 +89,9 @@ final class ClusCaCache: TaylorCache {
   init(policy: ClusCa, _ setup: CacheSetup) {
     self.policy = policy
     choices = setup.choices
-    super.init(setup, enhancedSteps: policy.schedule.enhancedSteps, maximumOrder: policy.maximumOrder)
+    super.init(
+      setup, enhancedSteps: policy.schedule.enhancedSteps, maximumOrder: policy.maximumOrder,
+      precision: policy.precision)
   }
 
   override func begin(_ step: CacheStep) {

@@ -6,6 +6,8 @@ import Tensors
 public struct Feature: Sendable {
   /// `[tokens, width]` each.
   public let terms: [Tensor]
+  /// The terms behind these, in bfloat16.
+  public let narrowTerms: [BFloat16Tensor]
   /// One for each term.
   public let coefficients: [Float]
 
@@ -14,11 +16,35 @@ public struct Feature: Sendable {
     self.init(terms: [output], coefficients: [1])
   }
 
-  /// - Parameter terms: at least one, all of one shape; as many as there are coefficients.
-  public init(terms: [Tensor], coefficients: [Float]) {
-    precondition(!terms.isEmpty && terms.count == coefficients.count, "each term has a coefficient")
+  /// - Parameters:
+  ///   - terms: at least one.
+  ///   - narrowTerms: of the same shape; all together are as many as there are coefficients.
+  public init(terms: [Tensor], narrowTerms: [BFloat16Tensor] = [], coefficients: [Float]) {
+    precondition(!terms.isEmpty && terms.count + narrowTerms.count == coefficients.count, "each term has a coefficient")
     self.terms = terms
+    self.narrowTerms = narrowTerms
     self.coefficients = coefficients
+  }
+
+  /// Whether all terms have so many elements.
+  func has(elements count: Int) -> Bool {
+    terms.allSatisfy { $0.count == count } && narrowTerms.allSatisfy { $0.count == count }
+  }
+
+  /// The terms as kernels take them; the pointers are good only during the call.
+  func withTerms(_ body: ([clusca_term]) -> Void) {
+    func open(_ index: Int, _ terms: [clusca_term]) {
+      guard index < narrowTerms.count else { return body(terms) }
+      narrowTerms[index].withUnsafeElements { open(index + 1, terms + [clusca_term(wide: nil, narrow: $0)]) }
+    }
+    Tensor.withElements(of: terms) { terms in open(0, terms.map { clusca_term(wide: $0, narrow: nil) }) }
+  }
+}
+
+extension clusca_term {
+  /// The same term from a later element on.
+  func advanced(by elements: Int) -> clusca_term {
+    clusca_term(wide: wide.map { $0 + elements }, narrow: narrow.map { $0 + elements })
   }
 }
 
@@ -28,15 +54,15 @@ extension Tensor {
   /// - Parameter gate: `[width]`, the same for all tokens; 1 if nil.
   public mutating func add(_ feature: Feature, gate: Tensor? = nil) {
     let (rows, columns) = (rows, columns)
-    precondition(feature.terms.allSatisfy { $0.count == count }, "the feature has another size than \(shape)")
+    precondition(feature.has(elements: count), "the feature has another size than \(shape)")
     precondition(gate.map { $0.count == columns } ?? true, "a gate has one value a column")
     withUnsafeMutableElements { x in
       guard let x = x.baseAddress else { return }
-      Self.withElements(of: feature.terms) { terms in
+      feature.withTerms { terms in
         Self.withElements(gate, nil) { gate, _ in
           Self.forEachRowRange(rows: rows, columns: columns * (terms.count + 1)) { range in
             let start = range.lowerBound * columns
-            let moved = terms.map { Optional($0 + start) }
+            let moved = terms.map { $0.advanced(by: start) }
             kernels.add_gated_sum(
               x + start, range.count, columns, gate, moved, feature.coefficients, moved.count)
           }

@@ -32,7 +32,7 @@ public final class ResidualStream {
   ///
   /// - Parameter gate: `[width]`, the same for all tokens; 1 if nil.
   public func add(_ feature: Feature, gate: Tensor? = nil) {
-    precondition(feature.terms.allSatisfy { $0.count == states.count }, "the feature has another size")
+    precondition(feature.has(elements: states.count), "the feature has another size")
     precondition(gate.map { $0.count == width } ?? true, "a gate has one value a column")
     pending.append((feature, gate))
   }
@@ -48,7 +48,7 @@ public final class ResidualStream {
     // It is cheaper to bring all up to date than to read again and again what waits: by then as much as that takes has
     // been read for single tokens.
     if rowsReadAhead > 2 * summedRows.count { settle() }
-    rowsReadAhead += tokens.count * pending.reduce(0) { $0 + $1.feature.terms.count }
+    rowsReadAhead += tokens.count * pending.reduce(0) { $0 + $1.feature.coefficients.count }
     var rows = states.gathered(rows: tokens)
     let width = width
     rows.withUnsafeMutableElements { rows in
@@ -83,15 +83,15 @@ public final class ResidualStream {
 
   /// A feature that waits, as kernels take it.
   private struct Addition {
-    let terms: [UnsafePointer<Float>]
+    let terms: [clusca_term]
     let coefficients: [Float]
     let gate: UnsafePointer<Float>?
 
     /// Adds some rows of the feature to as many rows.
     func add(to target: UnsafeMutablePointer<Float>, rows: Range<Int>, width: Int) {
-      withUnsafeTemporaryAllocation(of: UnsafePointer<Float>?.self, capacity: terms.count) { moved in
+      withUnsafeTemporaryAllocation(of: clusca_term.self, capacity: terms.count) { moved in
         for (index, term) in terms.enumerated() {
-          moved.initializeElement(at: index, to: term + rows.lowerBound * width)
+          moved.initializeElement(at: index, to: term.advanced(by: rows.lowerBound * width))
         }
         kernels.add_gated_sum(target, rows.count, width, gate, moved.baseAddress, coefficients, terms.count)
       }
@@ -102,7 +102,7 @@ public final class ResidualStream {
     func open(_ index: Int, _ additions: [Addition]) {
       guard index < pending.count else { return body(additions) }
       let (feature, gate) = pending[index]
-      Tensor.withElements(of: feature.terms) { terms in
+      feature.withTerms { terms in
         Tensor.withElements(gate, nil) { gate, _ in
           open(index + 1, additions + [Addition(terms: terms, coefficients: feature.coefficients, gate: gate)])
         }

@@ -13,6 +13,8 @@ public struct SpeCa: FeatureCachePolicy {
   /// The most cached steps after a full one.
   public var maximumCachedSteps: Int
   public var threshold: Threshold
+  /// Of the differences.
+  public var precision: FeaturePrecision
 
   /// The largest mean relative error that is accepted: max(floor, base · decay^progress).
   public struct Threshold: Sendable, Hashable {
@@ -35,7 +37,8 @@ public struct SpeCa: FeatureCachePolicy {
   }
 
   public init(
-    maximumOrder: Int, enhancedSteps: Int, minimumCachedSteps: Int, maximumCachedSteps: Int, threshold: Threshold
+    maximumOrder: Int, enhancedSteps: Int, minimumCachedSteps: Int, maximumCachedSteps: Int, threshold: Threshold,
+    precision: FeaturePrecision = .float32
   ) {
     precondition(maximumOrder >= 0 && enhancedSteps >= 1, "an order is not negative, and the first step is full")
     precondition(minimumCachedSteps >= 0 && maximumCachedSteps >= 1, "a full step is followed by a cached one")
@@ -44,12 +47,15 @@ public struct SpeCa: FeatureCachePolicy {
     self.minimumCachedSteps = minimumCachedSteps
     self.maximumCachedSteps = maximumCachedSteps
     self.threshold = threshold
+    self.precision = precision
   }
 
   public var name: String { "speca" }
   public func schedule(steps: Int) -> any StepSchedule { Schedule(policy: self, steps: steps) }
   public func makeCache(_ setup: CacheSetup) -> any FeatureCache { SpeCaCache(self, setup) }
-  public func byteCount(_ shape: BranchShape) -> Int { TaylorSeries.byteCount(shape, maximumOrder: maximumOrder) }
+  public func byteCount(_ shape: BranchShape) -> Int {
+    TaylorSeries.byteCount(shape, maximumOrder: maximumOrder, precision: precision)
+  }
 
   public func computedTokens(_ shape: BranchShape, at step: PlannedStep) -> Int {
     step.kind.isFull || (checks(step.kind) && shape.branch.block == shape.layout.blocks - 1) ? shape.tokens : 0
@@ -105,7 +111,8 @@ private final class SpeCaCache: TaylorCache {
   init(_ policy: SpeCa, _ setup: CacheSetup) {
     self.policy = policy
     layout = setup.layout
-    super.init(setup, enhancedSteps: policy.enhancedSteps, maximumOrder: policy.maximumOrder)
+    super.init(
+      setup, enhancedSteps: policy.enhancedSteps, maximumOrder: policy.maximumOrder, precision: policy.precision)
   }
 
   override func begin(_ step: CacheStep) {

@@ -6,11 +6,13 @@ public struct TaylorSeer: FeatureCachePolicy {
   public var schedule: IntervalSchedule
   /// O: the highest order of the differences; 0 makes this ``FORA``.
   public var maximumOrder: Int
+  public var precision: FeaturePrecision
 
-  public init(schedule: IntervalSchedule, maximumOrder: Int) {
+  public init(schedule: IntervalSchedule, maximumOrder: Int, precision: FeaturePrecision = .float32) {
     precondition(maximumOrder >= 0, "an order is not negative")
     self.schedule = schedule
     self.maximumOrder = maximumOrder
+    self.precision = precision
   }
 
   public var name: String { "taylorseer" }
@@ -18,11 +20,11 @@ public struct TaylorSeer: FeatureCachePolicy {
   public func computedTokens(_ shape: BranchShape, at step: PlannedStep) -> Int { step.kind.isFull ? shape.tokens : 0 }
 
   public func byteCount(_ shape: BranchShape) -> Int {
-    TaylorSeries.byteCount(shape, maximumOrder: maximumOrder)
+    TaylorSeries.byteCount(shape, maximumOrder: maximumOrder, precision: precision)
   }
 
   public func makeCache(_ setup: CacheSetup) -> any FeatureCache {
-    TaylorCache(setup, enhancedSteps: schedule.enhancedSteps, maximumOrder: maximumOrder)
+    TaylorCache(setup, enhancedSteps: schedule.enhancedSteps, maximumOrder: maximumOrder, precision: precision)
   }
 }
 
@@ -31,16 +33,18 @@ class TaylorCache: FeatureCache {
   private let isObserved: Bool
   private let enhancedSteps: Int
   private let maximumOrder: Int
+  private let precision: FeaturePrecision
   private(set) var series: [Branch: TaylorSeries] = [:]
   private(set) var step = CacheStep(index: 0, kind: .full)
   /// The distance of the last full step from the one before; 0 at the first.
   private var fullStepDistance = 0
   private var lastFullStep: Int?
 
-  init(_ setup: CacheSetup, enhancedSteps: Int, maximumOrder: Int) {
+  init(_ setup: CacheSetup, enhancedSteps: Int, maximumOrder: Int, precision: FeaturePrecision) {
     isObserved = setup.isObserved
     self.enhancedSteps = enhancedSteps
     self.maximumOrder = maximumOrder
+    self.precision = precision
   }
 
   func begin(_ step: CacheStep) {
@@ -106,7 +110,9 @@ class TaylorCache: FeatureCache {
       orders[branch, default: [:]][order] = entry.tensor
     }
     series = orders.mapValues { orders in
-      TaylorSeries(lowerOrders: orders.sorted { $0.key < $1.key }.map(\.value), maximumOrder: maximumOrder)
+      TaylorSeries(
+        lowerOrders: orders.sorted { $0.key < $1.key }.map(\.value), maximumOrder: maximumOrder,
+        precision: precision)
     }
   }
 
@@ -118,7 +124,7 @@ class TaylorCache: FeatureCache {
   }
 
   private func keep(_ output: Tensor, of branch: Branch) {
-    series[branch, default: TaylorSeries(maximumOrder: maximumOrder)].update(
+    series[branch, default: TaylorSeries(maximumOrder: maximumOrder, precision: precision)].update(
       output, distance: fullStepDistance, formsDifferences: step.index >= enhancedSteps - 1)
   }
 

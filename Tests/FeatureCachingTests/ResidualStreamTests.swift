@@ -17,8 +17,12 @@ import Testing
   private static let features: [(Feature, Tensor?)] = (0..<6).map { index in
     let terms = (0...index % 3).map { random(UInt64(10 * index + $0 + 2), [tokens, width]) }
     let coefficients: [Float] = Array([1, 0.5, -0.25].prefix(terms.count))
+    // Of every other one all terms but the first are in bfloat16.
+    let wide = index % 2 == 0 ? terms : Array(terms.prefix(1))
     return (
-      Feature(terms: terms, coefficients: coefficients), index % 2 == 0 ? random(UInt64(index) + 90, [width]) : nil
+      Feature(
+        terms: wide, narrowTerms: terms.dropFirst(wide.count).map(BFloat16Tensor.init(rounding:)),
+        coefficients: coefficients), index % 2 == 0 ? random(UInt64(index) + 90, [width]) : nil
     )
   }
 

@@ -67,4 +67,36 @@ import Testing
     let policy = FORA(schedule: IntervalSchedule(interval: 4, enhancedSteps: 3))
     #expect(try orders(cache(policy, outputs, upTo: 9)) == [10])
   }
+
+  @Test func differencesInBFloat16AreTheNearestAndTakeHalfOfTheMemory() throws {
+    let schedule = IntervalSchedule(interval: 4, enhancedSteps: 3)
+    let policy = TaylorSeer(schedule: schedule, maximumOrder: 2, precision: .bfloat16)
+    // Numbers that bfloat16 has, and the same with what it has no room for: 2.001 is nearest to 2, 1.005 to 1.
+    #expect(try orders(cache(policy, outputs, upTo: 10)) == [30, 5, 0.875])
+    let cache = try cache(policy, [0: 0, 1: 1, 2: 3.001, 6: 7.021], upTo: 6)
+    #expect(orders(cache)[0] == 7.021)
+    #expect(orders(cache)[1...] == [1.0078125, -0.2490234375])
+    #expect(cache.byteCount == 4 + 2 + 2)
+    // The output is in float32, and the sum is.
+    cache.begin(CacheStep(index: 7, kind: policy.plannedSteps(100)[7].kind))
+    let forecast = cache.feature(Self.branch) { Tensor(zeros: [1, 1]) }
+    #expect(forecast.sum.elements == [(7.021 as Float) + 1.0078125 - 0.2490234375 / 2])
+  }
+
+  @Test func aSeriesGoesOnFromItsLowerOrdersWhateverTheyAreKeptIn() {
+    let outputs = (0..<6).map { step in
+      Tensor(RandomKey(seed: UInt64(step), purpose: .test).uniforms(0..<60), shape: [4, 15])
+    }
+    for precision in FeaturePrecision.allCases {
+      var series = TaylorSeries(maximumOrder: 3, precision: precision)
+      for (step, output) in outputs.enumerated() {
+        var restored = TaylorSeries(
+          lowerOrders: Array(series.lowerOrders), maximumOrder: 3, precision: precision)
+        restored.update(output, distance: 3, formsDifferences: step > 0)
+        series.update(output, distance: 3, formsDifferences: step > 0)
+        #expect(restored.orders == series.orders)
+      }
+      #expect(series.orders.count == 4)
+    }
+  }
 }

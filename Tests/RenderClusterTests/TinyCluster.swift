@@ -317,6 +317,8 @@ struct TinyModel: Sendable {
       if method == .fbcache { cache.threshold = family == .dit ? 1.5 : 0.4 }
       (cache.interval, cache.enhancedSteps, cache.clusters) = (3, 2, 5)
       cache.propagation = 0.2
+      // One of those that have them keeps differences in half of the memory.
+      if method == .taylorseer { cache.differences = .bfloat16 }
       return cache
     }
   }

@@ -15,6 +15,12 @@ import Transformers
       (settings.interval, settings.freshRatio) = (4, 0.3)
       return settings.policy
     }
+      + [CacheSettings.Method.clusca, .taylorseer, .speca].map { method in
+        var settings = family.settings(method)
+        (settings.differences, settings.interval, settings.maximumOrder) = (.bfloat16, 4, 3)
+        (settings.minimumCachedSteps, settings.maximumContinuousSteps) = (1, 4)
+        return settings.policy
+      }
       + [TokenChoice.random, .attention].map { choice in
         var settings = family.settings(.duca)
         (settings.tokenChoice, settings.freshRatio) = (choice, 0.3)

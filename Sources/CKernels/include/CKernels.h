@@ -27,6 +27,16 @@ typedef enum clusca_activation {
 
 // Columns of a weight matrix that one packed bfloat16 panel holds.
 enum { CLUSCA_PANEL = 64 };
+// A term of a sum, in float32, or in bfloat16 where `wide` is NULL.
+typedef struct {
+  const float *wide;
+  const uint16_t *narrow;
+} clusca_term;
+// An order of differences, likewise.
+typedef struct {
+  float *wide;
+  uint16_t *narrow;
+} clusca_order;
 // The most queries and dimensions of a head that attend_bfloat16 takes at once.
 enum { CLUSCA_ATTENTION_QUERIES = 96, CLUSCA_ATTENTION_DIMENSIONS = 256 };
 // Output channels that a convolution computes at a time.
@@ -140,12 +150,13 @@ typedef struct clusca_kernels {
   // -- Feature caching.
   // x[r][c] += gate[c] * sum_i coefficients[i] * terms[i][r][c]; gate may be NULL (1). A single coefficient of 1 adds
   // gate * terms[0] exactly.
-  void (*add_gated_sum)(float *x, size_t rows, size_t columns, const float *gate, const float *const *terms,
+  void (*add_gated_sum)(float *x, size_t rows, size_t columns, const float *gate, const clusca_term *terms,
                         const float *coefficients, size_t term_count);
   // Backward differences, in place: with f the new value, orders[0] := f and orders[i+1] := (orders[i] - old orders[i])
-  // / distance for i + 1 < new_count. old_count of the orders held values before.
-  void (*update_differences)(float *const *orders, size_t old_count, size_t new_count, const float *f, float distance,
-                             size_t count);
+  // / distance for i + 1 < new_count, where orders[i] is the new one before it is rounded. old_count of the orders held
+  // values before.
+  void (*update_differences)(const clusca_order *orders, size_t old_count, size_t new_count, const float *f,
+                             float distance, size_t count);
   // Nearest centroid by L1 distance for each row: lowest index on ties. distances: scratch of k values.
   void (*nearest_centroid)(const float *x, size_t rows, size_t columns, const float *centroids, size_t k,
                            int32_t *labels);

@@ -1,8 +1,11 @@
+import FeatureCaching
+
 /// An option of a caching method as the user writes it: `interval=5`. Some have a second name, that of the authors' code.
 public enum CacheOption: String, Sendable, CaseIterable {
   case interval
   case firstEnhance = "first_enhance"
   case maxOrder = "max_order"
+  case differences
   case clusterNum = "cluster_num"
   case propagationRatio = "propagation_ratio"
   case kMeansIterations = "kmeans_iterations"
@@ -29,6 +32,7 @@ public enum CacheOption: String, Sendable, CaseIterable {
     case .interval: [.fora, .taylorseer, .clusca, .toca, .duca, .taylorSeerLite]
     case .firstEnhance: [.fora, .taylorseer, .clusca, .toca, .duca, .speca, .taylorSeerLite]
     case .maxOrder: [.taylorseer, .clusca, .speca, .taylorSeerLite]
+    case .differences: [.taylorseer, .clusca, .speca]
     case .clusterNum, .propagationRatio, .kMeansIterations, .quirks: [.clusca]
     case .freshRatio, .cacheType: [.toca, .duca]
     case .threshold: [.speca, .teacache, .fbcache]
@@ -43,6 +47,7 @@ public enum CacheOption: String, Sendable, CaseIterable {
     case .interval: "a full step every N steps (1 to 10000)"
     case .firstEnhance: "full steps at the beginning (1 to 10000)"
     case .maxOrder: "highest order of the Taylor series (0 to 8)"
+    case .differences: "in what its differences are kept: float32, or bfloat16, which takes half of the memory"
     case .clusterNum: "clusters of each stream, of which one token each is computed (0 to 65536)"
     case .propagationRatio: "how far features move towards the fresh one of their cluster (0 to 1)"
     case .kMeansIterations: "at most so many iterations of k-means (1 to 1000)"
@@ -147,6 +152,9 @@ extension CacheSettings {
     case .cacheType:
       guard let choice = TokenChoice(rawValue: value) else { return false }
       tokenChoice = choice
+    case .differences:
+      guard let precision = FeaturePrecision(rawValue: value) else { return false }
+      differences = precision
     case .quirks:
       guard value == "none" || value == "authors" else { return false }
       quirks = value == "authors" ? authorsQuirks : []

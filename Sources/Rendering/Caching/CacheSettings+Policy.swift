@@ -6,11 +6,13 @@ extension CacheSettings {
     switch method {
     case .none: return NoCaching()
     case .fora: return FORA(schedule: schedule)
-    case .taylorseer: return TaylorSeer(schedule: schedule, maximumOrder: maximumOrder)
+    case .taylorseer:
+      return TaylorSeer(schedule: schedule, maximumOrder: maximumOrder, precision: differences)
     case .clusca:
       return ClusCa(
         schedule: schedule, maximumOrder: maximumOrder, clusters: clusters, propagation: Float(propagation),
-        propagatingStreams: propagatingStreams, kMeansIterations: kMeansIterations, quirks: quirks)
+        propagatingStreams: propagatingStreams, kMeansIterations: kMeansIterations, quirks: quirks,
+        precision: differences)
     case .toca: return toCa
     case .duca: return DuCa(toCa)
     case .speca:
@@ -18,7 +20,8 @@ extension CacheSettings {
         maximumOrder: maximumOrder, enhancedSteps: enhancedSteps, minimumCachedSteps: minimumCachedSteps,
         maximumCachedSteps: maximumContinuousSteps,
         threshold: .init(
-          base: threshold, decay: decay, floor: family == .dit ? 0.01 : 0.1, countsFromOne: family == .dit))
+          base: threshold, decay: decay, floor: family == .dit ? 0.01 : 0.1, countsFromOne: family == .dit),
+        precision: differences)
     case .teacache: return TeaCache(threshold: threshold, coefficients: changePolynomial)
     case .fbcache:
       return FBCache(

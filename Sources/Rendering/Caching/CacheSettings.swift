@@ -42,6 +42,8 @@ public struct CacheSettings: Sendable, Hashable {
   public var quirks: ClusCa.Quirks
   /// What `quirks=authors` means for the family.
   public var authorsQuirks: ClusCa.Quirks
+  /// In what the differences are kept that forecasts are made of.
+  public var differences = FeaturePrecision.float32
   /// r: how many tokens ToCa and DuCa compute at a cached step; see ``FreshShare``.
   public var freshRatio = 0.1
   /// How ToCa and DuCa choose them.

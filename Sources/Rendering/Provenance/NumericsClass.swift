@@ -74,7 +74,9 @@ public enum NumericsClass {
     let terms = (7...9).map { Tensor(numbers($0, rows * width), shape: shape) }
     var sum = terms[0]
     sum.add(
-      Feature(terms: terms, coefficients: [1, 2, 4.0 / 3]), gate: Tensor(numbers(10, width), shape: [width]))
+      Feature(
+        terms: Array(terms.prefix(2)), narrowTerms: [BFloat16Tensor(rounding: terms[2])],
+        coefficients: [1, 2, 4.0 / 3]), gate: Tensor(numbers(10, width), shape: [width]))
     let series = TaylorSeer(schedule: IntervalSchedule(interval: 3, enhancedSteps: 1), maximumOrder: 2)
       .makeCache(
         CacheSetup(

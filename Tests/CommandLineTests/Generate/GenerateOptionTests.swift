@@ -55,14 +55,15 @@ struct GenerateOptionTests {
     let folder = try TemporaryFolder()
     let path = "\(folder.path)/x.png"
     let options =
-      "interval=4,first_enhance=2,max_order=2,cluster_num=5,propagation_ratio=1,kmeans_iterations=3,quirks=authors"
+      "interval=4,first_enhance=2,max_order=2,cluster_num=5,propagation_ratio=1,kmeans_iterations=3,quirks=authors,"
+      + "differences=bfloat16"
     let outcome = try TinyModels.generate(
       TinyModels.dev, "-p", "a", "--steps", "9", "--cache-option", options, "-o", path)
     #expect(outcome.status == 0, "\(outcome.errors)")
     let cache = try #require(try TinyModels.settings(path)["cache"])
     #expect(cache["interval"] == 4 && cache["first_enhance"] == 2 && cache["max_order"] == 2)
     #expect(cache["cluster_num"] == 5 && cache["propagation_ratio"]?.double == 1 && cache["quirks"] == "authors")
-    #expect(cache["kmeans_iterations"] == 3)
+    #expect(cache["kmeans_iterations"] == 3 && cache["differences"] == "bfloat16")
     let again = "\(folder.path)/again.png"
     #expect(try Program.run("generate", "--from", path, "-o", again).status == 0)
     #expect(try Data(contentsOf: URL(filePath: path)) == Data(contentsOf: URL(filePath: again)))
