@@ -415,14 +415,32 @@ INLINE vf load_term(clusca_term term, size_t at, size_t part) {
 
 static void add_gated_sum(float *x, size_t rows, size_t columns, const float *gate, const clusca_term *terms,
                           const float *coefficients, size_t term_count) {
+  enum { VECTORS = 4 };  // at a time, so that a term is looked up once for them
   for (size_t r = 0; r < rows; r++) {
     float *row = x + r * columns;
-    FOR_EACH_16(columns, {
-      const size_t at = r * columns + i;
+    size_t done = 0;
+    for (; done + VECTORS * LANES <= columns; done += VECTORS * LANES) {
+      vf sums[VECTORS];
+      UNROLLED(size_t j = 0; j < VECTORS; j++) {
+        sums[j] = load_term(terms[0], r * columns + done + j * LANES, LANES);
+        if (coefficients[0] != 1.0f) sums[j] = sums[j] * coefficients[0];
+      }
+      for (size_t t = 1; t < term_count; t++)
+        UNROLLED(size_t j = 0; j < VECTORS; j++)
+          sums[j] = fma16((vf)coefficients[t], load_term(terms[t], r * columns + done + j * LANES, LANES), sums[j]);
+      UNROLLED(size_t j = 0; j < VECTORS; j++) {
+        float *at = row + done + j * LANES;
+        store(at, gate ? fma16(load(gate + done + j * LANES), sums[j], load(at)) : load(at) + sums[j]);
+      }
+    }
+    const float *gates = gate ? gate + done : NULL;
+    row += done;
+    FOR_EACH_16(columns - done, {
+      const size_t at = r * columns + done + i;
       vf sum = load_term(terms[0], at, part);
       if (coefficients[0] != 1.0f) sum = sum * coefficients[0];
       for (size_t t = 1; t < term_count; t++) sum = fma16((vf)coefficients[t], load_term(terms[t], at, part), sum);
-      WRITE(row, gate ? fma16(READ(gate), sum, READ(row)) : READ(row) + sum);
+      WRITE(row, gates ? fma16(READ(gates), sum, READ(row)) : READ(row) + sum);
     });
   }
 }

@@ -21,8 +21,15 @@ static void pack_bfloat16(const uint16_t *w, size_t n, size_t k, size_t first, u
   }
 }
 
-// Rows of `a` that one register block covers.
+// Rows of `a` that one register block covers, at most.
 enum { BLOCK_ROWS = 6 };
+
+// Register blocks of m rows, as even as can be: one of few rows takes nearly as long as one of all.
+INLINE size_t row_blocks(size_t m) { return (m + BLOCK_ROWS - 1) / BLOCK_ROWS; }
+INLINE size_t rows_of_block(size_t block, size_t m) {
+  const size_t blocks = row_blocks(m);
+  return m / blocks + (block < m % blocks);
+}
 
 // What a register block fetches on its way, for later: of every LINES cache lines from `start` on those of some places.
 typedef struct {
@@ -31,11 +38,10 @@ typedef struct {
 } read_ahead;
 enum { LINE = 64, LINES = 4 };
 
-// The share of the weights behind those of a pass that its row block at row i of m fetches: while a pass uses what the
+// The share of the weights behind those of a pass that a block of its m rows fetches: while a pass uses what the
 // second-level cache has, memory would have nothing to do. With few rows it is what takes the time.
-INLINE read_ahead share_of_next(const void *next, size_t i, size_t m) {
-  const size_t block = i / BLOCK_ROWS, all = (m + BLOCK_ROWS - 1) / BLOCK_ROWS;
-  const size_t blocks = all < LINES ? all : LINES;
+INLINE read_ahead share_of_next(const void *next, size_t block, size_t m) {
+  const size_t all = row_blocks(m), blocks = all < LINES ? all : LINES;
   if (!next || block >= blocks) return (read_ahead){0};
   return (read_ahead){next, block * LINES / blocks, (block + 1) * LINES / blocks};
 }
@@ -197,10 +203,10 @@ static void panel_product(const uint16_t *a, size_t a_stride, size_t m, size_t p
     const uint16_t *weights = panel + from * 2 * CLUSCA_PANEL;
     const int is_last = from + count == pairs;
     const uint16_t *next = is_last ? then : weights + count * 2 * CLUSCA_PANEL;
-    for (size_t i = 0; i < m; i += BLOCK_ROWS) {
-      const size_t rows = m - i < BLOCK_ROWS ? m - i : BLOCK_ROWS;
+    for (size_t i = 0, block = 0, rows; i < m; i += rows, block++) {
+      rows = rows_of_block(block, m);
       panel_block(a + i * a_stride + 2 * from, a_stride, rows, count, weights, width, c + i * c_stride, c_stride,
-                  from == 0, share_of_next(next, i, m));
+                  from == 0, share_of_next(next, block, m));
       if (is_last && (bias || activation != CLUSCA_IDENTITY))
         add_bias(c + i * c_stride, rows, width, c_stride, bias, activation);
     }

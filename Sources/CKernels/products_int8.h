@@ -132,15 +132,15 @@ static void product_int8(const uint8_t *a, size_t a_stride, const float *a_scale
       const int8_t *next = weights + count * 4 * CLUSCA_PANEL;
       if (panel + 1 == last_panel && from + count == quads)
         next = then_panel * CLUSCA_PANEL >= n ? NULL : packed + then_panel * quads * 4 * CLUSCA_PANEL;
-      for (size_t i = 0; i < m; i += BLOCK_ROWS) {
-        const size_t rows = m - i < BLOCK_ROWS ? m - i : BLOCK_ROWS;
+      for (size_t i = 0, block = 0, rows; i < m; i += rows, block++) {
+        rows = rows_of_block(block, m);
         float scratch[BLOCK_ROWS * CLUSCA_PANEL];
         // A narrow panel is computed by way of scratch memory, all of its passes at once.
         float *out = width == CLUSCA_PANEL ? c + i * c_stride + column : scratch;
         const size_t stride = width == CLUSCA_PANEL ? c_stride : CLUSCA_PANEL;
         if (width == CLUSCA_PANEL) {
           quad_rows(rows, a + i * a_stride + 4 * from, a_stride, count, weights, out, stride, from == 0,
-                    share_of_next(next, i, m));
+                    share_of_next(next, block, m));
         } else if (from == 0) {
           quad_rows(rows, a + i * a_stride, a_stride, quads, weights, out, stride, 1, (read_ahead){0});
         } else {

@@ -22,6 +22,9 @@ struct Step: ParsableCommand {
   @Option(help: "bfloat16 or float32.")
   var dtype: Precision = .bfloat16
 
+  @Option(help: "In what the cache keeps differences: float32 or bfloat16.")
+  var differences = FeaturePrecision.float32
+
   @Option(help: "How often each step is timed.")
   var rounds = 5
 
@@ -57,7 +60,7 @@ struct Step: ParsableCommand {
     var results: [JSONValue] = []
     for model in models {
       Report.note("\(model.rawValue): making weights")
-      let sample = try TimedSample(model, dtype)
+      let sample = try TimedSample(model, dtype, differences: differences)
       var limit = Sample()
       let others = try [false, true].compactMap { isCompiled in
         try python.map {
@@ -103,12 +106,13 @@ struct Step: ParsableCommand {
     if comparisons.count > 1 { Report.table(comparisons) }
     Report.json([
       "benchmark": "step", "machine": .object(Report.machine), "dtype": .string(dtype.rawValue),
+      "differences": .string(differences.rawValue),
       "rounds": .integer(rounds), "models": .array(results),
     ])
   }
 
   private func repeatSteps(_ kind: RepeatedKind) throws {
-    let sample = try TimedSample(models[0], dtype)
+    let sample = try TimedSample(models[0], dtype, differences: differences)
     let warmUp = 3
     for index in 0..<warmUp { sample.fullStep(index, isTimed: false) }
     Report.note("\(models[0].rawValue): process \(getpid()) repeats \(kind.rawValue) steps")
@@ -181,3 +185,5 @@ struct Step: ParsableCommand {
     ]
   }
 }
+
+extension FeaturePrecision: ExpressibleByArgument {}

@@ -52,12 +52,16 @@ enum StepModel: String, CaseIterable, ExpressibleByArgument {
 
   private var textTokens: Int { self == .hunyuan ? 256 : 512 }
 
-  var cache: CacheSettings {
-    switch self {
-    case .dit: .dit
-    case .flux512, .flux1024: .flux
-    case .hunyuan: .hunyuan
-    }
+  /// The family's settings.
+  func cache(_ differences: FeaturePrecision) -> CacheSettings {
+    var settings: CacheSettings =
+      switch self {
+      case .dit: .dit
+      case .flux512, .flux1024: .flux
+      case .hunyuan: .hunyuan
+      }
+    settings.differences = differences
+    return settings
   }
 
   /// Distances of full steps that whole runs are reckoned with.

@@ -7,6 +7,7 @@ import Transformers
 final class TimedSample {
   let shape: StepModel
   let precision: Precision
+  let differences: FeaturePrecision
   let policy: any FeatureCachePolicy
   private let source: StepSample
   private let sample: SteppedSample
@@ -17,10 +18,11 @@ final class TimedSample {
   private(set) var uncached: FullStepTimes
   private(set) var cached = CachedStepTimes()
 
-  init(_ shape: StepModel, _ precision: Precision) throws {
+  init(_ shape: StepModel, _ precision: Precision, differences: FeaturePrecision) throws {
     self.shape = shape
     self.precision = precision
-    policy = shape.cache.policy
+    self.differences = differences
+    policy = shape.cache(differences).policy
     (full, uncached) = (FullStepTimes(shape), FullStepTimes(shape))
     source = try shape.makeSample(precision)
     sample = try SteppedSample(source, policy)
@@ -76,7 +78,7 @@ final class TimedSample {
   /// How many times as fast 50 steps are with full steps at an interval as without caching, by operations and by the
   /// times that were measured.
   func speedUp(interval: Int) -> (operations: Double, time: Double) {
-    var settings = shape.cache
+    var settings = shape.cache(differences)
     settings.interval = interval
     let policy = settings.policy
     let steps = policy.plannedSteps(50)
