@@ -64,10 +64,9 @@ let package = Package(
     .executableTarget(
       name: "Benchmarks",
       dependencies: [
-        "CKernels", "CLimits", "COpenBLAS", "Autoencoders", "DefaultModels", "FeatureCaching", "Measuring", "Media",
-        "Rendering",
-        "StrictJSON",
-        "Tensors", "Transformers", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "CKernels", "CLimits", "COpenBLAS", "Autoencoders", "Conditioning", "DefaultModels", "FeatureCaching",
+        "Measuring", "Media", "Rendering", "StrictJSON", "Tensors", "Transformers",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Tests/Benchmarks", exclude: ["PyTorch", "classes.csv"], resources: [.embedInCode("prompts.txt")]),
 

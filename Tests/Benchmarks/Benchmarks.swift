@@ -8,6 +8,7 @@ import ArgumentParser
 struct Benchmarks: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "Benchmarks",
-    abstract: "Measures what bfloat16 changes, products of matrices, whole steps and how they grow.",
-    subcommands: [PrecisionDistance.self, Kernels.self, Step.self, Growth.self])
+    abstract:
+      "Measures what bfloat16 changes, products of matrices, whole steps and how they grow, encoders and decoders.",
+    subcommands: [PrecisionDistance.self, Kernels.self, Step.self, Growth.self, Parts.self])
 }

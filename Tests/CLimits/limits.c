@@ -29,6 +29,8 @@ LIMIT(avx512, "avx512f", __m512, _mm512_setzero_ps(),
 LIMIT(avx512bf16, "avx512f,avx512bf16", __m512, _mm512_setzero_ps(),
       sums[i] = _mm512_dpbf16_ps(sums[i], (__m512bh)_mm512_set1_epi32(0x3f803f80), (__m512bh)_mm512_set1_epi32(0x3f803f80)),
       64)
+LIMIT(avx512vnni, "avx512f,avx512vnni", __m512i, _mm512_setzero_si512(),
+      sums[i] = _mm512_dpbusd_epi32(sums[i], _mm512_set1_epi32(0x01010101), _mm512_set1_epi32(0x01010101)), 128)
 #endif
 
 double clusca_limit_float32(long rounds) {
@@ -44,4 +46,11 @@ double clusca_limit_bfloat16(long rounds) {
   if (__builtin_cpu_supports("avx512bf16")) return avx512bf16(rounds);
 #endif
   return clusca_limit_float32(rounds);
+}
+
+double clusca_limit_int8(long rounds) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512vnni")) return avx512vnni(rounds);
+#endif
+  return clusca_limit_bfloat16(rounds);
 }

@@ -12,9 +12,17 @@ enum Report {
   /// What every result says about the machine.
   static var machine: JSONObject {
     [
-      "kernels": .string(ComputeBackEnd.instructionSet), "openblas": .string(ComputeBackEnd.openBLAS),
+      "processor": processor.map(JSONValue.string) ?? .null, "kernels": .string(ComputeBackEnd.instructionSet),
+      "openblas": .string(ComputeBackEnd.openBLAS),
       "threads": .integer(ThreadPool.shared.threads),
     ]
+  }
+
+  /// The name that the processor's maker gave it.
+  private static var processor: String? {
+    let lines = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.split(separator: "\n") ?? []
+    return lines.first { $0.hasPrefix("model name") }?.split(separator: ":").last?
+      .trimmingCharacters(in: .whitespaces)
   }
 
   /// Rows with their columns below one another: the first to the left, numbers to the right.

@@ -19,7 +19,7 @@ struct Step: ParsableCommand {
     parsing: .upToNextOption, help: "What to time: \(StepModel.allCases.map(\.rawValue).joined(separator: ", ")).")
   var models: [StepModel] = [.dit, .flux512]
 
-  @Option(help: "bfloat16 or float32.")
+  @Option(help: "bfloat16, float32 or int8.")
   var dtype: Precision = .bfloat16
 
   @Option(help: "In what the cache keeps differences: float32 or bfloat16.")
@@ -42,6 +42,9 @@ struct Step: ParsableCommand {
 
   func validate() throws {
     guard (1...9).contains(rounds) else { throw ValidationError("--rounds must be 1 to 9") }
+    guard dtype != .int8 || python == nil else {
+      throw ValidationError("--python is for bfloat16 and float32: PyTorch has no such step in 8 bits")
+    }
     guard !models.isEmpty else { throw ValidationError("--models needs one at least") }
     guard threads.map({ (1...1024).contains($0) }) ?? true else { throw ValidationError("--threads must be 1 to 1024") }
   }
@@ -65,8 +68,8 @@ struct Step: ParsableCommand {
       let others = try [false, true].compactMap { isCompiled in
         try python.map {
           Report.note("\(model.rawValue): warming up PyTorch")
-          return try PyTorchStep(
-            python: $0, model: model.rawValue, dtype: dtype.rawValue, isCompiled: isCompiled,
+          return try PyTorchProcess(
+            python: $0, script: "steps.py", subject: [model.rawValue], dtype: dtype.rawValue, isCompiled: isCompiled,
             threads: ThreadPool.shared.threads)
         }
       }
@@ -81,7 +84,7 @@ struct Step: ParsableCommand {
         for distance in 1...3 {
           for _ in 0..<3 { sample.cachedSteps(index + distance, distance: distance, isTimed: true) }
         }
-        for other in others { try other.step() }
+        for other in others { try other.measure() }
         Report.note("\(model.rawValue): round \(round + 1) of \(rounds)")
       }
       rows.append(Self.row(sample, limit))
@@ -139,7 +142,7 @@ struct Step: ParsableCommand {
     ]
   }
 
-  private static func json(_ sample: TimedSample, _ limit: Sample, _ others: [PyTorchStep]) -> JSONObject {
+  private static func json(_ sample: TimedSample, _ limit: Sample, _ others: [PyTorchProcess]) -> JSONObject {
     let cached = sample.cached
     func wholeCached(_ time: (Sample) -> Double) -> Double { cached.whole(sample.shape, time) }
     func times(_ full: FullStepTimes) -> JSONValue {

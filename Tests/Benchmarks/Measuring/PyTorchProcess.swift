@@ -1,8 +1,8 @@
 import Foundation
 import Measuring
 
-/// The same step by PyTorch, in a process of its own that waits for its turn.
-final class PyTorchStep {
+/// The same work by PyTorch, in a process of its own that waits for its turn.
+final class PyTorchProcess {
   let name: String
   /// Versions, as it tells them.
   let versions: String
@@ -11,16 +11,18 @@ final class PyTorchStep {
   private let (input, output) = (Pipe(), Pipe())
   private var unread = Data()
 
-  /// Starts `steps.py`, and returns when it is warm.
+  /// Starts a script beside `requirements.txt`, and returns when it is warm.
   ///
-  /// - Parameter python: a Python with the packages of `requirements.txt`.
-  init(python: String, model: String, dtype: String, isCompiled: Bool, threads: Int) throws {
-    name = "PyTorch \(dtype) \(isCompiled ? "compiled" : "eager")"
+  /// - Parameters:
+  ///   - python: a Python with the packages of `requirements.txt`.
+  ///   - subject: what the script is to do, its first arguments.
+  init(python: String, script name: String, subject: [String], dtype: String, isCompiled: Bool, threads: Int) throws {
+    self.name = "PyTorch \(dtype) \(isCompiled ? "compiled" : "eager")"
     let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .appendingPathComponent("../PyTorch/steps.py").standardizedFileURL
+      .appendingPathComponent("../PyTorch/\(name)").standardizedFileURL
     process.executableURL = URL(fileURLWithPath: python)
     process.arguments =
-      [script.path, model, "--dtype", dtype, "--threads", "\(threads)"] + (isCompiled ? ["--compile"] : [])
+      [script.path] + subject + ["--dtype", dtype, "--threads", "\(threads)"] + (isCompiled ? ["--compile"] : [])
     process.environment = ProcessInfo.processInfo.environment.merging(["PYTHONWARNINGS": "ignore"]) { $1 }
     process.standardInput = input
     process.standardOutput = output
@@ -31,11 +33,11 @@ final class PyTorchStep {
     self.versions = String(versions.dropFirst("ready ".count))
   }
 
-  /// One step, timed by itself.
-  func step() throws {
+  /// The work once, timed by itself.
+  func measure() throws {
     input.fileHandleForWriting.write(Data("\n".utf8))
     let line = try Self.line(from: output, &unread, of: process)
-    guard let seconds = Double(line) else { throw BenchmarkError("steps.py answered \(line)") }
+    guard let seconds = Double(line) else { throw BenchmarkError("PyTorch's script answered \(line)") }
     times.values.append(seconds)
     // Its threads spin for a while when they have nothing to do; they shall not meet our next step.
     Thread.sleep(forTimeInterval: 0.3)
@@ -53,7 +55,7 @@ final class PyTorchStep {
         return String(decoding: unread[..<end], as: UTF8.self)
       }
       let more = pipe.fileHandleForReading.availableData
-      guard !more.isEmpty else { throw BenchmarkError("steps.py ended without an answer") }
+      guard !more.isEmpty else { throw BenchmarkError("PyTorch's script ended without an answer") }
       unread.append(more)
     }
   }
