@@ -76,7 +76,7 @@ enum StepModel: String, CaseIterable, ExpressibleByArgument {
         model: try DiTTransformer(
           configuration, Parameters(RandomParameters(configuration), precision: precision)),
         inputs: [207, nil].map { SampleInputs(grid: grid, condition: .label($0)) }, branches: configuration.branches,
-        outside: configuration.operationsOutsideOfBranches)
+        outside: configuration.operationsOutsideOfBranches, outsideOfCached: configuration.operationsOutsideOfBranches)
     case .flux512, .flux1024:
       return try .flux(precision, double: 2, single: 2, grid: grid, textTokens: textTokens)
     case .hunyuan:
@@ -91,7 +91,10 @@ enum StepModel: String, CaseIterable, ExpressibleByArgument {
         model: try HunyuanVideoTransformer(
           configuration, Parameters(RandomParameters(configuration), precision: precision)),
         inputs: [.prompt(grid, textTokens, width: configuration.textWidth, pooledWidth: configuration.pooledWidth)],
-        branches: configuration.branches(videoTokens: grid.tokens, textTokens: textTokens), outside: 0)
+        branches: configuration.branches(videoTokens: grid.tokens, textTokens: textTokens),
+        // Mostly of the refiner, which cached steps leave out.
+        outside: configuration.operationsOutsideOfBranches(videoTokens: grid.tokens, textTokens: textTokens),
+        outsideOfCached: 0)
     }
   }
 }
@@ -103,8 +106,9 @@ struct StepSample {
   let inputs: [SampleInputs]
   /// Of one row.
   let branches: [BranchShape]
-  /// Operations of a row's step outside of the branches that are counted.
+  /// Operations of a row's full step outside of the branches, and those of a cached one that are worth counting.
   let outside: Int
+  let outsideOfCached: Int
 
   /// A FLUX of some blocks.
   ///
@@ -122,7 +126,8 @@ struct StepSample {
     return StepSample(
       model: try FluxTransformer(configuration, Parameters(RandomParameters(configuration), precision: precision)),
       inputs: [.prompt(grid, textTokens, width: configuration.textWidth, pooledWidth: configuration.pooledWidth)],
-      branches: configuration.branches(imageTokens: grid.tokens, textTokens: textTokens), outside: 0)
+      branches: configuration.branches(imageTokens: grid.tokens, textTokens: textTokens),
+      outside: configuration.operationsOutsideOfBranches(imageTokens: grid.tokens), outsideOfCached: 0)
   }
 }
 

@@ -64,7 +64,7 @@ final class TimedSample {
 
   /// Operations of the released model at a step of one row.
   func wholeOperations(_ policy: any FeatureCachePolicy, _ step: PlannedStep) -> Double {
-    source.branches.reduce(Double(source.outside)) { sum, branch in
+    source.branches.reduce(Double(step.kind.isFull ? source.outside : source.outsideOfCached)) { sum, branch in
       sum + shape.weight(ofBlock: branch.branch.block) * Double(policy.computedOperations(branch, at: step))
     }
   }
