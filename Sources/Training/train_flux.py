@@ -29,9 +29,9 @@ def main() -> None:
         "text": 90_000,
         "first-64": 60_000,
         "first-128": 6_400,
-        "flux-64": 900_000,
+        "flux-64": 115_000,
+        "flux-128": 50_000,
         "decoder": 130_000,
-        "flux-128": 250_000,
     }.items():
         parser.add_argument(f"--{stage}-samples", type=int, default=samples, metavar="N", help=f"default {samples}")
     arguments = parser.parse_args()
@@ -56,9 +56,9 @@ def main() -> None:
     flux("first-128", 128, arguments.first_128_samples, compositions_after=1.0, compiled=False)
     if not (work_dir / "export" / "flux").exists():
         export("flux", work_dir, work_dir / "export" / "flux")
-    flux("flux-64", 64, arguments.flux_64_samples, compositions_after=0.7, batch=64)
-    autoencoder.refine_decoder(data, work_dir, arguments.decoder_samples, log)
+    flux("flux-64", 64, arguments.flux_64_samples, compositions_after=0.8, batch=64)
     flux("flux-128", 128, arguments.flux_128_samples, compositions_after=0.0, decay_from=0.5)
+    autoencoder.refine_decoder(data, work_dir, arguments.decoder_samples, log)
     export("flux", work_dir, work_dir / "export" / "flux")
 
 
