@@ -447,6 +447,7 @@ static void add_gated_sum(float *x, size_t rows, size_t columns, const float *ga
 
 static void update_differences(const clusca_order *orders, size_t old_count, size_t new_count, const float *f,
                                float distance, size_t count) {
+  const float inverse = 1 / distance;  // a division for each would take longer than memory does
   FOR_EACH_16(count, {
     vf value = READ(f);
     for (size_t order = 0; order < new_count; order++) {
@@ -457,7 +458,7 @@ static void update_differences(const clusca_order *orders, size_t old_count, siz
         WRITE(wide, value);
       else
         store_narrow(narrow + i, value, part);
-      value = (value - old) / distance;
+      value = (value - old) * inverse;
     }
   });
 }

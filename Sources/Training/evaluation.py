@@ -28,6 +28,7 @@ from . import autoencoder
 from .data import SIZE, Data
 from .judge import Judge
 from .pipelines import FAMILIES, make_pipeline
+from .precision import autocast
 
 GRID = 32  # pictures shown: the first ones, as they come
 AT_ONCE = 16
@@ -82,15 +83,16 @@ def _dit_pictures(
 def render(
     family: str, pipeline: DiffusionPipeline, data: Data, asked: list[Asked], steps: int, guidance: float, size: int
 ) -> np.ndarray:
-    """One picture each, [N, size, size, 3] in [0, 1]; the n-th has seed n."""
+    """One picture each, [N, size, size, 3] in [0, 1]; the n-th has seed n. Products are in bfloat16 where training has them."""
     call = {"flux": _flux_pictures, "dit": _dit_pictures}[family]
     pictures = []
     for start in range(0, len(asked), AT_ONCE):
         part = asked[start : start + AT_ONCE]
         seeds = [torch.Generator().manual_seed(start + place) for place in range(len(part))]
-        pictures.append(
-            call(pipeline, data, part, size, guidance, num_inference_steps=steps, generator=seeds, output_type="np")
-        )
+        with autocast():
+            pictures.append(
+                call(pipeline, data, part, size, guidance, num_inference_steps=steps, generator=seeds, output_type="np")
+            )
         print(f"{start + len(part)} of {len(asked)} pictures", flush=True)
     return np.concatenate(pictures)
 
