@@ -56,6 +56,10 @@ struct Parts: ParsableCommand {
           if round > 0 { for other in others { try other.measure() } }
         }
         for other in others {
+          // Compiling takes minutes: what is known is told at once.
+          Report.note(
+            "\(part.rawValue) in \(precision.rawValue): \(Report.fixed(times.median, 4)) s, \(other.name) "
+              + "\(Report.fixed(other.times.ratio(to: times).median, 2)) times as long")
           rows.append([
             part.rawValue, precision.rawValue, Report.fixed(times.minimum, 4), Report.fixed(times.median, 4),
             other.name,
