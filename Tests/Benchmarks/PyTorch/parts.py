@@ -7,14 +7,13 @@ there, and prints "ready" when it is warm, then one time in seconds for each lin
 time its own work in turns with it.
 """
 
-import argparse
-import sys
-import time
 from pathlib import Path
 
 import diffusers
 import torch
 import transformers
+
+import turns
 
 
 def t5():
@@ -74,17 +73,11 @@ PARTS = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = turns.parser(__doc__)
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="bfloat16")
-    parser.add_argument("--compile", action="store_true")
-    parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
-
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(0)
-    dtype = getattr(torch, arguments.dtype)
+    dtype = turns.prepare(arguments)
     kind, config, make_call = PARTS[arguments.part]()
     model = (kind(**config) if isinstance(config, dict) else kind(config)).eval().to(dtype)
     if not arguments.folder.exists():
@@ -93,15 +86,7 @@ def main():
         model.forward = torch.compile(model.forward)
         if hasattr(model, "decoder"):
             model.decoder = torch.compile(model.decoder)
-    call = make_call(model, dtype)
-    with torch.inference_mode():
-        call()
-        call()
-        print("ready", torch.__version__, diffusers.__version__, transformers.__version__, flush=True)
-        for _ in sys.stdin:
-            start = time.perf_counter()
-            call()
-            print(time.perf_counter() - start, flush=True)
+    turns.serve(make_call(model, dtype), diffusers.__version__, transformers.__version__)
 
 
 main()

@@ -6,12 +6,10 @@ MODEL is dit-256, flux-512, flux-1024 or hunyuan-4k. Prints "ready" when it is w
 line that it reads, so that another program can time its own work in turns with it.
 """
 
-import argparse
-import sys
-import time
-
 import diffusers
 import torch
+
+import turns
 
 GUIDANCE = 3.5
 
@@ -66,28 +64,15 @@ MODELS = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = turns.parser(__doc__)
     parser.add_argument("model", choices=MODELS)
-    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="bfloat16")
-    parser.add_argument("--compile", action="store_true")
-    parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
-
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(0)
-    dtype = getattr(torch, arguments.dtype)
+    dtype = turns.prepare(arguments)
     model, make_inputs = MODELS[arguments.model]()
     model = model.eval().to(dtype)
     inputs = make_inputs(dtype)
     step = torch.compile(model) if arguments.compile else model
-    with torch.inference_mode():
-        step(**inputs)
-        step(**inputs)
-        print("ready", torch.__version__, diffusers.__version__, flush=True)
-        for _ in sys.stdin:
-            start = time.perf_counter()
-            step(**inputs)
-            print(time.perf_counter() - start, flush=True)
+    turns.serve(lambda: step(**inputs), diffusers.__version__)
 
 
 main()
