@@ -83,7 +83,8 @@ def _dit_pictures(
 def render(
     family: str, pipeline: DiffusionPipeline, data: Data, asked: list[Asked], steps: int, guidance: float, size: int
 ) -> np.ndarray:
-    """One picture each, [N, size, size, 3] in [0, 1]; the n-th has seed n. Products are in bfloat16 where training has them."""
+    """One picture each, [N, size, size, 3] in [0, 1]; the n-th has seed n. Products are in bfloat16 where training has
+    them."""
     call = {"flux": _flux_pictures, "dit": _dit_pictures}[family]
     pictures = []
     for start in range(0, len(asked), AT_ONCE):

@@ -20,6 +20,10 @@ def export(family: str, work_dir: Path, folder: Path) -> dict[str, int]:
 
     def save(path: Path) -> None:
         pipeline.to(torch.float16).save_pretrained(path)
+        for part in path.glob("*/config.json"):
+            config = json.loads(part.read_text())
+            if config.pop("_name_or_path", None):  # where the part was on this machine
+                part.write_text(json.dumps(config, indent=2) + "\n")
         settings = FAMILIES[family].settings | FAMILIES[family].other_settings | {"samples_seen": seen}
         (path / "settings.json").write_text(json.dumps(settings, indent=2) + "\n")
         card = folder / "MODEL_CARD.md"
