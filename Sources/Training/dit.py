@@ -10,7 +10,6 @@ Two things are as they are since diffusers' DiTPipeline is as it is. It takes la
 1,001 rows, whatever the number of classes. And it does not know of an autoencoder's shift, so the latents are scaled only.
 """
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,13 +30,7 @@ HEADS, HEAD_WIDTH = 3, 64
 BLOCKS = 6
 NO_CLASS = 1000
 NO_CLASS_SHARE = 0.1
-COLOURED_SHARE, MIRRORED_SHARE = 0.3, 0.15
 TIMESTEPS = 1000
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class DiTStage(Stage):
-    varied: bool  # whether objects stand on coloured backgrounds and are mirrored too, or on white alone
 
 
 class DiTModel(nn.Module):
@@ -97,8 +90,8 @@ class DiTTrainer(Trainer):
     def make_model(self, fresh: bool) -> DiTModel:
         return DiTModel()
 
-    def objective(self, stage: DiTStage, network: nn.Module) -> Callable[[int], torch.Tensor]:
-        latents = Latents(self.data, self.work_dir, stage.size, self.log, mirrored=stage.varied)
+    def objective(self, stage: Stage, network: nn.Module) -> Callable[[int], torch.Tensor]:
+        latents = Latents(self.data, self.work_dir, stage.size, self.log)
         self._set_positions(stage.size)
         return lambda seen: self._loss(network, stage, latents, seen)
 
@@ -113,10 +106,9 @@ class DiTTrainer(Trainer):
         embedder.height = embedder.width = side
         embedder.pos_embed = positions.float()[None]
 
-    def _loss(self, network: nn.Module, stage: DiTStage, latents: Latents, seen: int) -> torch.Tensor:
+    def _loss(self, network: nn.Module, stage: Stage, latents: Latents, seen: int) -> torch.Tensor:
         rng = seeded(stage.name, seen)
-        mirrored, white = (MIRRORED_SHARE, 1 - COLOURED_SHARE) if stage.varied else (0.0, 1.0)
-        drawn = [latents.draw(rng, 0.0, mirrored, white) for _ in range(stage.batch)]
+        drawn = [latents.draw(rng, white=1.0) for _ in range(stage.batch)]
         labels = [NO_CLASS if rng.random() < NO_CLASS_SHARE else self.labels[scene.objects[0].emoji] for scene, _ in drawn]
         clean = torch.stack([latent for _, latent in drawn]).float() + self.shift
         noise = torch.randn_like(clean)

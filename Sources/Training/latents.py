@@ -27,7 +27,7 @@ class Latents:
         self.tensors = {kind: _encode(data, work_dir, kind, scenes, size, log) for kind, scenes in self.scenes.items()}
 
     def draw(
-        self, rng: random.Random, compositions: float, mirrored: float, white: float = 0.3
+        self, rng: random.Random, compositions: float = 0.0, mirrored: float = 0.0, white: float = 0.3
     ) -> tuple[Scene, torch.Tensor]:
         """A scene and its latents; the shares say how often it is a composition or a mirrored single object, and how many
         of the other objects stand on white beyond those that do so by chance."""

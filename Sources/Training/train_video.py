@@ -24,7 +24,13 @@ def main() -> None:
     parser.add_argument("--work-dir", type=Path, default=Path(".training"))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--clips", type=int, default=6000, help="clips in the bank of latents (default: 6000)")
-    for stage, samples in {"video-autoencoder": 60_000, "video-text": 60_000, "video": 200_000}.items():
+    for stage, samples in {
+        "stills": 20_000,
+        "video-autoencoder": 60_000,
+        "video-text": 60_000,
+        "first-frames": 100_000,
+        "video": 100_000,
+    }.items():
         parser.add_argument(f"--{stage}-samples", type=int, default=samples, metavar="N", help=f"default {samples}")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -32,13 +38,17 @@ def main() -> None:
     log = Log(work_dir / "log.jsonl")
     data = Data(work_dir)
 
-    video_autoencoder.train(data, work_dir, arguments.video_autoencoder_samples, log)
+    video_autoencoder.train(data, work_dir, arguments.stills_samples, arguments.video_autoencoder_samples, log)
     video_encoders.train_tokenizers(data, work_dir)
     video_encoders.pretrain(data, work_dir, arguments.video_text_samples, log)
-    stage = VideoStage(
-        name="video", size=SIDE, samples=arguments.video_samples, clips=arguments.clips, decay_from=0.7
-    )
-    VideoTrainer(work_dir, data, log).train(stage, log)
+    trainer = VideoTrainer(work_dir, data, log)
+
+    # What things look like is learned from first frames, where a sample costs a quarter; how they move, from whole clips.
+    def video(name: str, samples: int, **options) -> None:
+        trainer.train(VideoStage(name=name, size=SIDE, samples=samples, clips=arguments.clips, **options), log)
+
+    video("first-frames", arguments.first_frames_samples, first_only=True, batch=64)
+    video("video", arguments.video_samples, first_only=False, decay_from=0.5)
     export("video", work_dir, work_dir / "export" / "video")
 
 

@@ -15,12 +15,12 @@ from diffusers import HunyuanVideoTransformer3DModel
 from torch import nn
 
 from . import video_autoencoder, video_encoders
-from .autoencoder import LATENT_CHANNELS
 from .clip_text import CLIP_WIDTH
 from .data import Data
 from .files import Log, load_checkpoint, save_checkpoint
 from .precision import autocast
 from .trainer import Stage, Trainer, load_average, seeded
+from .video_autoencoder import LATENT_CHANNELS
 from .video_data import Clip, caption, paint, random_clip
 
 HEADS, HEAD_WIDTH = 3, 64
@@ -34,6 +34,7 @@ PART = 512  # clips a file of latents
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class VideoStage(Stage):
     clips: int  # in the bank of latents
+    first_only: bool  # whether it sees the first latent frame only, which is that of the first frame alone
 
 
 def make_transformer() -> HunyuanVideoTransformer3DModel:
@@ -71,7 +72,7 @@ class VideoModel(nn.Module):
 
 
 class ClipBank:
-    """Random clips with their latents [16, 4, 16, 16], in half precision; parts on disk are reused."""
+    """Random clips with their latents [32, 4, 16, 16], in half precision; parts on disk are reused."""
 
     def __init__(self, data: Data, work_dir: Path, count: int, log: Log):
         rng = random.Random(2)
@@ -117,7 +118,7 @@ class VideoTrainer(Trainer):
         rng = seeded(stage.name, seen)
         drawn = [rng.randrange(len(bank.clips)) for _ in range(stage.batch)]
         captions = ["" if rng.random() < EMPTY_CAPTIONS else caption(self.data, bank.clips[n], rng) for n in drawn]
-        clean = bank.latents[drawn].float()
+        clean = bank.latents[drawn, :, : 1 if stage.first_only else None].float()
         noise = torch.randn_like(clean)
         t = torch.sigmoid(NOISE_MEAN + NOISE_STD * torch.randn(stage.batch))
         noisy = torch.lerp(clean, noise, t[:, None, None, None, None])

@@ -1,7 +1,11 @@
-"""The causal video autoencoder: diffusers' AutoencoderKLHunyuanVideo, factor 4 in space and in time, 16 channels.
+"""The causal video autoencoder: diffusers' AutoencoderKLHunyuanVideo, factor 4 in space and in time, 32 channels.
 
-Trained as that of pictures (`autoencoder.py`), with a fixed standard deviation of the posterior, on windows of 32 x 32
-pixels of whole clips. Without attention in the middle, which would cost more than all else at this size.
+Trained as that of pictures (`autoencoder.py`), with a fixed standard deviation of the posterior. Without attention in
+the middle, which would cost more than all else at this size.
+
+It learns stills first, which cost a third: single frames, where every convolution in time sees the same frame at all
+its taps and only the last tap learns. What it has learned then shows of a clip every fourth frame, held for four.
+Windows of 32 x 32 pixels of whole clips follow, with all taps.
 """
 
 import math
@@ -12,16 +16,18 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKLHunyuanVideo
 
-from .autoencoder import KL_WEIGHT, LATENT_CHANNELS, POSTERIOR_STD
+from .autoencoder import KL_WEIGHT, POSTERIOR_STD
 from .data import Data
 from .files import Log, Timer, load_checkpoint, save_checkpoint, save_folder
 from .precision import autocast
 from .video_data import FRAMES, SIDE, paint, random_clip
 
-CHANNELS = (16, 32, 48)
+CHANNELS = (16, 32, 64)
+LATENT_CHANNELS = 32  # those of pictures have 16; here they stand for four frames
 FACTOR = 4
 WINDOW = 32
-CLIPS, WINDOWS_OF_A_CLIP = 4, 2  # a batch
+CLIPS, WINDOWS_OF_A_CLIP = 4, 2  # a batch of windows
+STILLS = 8  # a batch of whole frames
 LEARNING_RATE = 2e-3
 CHECKPOINT_SECONDS = 150
 FOLDER = "video_autoencoder"
@@ -44,7 +50,14 @@ def make_autoencoder() -> AutoencoderKLHunyuanVideo:
         model.quant_conv.weight[LATENT_CHANNELS:] = 0
         model.quant_conv.bias[:LATENT_CHANNELS] = 0
         model.quant_conv.bias[LATENT_CHANNELS:] = 2 * math.log(POSTERIOR_STD)
+        for weight in _over_time(model):
+            weight[:, :, :-1] = 0
     return model
+
+
+def _over_time(model: AutoencoderKLHunyuanVideo) -> list[torch.Tensor]:
+    """The weights of the convolutions that see earlier frames too, [out, in, time, height, width]."""
+    return [weight for weight in model.parameters() if weight.ndim == 5 and weight.shape[2] > 1]
 
 
 def to_model(clips: list[np.ndarray]) -> torch.Tensor:
@@ -53,7 +66,7 @@ def to_model(clips: list[np.ndarray]) -> torch.Tensor:
 
 
 def encode(model: AutoencoderKLHunyuanVideo, clips: torch.Tensor) -> torch.Tensor:
-    """The means of the latents, [N, 16, frames / 4 + 1, H / 4, W / 4], not scaled."""
+    """The means of the latents, [N, 32, frames / 4 + 1, H / 4, W / 4], not scaled."""
     with autocast():
         return model.encode(clips).latent_dist.mean.float()
 
@@ -64,7 +77,7 @@ def _loss(model: AutoencoderKLHunyuanVideo, windows: torch.Tensor) -> tuple[torc
     with autocast():
         decoded = model.decode(mean + POSTERIOR_STD * torch.randn_like(mean)).sample
     error = decoded.float() - windows
-    edges = sum(error.diff(dim=dimension).abs().mean() for dimension in (-1, -2, -3))
+    edges = sum(error.diff(dim=axis).abs().mean() for axis in (-1, -2, -3) if error.shape[axis] > 1)
     squared = error.square().mean()
     return error.abs().mean() + 2 * squared + 0.5 * edges + KL_WEIGHT * 0.5 * mean.square().mean(), squared.item()
 
@@ -77,6 +90,10 @@ def _windows(data: Data, emoji: list[int], rng: random.Random) -> torch.Tensor:
             x, y = rng.randint(0, SIDE - WINDOW), rng.randint(0, SIDE - WINDOW)
             windows.append(clip[:, y : y + WINDOW, x : x + WINDOW])
     return to_model(windows)
+
+
+def _stills(data: Data, emoji: list[int], rng: random.Random) -> torch.Tensor:
+    return to_model([paint(data, random_clip(data, rng, emoji), [rng.randrange(FRAMES)]) for _ in range(STILLS)])
 
 
 def load(work_dir: Path) -> AutoencoderKLHunyuanVideo:
@@ -95,8 +112,9 @@ def psnr(model: AutoencoderKLHunyuanVideo, data: Data, clips: int) -> float:
     return 10 * math.log10(4 / torch.stack(error).mean().item())
 
 
-def train(data: Data, work_dir: Path, samples: int, log: Log) -> None:
-    """Trains on `samples` windows and writes the folder; once a transformer learns its latents it stays as it is."""
+def train(data: Data, work_dir: Path, stills: int, samples: int, log: Log) -> None:
+    """Trains on `samples`, of which so many are stills, and writes the folder; once a transformer learns its latents it
+    stays as it is."""
     path, folder = work_dir / "video_autoencoder.pt", work_dir / FOLDER
     state = load_checkpoint(path)
     seen = state["samples"] if state else 0
@@ -119,15 +137,19 @@ def train(data: Data, work_dir: Path, samples: int, log: Log) -> None:
         kept = {"model": model.state_dict(), "average": average, "optimizer": optimizer.state_dict(), "samples": seen}
         save_checkpoint(path, kept)
 
-    batch = CLIPS * WINDOWS_OF_A_CLIP
     while seen < samples:
+        still = seen < stills
+        batch = STILLS if still else CLIPS * WINDOWS_OF_A_CLIP
         torch.manual_seed(seen)
         rate = LEARNING_RATE * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * seen / samples)))
         for group in optimizer.param_groups:
             group["lr"] = rate * min(1, (seen + batch) / 1000)
-        loss, squared = _loss(model, _windows(data, everything, random.Random(seen)))
+        loss, squared = _loss(model, (_stills if still else _windows)(data, everything, random.Random(seen)))
         optimizer.zero_grad()
         loss.backward()
+        if still:
+            for weight in _over_time(model):
+                weight.grad[:, :, :-1] = 0
         model.quant_conv.weight.grad[LATENT_CHANNELS:] = 0  # the log variance stays as it was made
         model.quant_conv.bias.grad[LATENT_CHANNELS:] = 0
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from PIL import Image
@@ -22,7 +22,7 @@ class Pose:
 
     x: float = 0.0
     y: float = 0.0
-    scale: float = 0.6
+    scale: float = 0.75
     angle: float = 0.0
     alpha: float = 1.0
 
@@ -37,20 +37,20 @@ def _between(first: float, last: float) -> Callable[[float], float]:
     return lambda time: first + (last - first) * time
 
 
-_ACROSS, _SIZES = _between(-0.5, 0.5), _between(0.3, 0.85)
-_TURN = 180.0
+_ACROSS, _SIZES = _between(-0.35, 0.35), _between(0.35, 0.9)
+_TURN = 90.0
 
 MOTIONS = {
-    "left": Motion(("moving left", "sliding left", "moving to the left"), lambda t: Pose(x=-_ACROSS(t), scale=0.5)),
-    "right": Motion(("moving right", "sliding right", "moving to the right"), lambda t: Pose(x=_ACROSS(t), scale=0.5)),
-    "up": Motion(("moving up", "rising", "sliding up"), lambda t: Pose(y=-_ACROSS(t), scale=0.5)),
-    "down": Motion(("moving down", "falling", "sliding down"), lambda t: Pose(y=_ACROSS(t), scale=0.5)),
+    "left": Motion(("moving left", "sliding left", "moving to the left"), lambda t: Pose(x=-_ACROSS(t), scale=0.6)),
+    "right": Motion(("moving right", "sliding right", "moving to the right"), lambda t: Pose(x=_ACROSS(t), scale=0.6)),
+    "up": Motion(("moving up", "rising", "sliding up"), lambda t: Pose(y=-_ACROSS(t), scale=0.6)),
+    "down": Motion(("moving down", "falling", "sliding down"), lambda t: Pose(y=_ACROSS(t), scale=0.6)),
     "clockwise": Motion(("turning clockwise", "spinning clockwise", "turning right"), lambda t: Pose(angle=_TURN * t)),
     "counterclockwise": Motion(
         ("turning counterclockwise", "spinning counterclockwise", "turning left"), lambda t: Pose(angle=-_TURN * t)
     ),
     "bouncing": Motion(
-        ("bouncing", "jumping up and down"), lambda t: Pose(y=0.4 - 0.8 * abs(math.sin(2 * math.pi * t)), scale=0.5)
+        ("bouncing", "jumping up and down"), lambda t: Pose(y=0.35 - 0.7 * math.sin(math.pi * t), scale=0.6)
     ),
     "growing": Motion(("growing", "getting larger"), lambda t: Pose(scale=_SIZES(t))),
     "shrinking": Motion(("shrinking", "getting smaller"), lambda t: Pose(scale=_SIZES(1 - t))),
@@ -86,10 +86,10 @@ def caption(data: Data, clip: Clip, rng: random.Random) -> str:
     return with_background(text, clip.background, rng)
 
 
-def paint(data: Data, clip: Clip) -> np.ndarray:
-    """The frames of a clip, [FRAMES, SIDE, SIDE, 3], uint8."""
+def paint(data: Data, clip: Clip, frames: Iterable[int] = range(FRAMES)) -> np.ndarray:
+    """Frames of a clip, all unless said, [frames, SIDE, SIDE, 3], uint8."""
     picture = Image.fromarray(data.pictures[clip.emoji], "RGBA").convert("RGBa")
-    return np.stack([_frame(picture, clip.background, clip.pose(frame)) for frame in range(FRAMES)])
+    return np.stack([_frame(picture, clip.background, clip.pose(frame)) for frame in frames])
 
 
 def _frame(picture: Image.Image, background: str, pose: Pose) -> np.ndarray:

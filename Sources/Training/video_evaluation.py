@@ -1,12 +1,13 @@
 """Does the video show what was asked for, and does it move as asked?
 
-    python -m Training.video_evaluation                    # the last checkpoint, 110 videos
+    python -m Training.video_evaluation                    # the last checkpoint, 264 videos
     python -m Training.video_evaluation --quick            # 22 videos, 25 steps
 
 Every motion is asked for equally often. The thing is right if, among all subjects, the one nearest to the place of the
-frame where it should be seen best, in the features of EfficientNet-Lite0, is the one asked for. The motion is right if the tracker below names it: from how centre, area and strength of what stands out from the background
-change, and, where they do not, from how each frame has to be turned to look like the next. The report says how often both
-are right for clips that were drawn, not generated.
+frame where it should be seen best, in the features of EfficientNet-Lite0, is the one asked for. The motion is right if the
+tracker below names it: from how centre, area and strength of what stands out from the background change, and, where they
+do not, from how each frame has to be turned to look like the next. The report says how often both are right for clips that
+were drawn, not generated.
 """
 
 import argparse
@@ -173,7 +174,7 @@ def main() -> None:
     parser.add_argument("--work-dir", type=Path, default=Path(".training"))
     parser.add_argument("--model", type=Path, help="a diffusers folder, in the place of the last checkpoint")
     parser.add_argument("--output", type=Path, help="folder for results (default: evaluation-video in the work directory)")
-    parser.add_argument("--videos", type=int, default=110)
+    parser.add_argument("--videos", type=int, default=264)
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--guidance", type=float, default=FAMILIES["video"].settings["true_cfg_scale"])
     parser.add_argument("--quick", action="store_true", help="22 videos, 25 steps")
