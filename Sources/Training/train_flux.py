@@ -30,7 +30,7 @@ def main() -> None:
         "first-64": 60_000,
         "first-128": 6_400,
         "flux-64": 115_000,
-        "flux-128": 88_000,
+        "flux-128": 82_000,
         "decoder": 130_000,
     }.items():
         parser.add_argument(f"--{stage}-samples", type=int, default=samples, metavar="N", help=f"default {samples}")
