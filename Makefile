@@ -80,7 +80,7 @@ messages: ## writes Sources/CMessages anew from Proto (needs protobuf-c-compiler
 # With PYTHON, one that has Tests/Benchmarks/PyTorch/requirements.txt, PyTorch does the same work by turns.
 PYTHON ?=
 BESIDE = $(if $(PYTHON),--python '$(PYTHON)')
-bench: packages ## measures steps, encoders, growth, kernels and caching, as JSON; PYTHON=… times PyTorch too
+bench: packages ## measures steps, encoders, growth, pipelines, kernels and caching, as JSON; PYTHON=… times PyTorch too
 	swift build -c release --product Benchmarks
 	swift build -c release --product clusca
 	.build/release/Benchmarks step --models dit-256 flux-512 flux-1024 hunyuan-4k --rounds 3 $(BESIDE)
@@ -88,6 +88,7 @@ bench: packages ## measures steps, encoders, growth, kernels and caching, as JSO
 	.build/release/Benchmarks step --models dit-256 flux-512 --dtype int8 --rounds 3
 	$(if $(PYTHON),.build/release/Benchmarks parts $(BESIDE))
 	.build/release/Benchmarks growth --tokens 256 1024 4096 --heads 12 24 --rounds 1
+	.build/release/Benchmarks pipelines
 	.build/release/Benchmarks kernels --quick
 	.build/release/clusca bench --prompts Tests/Benchmarks/prompts.txt --limit 4 --size 128x128 --cfg-scale 1 \
 	  --policies "clusca:interval=3;clusca:interval=5;taylorseer:interval=5,max_order=2" --out .build/bench

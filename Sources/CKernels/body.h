@@ -468,14 +468,22 @@ static void nearest_centroid(const float *x, size_t rows, size_t columns, const 
   for (size_t r = 0; r < rows; r++, x += columns) {
     float best = INFINITY;
     int32_t label = 0;
-    for (size_t cluster = 0; cluster < k; cluster++) {
-      const float *centroid = centroids + cluster * columns;
-      vf sum = 0;
-      FOR_EACH_16(columns, sum += abs16(READ(x) - READ(centroid)););
-      const float distance = sum16(sum);
-      if (distance < best) {
-        best = distance;
-        label = (int32_t)cluster;
+    // Four sums at once, each in the order of the columns: one alone would wait for its own additions.
+    for (size_t first = 0; first < k; first += 4) {
+      const size_t count = k - first < 4 ? k - first : 4;
+      const float *c[4];
+      for (size_t n = 0; n < 4; n++) c[n] = centroids + (first + (n < count ? n : 0)) * columns;
+      vf sums[4] = {0};
+      FOR_EACH_16(columns, {
+        const vf value = READ(x);
+        for (size_t n = 0; n < 4; n++) sums[n] += abs16(value - READ(c[n]));
+      });
+      for (size_t n = 0; n < count; n++) {
+        const float distance = sum16(sums[n]);
+        if (distance < best) {
+          best = distance;
+          label = (int32_t)(first + n);
+        }
       }
     }
     labels[r] = label;

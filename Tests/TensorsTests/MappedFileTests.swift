@@ -45,6 +45,37 @@ import Testing
     }
   }
 
+  @Test(arguments: [Precision.bfloat16, .int8], [false, true])
+  func aMatrixLeavesNothingOfItsFileInMemory(precision: Precision, isStreamed: Bool) throws {
+    let shape = [512, 1024]
+    let values = (0..<shape[0] * shape[1]).map { Float($0 % 251) }
+    try SafetensorsWriter.write([StoredTensor(name: "w", shape: shape, values: values)], to: path)
+    let stored = try #require(try SafetensorsFile(path: path)["w"])
+    #expect(try stored.float32Values() == values)
+    #expect(try residentBytes() >= stored.byteCount)
+    let matrix =
+      try isStreamed
+      ? WeightMatrix(streaming: stored, precision: precision) : WeightMatrix(joining: [stored], precision: precision)
+    _ = Linear(weight: matrix, bias: nil)(Tensor(zeros: [1, 1024]))
+    // Its first and its last page may hold something else too.
+    #expect(try residentBytes() <= 2 * Int(getpagesize()))
+  }
+
+  /// How much of the mapped file counts as memory of this process.
+  private func residentBytes() throws -> Int {
+    let file = try #require(fopen("/proc/self/smaps", "re"))
+    defer { fclose(file) }
+    var line = [CChar](repeating: 0, count: 8192)
+    var isOurs = false
+    while fgets(&line, Int32(line.count), file) != nil {
+      let words = String(cString: line).split { $0 == " " || $0 == "\n" }
+      // A mapping's first line ends with its file; what it takes is said in those that follow.
+      if words.last.map(String.init) == path { isOurs = true }
+      if isOurs, words.first == "Rss:" { return try #require(Int(words[1])) * 1024 }
+    }
+    throw FileError(path: path, reason: "is not mapped")
+  }
+
   @Test func aFileThatBecameShorterIsNoticed() throws {
     let writer = try StoredTensor(name: "t", shape: [3000], values: [Float](repeating: 1, count: 3000))
     try SafetensorsWriter.write([writer], to: path)

@@ -157,7 +157,7 @@ typedef struct clusca_kernels {
   // values before.
   void (*update_differences)(const clusca_order *orders, size_t old_count, size_t new_count, const float *f,
                              float distance, size_t count);
-  // Nearest centroid by L1 distance for each row: lowest index on ties. distances: scratch of k values.
+  // Nearest centroid by L1 distance for each row: lowest index on ties.
   void (*nearest_centroid)(const float *x, size_t rows, size_t columns, const float *centroids, size_t k,
                            int32_t *labels);
 } clusca_kernels;

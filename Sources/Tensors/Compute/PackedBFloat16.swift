@@ -47,6 +47,7 @@ struct PackedBFloat16: Sendable {
         }
       }
       first += part.shape[0]
+      part.advise(.done)
     }
   }
 

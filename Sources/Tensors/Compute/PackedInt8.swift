@@ -67,6 +67,7 @@ struct PackedInt8: Sendable {
         }
       }
       first += part.shape[0]
+      part.advise(.done)
     }
   }
 

@@ -3,11 +3,13 @@ import CKernels
 /// A weight matrix that stays in its file and is packed panel by panel on its way to a product in bfloat16: for maps that
 /// are used once in many steps, and would take memory in between. Its products are those of ``PackedBFloat16``, bit for bit.
 struct StreamedBFloat16: Sendable {
+  private let stored: StoredTensor
   private let inputs: Int
   /// 64 outputs each, but for the last.
   private let panels: [StoredTensor]
 
   init(_ stored: StoredTensor) throws {
+    self.stored = stored
     let (outputs, panelWidth) = (stored.shape[0], Int(CLUSCA_PANEL))
     inputs = stored.shape[1]
     panels = try stride(from: 0, to: outputs, by: panelWidth).map {
@@ -34,5 +36,6 @@ struct StreamedBFloat16: Sendable {
       }
     }
     withExtendedLifetime(narrow) {}
+    stored.advise(.done)
   }
 }

@@ -38,7 +38,6 @@ public struct MatrixPacking: Sendable {
         hash.add(outlines.removeFirst(), bytes)
         try output.append(bytes)
       }
-      for part in request.parts { part.advise(.done) }
     }
     try onProgress(requests.count)
     try hash.finalize().withUnsafeBytes { try output.append($0) }
