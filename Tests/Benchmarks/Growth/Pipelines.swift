@@ -85,7 +85,8 @@ private final class LocalCluster {
   init(_ program: String, model: String, workers: Int, threads: Int) throws {
     self.program = program
     folder = FileManager.default.temporaryDirectory.appendingPathComponent("clusca-\(UUID().uuidString.prefix(8))")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    try FileManager.default.createDirectory(
+      at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     try start(
       ["coordinator", "--listen", address, "--state", folder.path + "/state", "--replicas", "1", "-q", "-m", model])
     for number in 1...workers {
