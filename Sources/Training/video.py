@@ -34,7 +34,7 @@ PART = 512  # clips a file of latents
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class VideoStage(Stage):
     clips: int  # in the bank of latents
-    first_only: bool  # whether it sees the first latent frame only, which is that of the first frame alone
+    first_only: bool  # whether it sees the first latent frame only, which stands for the first frame
 
 
 def make_transformer() -> HunyuanVideoTransformer3DModel:

@@ -139,12 +139,13 @@ def train(data: Data, work_dir: Path, stills: int, samples: int, log: Log) -> No
 
     while seen < samples:
         still = seen < stills
-        batch = STILLS if still else CLIPS * WINDOWS_OF_A_CLIP
+        drawn = (_stills if still else _windows)(data, everything, random.Random(seen))
+        batch = len(drawn)
         torch.manual_seed(seen)
         rate = LEARNING_RATE * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * seen / samples)))
         for group in optimizer.param_groups:
             group["lr"] = rate * min(1, (seen + batch) / 1000)
-        loss, squared = _loss(model, (_stills if still else _windows)(data, everything, random.Random(seen)))
+        loss, squared = _loss(model, drawn)
         optimizer.zero_grad()
         loss.backward()
         if still:

@@ -63,6 +63,7 @@ import Testing
 
   /// How much of the mapped file counts as memory of this process.
   private func residentBytes() throws -> Int {
+    let mapped = try #require(Folder.resolved(path))
     let file = try #require(fopen("/proc/self/smaps", "re"))
     defer { fclose(file) }
     var line = [CChar](repeating: 0, count: 8192)
@@ -70,7 +71,7 @@ import Testing
     while fgets(&line, Int32(line.count), file) != nil {
       let words = String(cString: line).split { $0 == " " || $0 == "\n" }
       // A mapping's first line ends with its file; what it takes is said in those that follow.
-      if words.last.map(String.init) == path { isOurs = true }
+      if words.last.map(String.init) == mapped { isOurs = true }
       if isOurs, words.first == "Rss:" { return try #require(Int(words[1])) * 1024 }
     }
     throw FileError(path: path, reason: "is not mapped")

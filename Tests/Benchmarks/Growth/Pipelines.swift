@@ -41,8 +41,8 @@ struct Pipelines: ParsableCommand {
   }
 
   func run() throws {
-    let program =
-      clusca ?? URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().path + "/clusca"
+    let beside = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+    let program = clusca ?? beside.path + "/clusca"
     var rows = [["stages", "pictures", "s", "s a picture", "times as much as the first"]]
     var results: [JSONValue] = []
     var first: Double?
@@ -83,22 +83,32 @@ private final class LocalCluster {
 
   /// Returns when all workers have joined.
   init(_ program: String, model: String, workers: Int, threads: Int) throws {
+    guard FileManager.default.isExecutableFile(atPath: program) else {
+      throw BenchmarkError("\(program) is no program; build it with swift build -c release, or name it with --clusca.")
+    }
     self.program = program
     folder = FileManager.default.temporaryDirectory.appendingPathComponent("clusca-\(UUID().uuidString.prefix(8))")
     try FileManager.default.createDirectory(
       at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-    try start(
-      ["coordinator", "--listen", address, "--state", folder.path + "/state", "--replicas", "1", "-q", "-m", model])
-    for number in 1...workers {
+    do {
       try start(
-        ["worker", "--coordinator", address, "--name", "w\(number)", "--threads", "\(threads)", "-q", "-m", model])
-    }
-    let deadline = Date(timeIntervalSinceNow: 60)
-    while try joined() < workers {
-      guard Date() < deadline else {
-        stop()
-        throw BenchmarkError("The \(workers) workers did not join within a minute.")
+        ["coordinator", "--listen", address, "--state", folder.path + "/state", "--replicas", "1", "-q", "-m", model])
+      for number in 1...workers {
+        try start(
+          ["worker", "--coordinator", address, "--name", "w\(number)", "--threads", "\(threads)", "-q", "-m", model])
       }
+      try waitForWorkers(workers)
+    } catch {
+      stop()
+      throw error
+    }
+  }
+
+  private func waitForWorkers(_ count: Int) throws {
+    let deadline = Date(timeIntervalSinceNow: 60)
+    while try joined() < count {
+      guard processes.allSatisfy(\.isRunning) else { throw BenchmarkError("The coordinator or a worker has ended.") }
+      guard Date() < deadline else { throw BenchmarkError("The \(count) workers did not join within a minute.") }
       Thread.sleep(forTimeInterval: 0.2)
     }
   }
