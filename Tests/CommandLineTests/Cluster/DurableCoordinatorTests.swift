@@ -276,7 +276,7 @@ import Testing
       try cluster.startWorker(
         faults: ["CLUSCA_HANG_AT": "stage.compute.before:\(step * rows)", "CLUSCA_HANG_UNTIL": goesOn[index]])
     }
-    for _ in workers { try await cluster.process?.says("is here") }
+    for worker in workers.indices { try await cluster.process?.says("The worker w\(worker) is here") }
     let submitted = try Program.run(
       ["submit", "--coordinator", cluster.address] + TinyModels.small + request + ["--detach"])
     #expect(submitted.output == "1\n", "\(submitted.errors)")
@@ -303,7 +303,7 @@ import Testing
     // No stage has computed a step that had been answered before.
     let events = try JSONValue(parsing: String(contentsOfFile: trace, encoding: .utf8))["traceEvents"]?.array ?? []
     let steps = events.compactMap { $0["args"]?["step"]?.int }
-    #expect(steps.min() ?? 0 >= answered, "\(answered) orders were answered")
+    #expect(steps.min() ?? 0 >= answered, "\(answered) orders were answered; \(cluster.process?.errors ?? "")")
     #expect(Set(steps).count <= 600 && !steps.isEmpty)
     let stages = Dictionary(grouping: events.filter { $0["args"]?["step"] != nil }) {
       [$0["args"]?["row"]?.int, $0["args"]?["stage"]?.int, $0["args"]?["step"]?.int]
