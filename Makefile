@@ -11,7 +11,7 @@ unexport PROMPT OUT
 export CLUSCA_PROMPT := $(value PROMPT)
 export CLUSCA_OUT := $(value OUT)
 
-MODELS := flux dit
+MODELS := flux dit hunyuan
 MODELS_FOLDER = $(abspath $(DESTDIR)$(PREFIX))/share/clusca/models
 
 .DEFAULT_GOAL := help

@@ -49,7 +49,7 @@ let package = Package(
         "Transformers",
       ]),
     // The trained models that come with the package.
-    .target(name: "DefaultModels", resources: [.copy("flux"), .copy("dit")]),
+    .target(name: "DefaultModels", resources: [.copy("flux"), .copy("dit"), .copy("hunyuan")]),
     .executableTarget(
       name: "clusca",
       dependencies: [

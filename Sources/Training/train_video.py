@@ -23,13 +23,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work-dir", type=Path, default=Path(".training"))
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--clips", type=int, default=6000, help="clips in the bank of latents (default: 6000)")
+    parser.add_argument("--clips", type=int, default=5120, help="clips in the bank of latents (default: 5120)")
     for stage, samples in {
         "stills": 20_000,
-        "video-autoencoder": 60_000,
-        "video-text": 60_000,
-        "first-frames": 100_000,
-        "video": 100_000,
+        "video-autoencoder": 44_000,
+        "video-text": 40_000,
+        "first-frames": 200_000,
+        "video": 120_000,
     }.items():
         parser.add_argument(f"--{stage}-samples", type=int, default=samples, metavar="N", help=f"default {samples}")
     arguments = parser.parse_args()

@@ -30,6 +30,7 @@ from .video_data import FRAMES, MOTIONS, Clip, paint
 # The frame in which a thing is seen best: upright, large and opaque.
 BEST_FRAME = {motion: FRAMES - 1 if motion in ("growing", "appearing") else 0 for motion in MOTIONS}
 THING = 32  # pixels of a side in which things are compared, the size of the smaller ones
+SHOWN, GAP = 32, 8  # videos in the grid, pixels between its columns
 STANDS_OUT = 0.12  # distance of a colour from that of the background, in units of the range
 
 
@@ -143,8 +144,15 @@ def evaluate(
         "seconds": seconds,
         "each": {prompt(data, clip): [int(rank) + 1, name] for clip, rank, name in zip(clips, ranks, named)},
     }
-    rows = [np.concatenate(list(video), 1) for video in videos[: 2 * len(MOTIONS)]]
-    return results, Image.fromarray((np.concatenate(rows) * 255).round().astype(np.uint8))
+    return results, Image.fromarray((_grid(videos[:SHOWN]) * 255).round().astype(np.uint8))
+
+
+def _grid(videos: np.ndarray) -> np.ndarray:
+    """Every third frame of each video side by side, in two columns of videos, with a gap between them."""
+    rows = np.concatenate(list(videos[:, ::3].swapaxes(0, 1)), 2)
+    left, right = (np.concatenate(list(column)) for column in np.array_split(rows, 2))
+    right = np.pad(right, ((0, len(left) - len(right)), (0, 0), (0, 0)), constant_values=1)
+    return np.concatenate([left, np.ones((len(left), GAP, 3), left.dtype), right], 1)
 
 
 def markdown(results: dict) -> str:
@@ -163,7 +171,7 @@ def markdown(results: dict) -> str:
             "",
             f"Of clips that were drawn: top-1 {results['drawn']['top1']:.1%}, motion {results['drawn']['motion']:.1%}.",
             "",
-            "![The first videos, a row each, as they came](grid.png)",
+            "![Every third frame of the first videos, as they came](grid.png)",
             "",
         ]
     )

@@ -79,7 +79,7 @@ struct Bench: AsyncParsableCommand {
 
   func run() async throws {
     let entries = try promptEntries()
-    let modelName = modelOptions.model ?? DefaultModel(for: entries).name
+    let modelName = modelOptions.model ?? DefaultModel(for: entries, frames: pictureOptions.frames).name
     let model = try pictureOptions.scheduled(modelOptions.open(modelName))
     let policies = try BenchPolicy.list(policies, family: model.cachePreset)
     let base = try BaseSettings(

@@ -102,7 +102,7 @@ struct Compare: AsyncParsableCommand, PictureCommand {
   }
 
   private func compareCaches(_ entry: PromptEntry) async throws {
-    let modelName = modelOptions.model ?? DefaultModel(for: [entry]).name
+    let modelName = modelOptions.model ?? DefaultModel(for: [entry], frames: pictureOptions.frames).name
     let model = try pictureOptions.scheduled(modelOptions.open(modelName))
     let base = try BaseSettings(self, model: model, modelName: modelName)
     var notes: [String] = []

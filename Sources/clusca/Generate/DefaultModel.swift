@@ -7,10 +7,14 @@ enum DefaultModel: String, CaseIterable {
   case prompts = "default"
   /// A DiT.
   case classes = "default-dit"
+  /// A HunyuanVideo.
+  case videos = "default-hunyuan"
 
   /// The one that makes what is asked for; classes and prompts in one list get that for prompts, which says what is wrong.
-  init(for entries: [PromptEntry]) {
-    self = !entries.isEmpty && entries.allSatisfy { $0.classLabel != nil } ? .classes : .prompts
+  /// - Parameter frames: how many are asked for, if a number is.
+  init(for entries: [PromptEntry], frames: Int?) {
+    let areClasses = !entries.isEmpty && entries.allSatisfy { $0.classLabel != nil }
+    self = areClasses ? .classes : frames != nil ? .videos : .prompts
   }
 
   var name: String { rawValue }
@@ -20,6 +24,7 @@ enum DefaultModel: String, CaseIterable {
     switch self {
     case .prompts: "flux"
     case .classes: "dit"
+    case .videos: "hunyuan"
     }
   }
 

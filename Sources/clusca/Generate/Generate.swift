@@ -9,8 +9,9 @@ struct Generate: AsyncParsableCommand {
     abstract: "Renders pictures from prompts or classes, and videos from prompts.",
     discussion: """
       With --cache none, a seed gives the picture that it gives with diffusers in float32. Without --model a small \
-      model that comes with clusca is used: default for prompts, default-dit for classes. Width and height are rounded down to what the model can make. Ctrl-C stops \
-      within a block of the transformer and leaves no half-written file.
+      model that comes with clusca is used: default for prompts, default-dit for classes, default-hunyuan for prompts with \
+      --frames. Width and height are rounded down to what the model can make. Ctrl-C stops within a block of the \
+      transformer and leaves no half-written file.
       """)
 
   @OptionGroup(title: "Prompt")
@@ -44,7 +45,8 @@ struct Generate: AsyncParsableCommand {
     let repeated = try promptOptions.from.map { try RepeatedPicture($0) }
     let entries = try promptOptions.entries(repeated)
     let modelName =
-      try modelOptions.model ?? repeated?.string("model") ?? DefaultModel(for: entries).name
+      try modelOptions.model ?? repeated?.string("model")
+      ?? DefaultModel(for: entries, frames: pictureOptions.frames).name
     let model = try pictureOptions.scheduled(modelOptions.open(modelName), repeated)
     let plan = try PicturePlan(entries, of: self, model: model, modelName: modelName, repeated: repeated)
     try await workersOptions.run(model, modelName, modelOptions, memory: memory?.bytes) { cluster in

@@ -18,7 +18,7 @@ struct ModelOptions: ParsableArguments {
     help: ArgumentHelp(
       "A folder in the layout of diffusers, a single FLUX file, or the name org/name[@revision] of a repository in the "
         + "local Hugging Face cache. Unless given a small model that comes with clusca: default for prompts, default-dit "
-        + "for classes.", valueName: "model"),
+        + "for classes, default-hunyuan for --frames.", valueName: "model"),
     completion: .directory)
   var model: String?
 

@@ -55,7 +55,7 @@ struct Plan: ParsableCommand, PictureCommand {
 
   func run() throws {
     let capacities = try WorkersFile(path: workers).workers
-    let modelName = modelOptions.model ?? DefaultModel.prompts.name
+    let modelName = modelOptions.model ?? DefaultModel(for: [], frames: pictureOptions.frames).name
     let model = try pictureOptions.scheduled(modelOptions.open(modelName))
     var entry = PromptEntry()
     // Any class costs the same, but for none in particular there is no guidance.

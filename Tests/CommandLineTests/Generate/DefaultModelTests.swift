@@ -51,6 +51,24 @@ struct DefaultModelTests {
     #expect(refused.errors.contains("--class-label is for models of classes such as DiT, but default takes prompts"))
   }
 
+  @Test func framesWithoutAModelAreMadeByTheHunyuanVideoOfTheProgram() throws {
+    let folder = try TemporaryFolder()
+    let (alone, shared) = ("\(folder.path)/alone-%02d.png", "\(folder.path)/shared-%02d.png")
+    let prompt = ["-p", "a pizza moving right", "--frames", "5"]
+    let outcome = try Program.run(["generate", "--steps", "2", "-o", alone] + prompt)
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let first = alone.replacing("%02d", with: "00")
+    let settings = try TinyModels.settings(first)
+    #expect(settings["model"] == "default-hunyuan" && settings["frames"] == 5 && settings["fps"] == 8.0)
+    #expect(settings["width"] == 64 && settings["height"] == 64 && settings["cfg_scale"] == 3.0)
+    #expect(try Program.run(["generate", "--steps", "2", "--workers", "2", "-o", shared] + prompt).status == 0)
+    for frame in 0..<5 {
+      let number = "0\(frame)"
+      #expect(
+        try PNG.file(alone.replacing("%02d", with: number)) == PNG.file(shared.replacing("%02d", with: number)))
+    }
+  }
+
   @Test func comparingCachesOfAClassTakesTheDiTToo() throws {
     let outcome = try Program.run("compare", "--class-label", "pizza", "--steps", "4", "--json")
     #expect(outcome.status == 0, "\(outcome.errors)")
