@@ -24,9 +24,11 @@ import Transformers
     let side = model.hasFixedSize ? model.defaults.width : 8 * model.sizeMultiple
     let grid = model.grid(width: side, height: side, frames: model.framesPerLatent == nil ? 1 : 9)
     let costs = try model.blockCosts(grid: grid, textTokens: 7, policy: Self.policy, precision: precision)
-    let activations = MemoryEstimate.activationBytes(
-      tokens: grid.tokens + 7, width: model.cost(grid, textTokens: 7).branches[0].width)
-    let shared = try model.stageBytes(grid: grid, textTokens: 7, precision: precision) - activations
+    let rest =
+      MemoryEstimate.programBytes
+      + MemoryEstimate.activationBytes(
+        tokens: grid.tokens + 7, width: model.cost(grid, textTokens: 7).branches[0].width)
+    let shared = try model.stageBytes(grid: grid, textTokens: 7, precision: precision) - rest
     #expect(shared >= 0)
     for first in costs.indices {
       for end in first + 1...costs.count {

@@ -89,14 +89,14 @@ extension RenderModel {
     return operations
   }
 
-  /// The bytes that every stage takes beside its blocks' weights and caches: the weights that all of them hold, such as
-  /// the embedder of time, and what a step computes on its way.
+  /// The bytes that every stage takes beside its blocks' weights and caches: the program, the weights that all of them hold,
+  /// such as the embedder of time, and what a step computes on its way.
   ///
   /// - Throws: as ``blockCosts(grid:textTokens:policy:precision:)``.
   public func stageBytes(grid: TokenGrid, textTokens: Int, precision: Precision) throws -> Int {
     let count = try transformerShapes(precision, blocks: nil).blockCount
     let width = cost(grid, textTokens: textTokens).branches.map(\.width).max() ?? 0
-    return try ownWeights(precision, blocks: count).ofEveryStage
+    return try MemoryEstimate.programBytes + ownWeights(precision, blocks: count).ofEveryStage
       + MemoryEstimate.activationBytes(tokens: grid.tokens + textTokens, width: width)
   }
 

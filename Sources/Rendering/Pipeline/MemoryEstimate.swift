@@ -25,7 +25,7 @@ public struct MemoryEstimate: Sendable, Hashable {
   public var prompts: Int
 
   /// The program with its libraries and tokenizers, as measured.
-  public let program = 32 << 20
+  public static let programBytes = 32 << 20
 
   /// - Parameter requests: rendered one after the other.
   public init(_ model: any RenderModel, _ requests: [RenderRequest], precision: Precision) {
@@ -93,7 +93,7 @@ public struct MemoryEstimate: Sendable, Hashable {
 
   /// The most that is needed at a time.
   public var peak: Int {
-    program + prompts
+    Self.programBytes + prompts
       + max(textEncoders + encoding, transformer + decoder + cache + conditioning + max(activations, decoding))
   }
 }

@@ -28,8 +28,8 @@ extension PictureMaker {
 
   private func refusal(_ estimate: MemoryEstimate, _ available: Int, packingHelps: Bool) -> CommandFailure {
     let parts = [
-      ("program", estimate.program), ("text encoders", estimate.textEncoders), ("encoding", estimate.encoding),
-      ("transformer", estimate.transformer), ("decoder", estimate.decoder),
+      ("program", MemoryEstimate.programBytes), ("text encoders", estimate.textEncoders),
+      ("encoding", estimate.encoding), ("transformer", estimate.transformer), ("decoder", estimate.decoder),
       ("feature cache", estimate.cache), ("activations", estimate.activations), ("decoding", estimate.decoding),
     ]
     let frames = model.framesPerLatent == nil ? "" : "fewer --frames, "
