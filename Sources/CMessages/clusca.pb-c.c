@@ -1213,7 +1213,7 @@ const ProtobufCEnumDescriptor clusca__step__descriptor =
   clusca__step__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue clusca__stream__enum_values_by_number[10] =
+static const ProtobufCEnumValue clusca__stream__enum_values_by_number[14] =
 {
   { "STREAM_NONE", "CLUSCA__STREAM__STREAM_NONE", 0 },
   { "STREAM_IMAGE", "CLUSCA__STREAM__STREAM_IMAGE", 1 },
@@ -1225,12 +1225,18 @@ static const ProtobufCEnumValue clusca__stream__enum_values_by_number[10] =
   { "STREAM_STATE", "CLUSCA__STREAM__STREAM_STATE", 7 },
   { "STREAM_PROMPT", "CLUSCA__STREAM__STREAM_PROMPT", 8 },
   { "STREAM_PROBE", "CLUSCA__STREAM__STREAM_PROBE", 9 },
+  { "STREAM_FORECASTS", "CLUSCA__STREAM__STREAM_FORECASTS", 10 },
+  { "STREAM_TABLE", "CLUSCA__STREAM__STREAM_TABLE", 11 },
+  { "STREAM_GATES", "CLUSCA__STREAM__STREAM_GATES", 12 },
+  { "STREAM_ROWS", "CLUSCA__STREAM__STREAM_ROWS", 13 },
 };
 static const ProtobufCIntRange clusca__stream__value_ranges[] = {
-{0, 0},{0, 10}
+{0, 0},{0, 14}
 };
-static const ProtobufCEnumValueIndex clusca__stream__enum_values_by_name[10] =
+static const ProtobufCEnumValueIndex clusca__stream__enum_values_by_name[14] =
 {
+  { "STREAM_FORECASTS", 10 },
+  { "STREAM_GATES", 12 },
   { "STREAM_IMAGE", 1 },
   { "STREAM_JOINT", 3 },
   { "STREAM_LATENTS", 5 },
@@ -1239,7 +1245,9 @@ static const ProtobufCEnumValueIndex clusca__stream__enum_values_by_name[10] =
   { "STREAM_POOLED", 4 },
   { "STREAM_PROBE", 9 },
   { "STREAM_PROMPT", 8 },
+  { "STREAM_ROWS", 13 },
   { "STREAM_STATE", 7 },
+  { "STREAM_TABLE", 11 },
   { "STREAM_TEXT", 2 },
 };
 const ProtobufCEnumDescriptor clusca__stream__descriptor =
@@ -1249,9 +1257,9 @@ const ProtobufCEnumDescriptor clusca__stream__descriptor =
   "Stream",
   "Clusca__Stream",
   "clusca",
-  10,
+  14,
   clusca__stream__enum_values_by_number,
-  10,
+  14,
   clusca__stream__enum_values_by_name,
   1,
   clusca__stream__value_ranges,

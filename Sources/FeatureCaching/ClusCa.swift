@@ -61,8 +61,23 @@ public struct ClusCa: FeatureCachePolicy {
   public var clusterCount: Int? { clusters > 0 ? clusters : nil }
   public func schedule(steps: Int) -> any StepSchedule { schedule.steps }
 
+  public var cutChain: CutChain? {
+    CutChain(schedule: schedule, freshTokens: clusters, movesClusters: clusters > 0 && propagation(of: .image) > 0)
+  }
+
+  /// γ for the tokens of a stream.
+  func propagation(of stream: TokenStream) -> Float { propagatingStreams.contains(stream) ? propagation : 0 }
+
   public func byteCount(_ shape: BranchShape) -> Int {
     TaylorSeries.byteCount(shape, maximumOrder: maximumOrder, precision: precision)
+      + (shape.isTokenwise ? changeByteCount(shape) : 0)
+  }
+
+  /// Of what fresh tokens change of a branch between two full steps.
+  private func changeByteCount(_ shape: BranchShape) -> Int {
+    FreshChange.byteCount(
+      clusters: propagation(of: shape.branch.stream) > 0 ? clusters : 0,
+      freshTokens: min(shape.tokens, clusters * (schedule.interval - 1)), width: shape.width)
   }
 
   public func computedTokens(_ shape: BranchShape, at step: PlannedStep) -> Int {
@@ -85,27 +100,36 @@ final class ClusCaCache: TaylorCache {
   private var clusterings: [TokenStream: KMeans.Result] = [:]
   /// What the picture's fresh tokens gave at this step, by block; kept only for a quirk.
   private var imageOutputs: [Int: Tensor] = [:]
+  /// What fresh tokens of the picture have changed in the branches of stages before since the last full step, by block.
+  private var changesBefore: [Int: FreshChange] = [:]
+  /// What was handed over at this step.
+  private var received: HandedChange?
+  /// The picture's branches that have had fresh tokens at this step, with those.
+  private var refreshed: [(branch: Branch, tokens: [Int])] = []
+  private let layout: BlockLayout
 
   init(policy: ClusCa, _ setup: CacheSetup) {
     self.policy = policy
     choices = setup.choices
+    layout = setup.layout
     super.init(
       setup, enhancedSteps: policy.schedule.enhancedSteps, maximumOrder: policy.maximumOrder,
-      precision: policy.precision)
+      precision: policy.precision, cutChain: policy.cutChain)
   }
 
   override func begin(_ step: CacheStep) {
     super.begin(step)
     found = [:]
     imageOutputs = [:]
+    (received, refreshed) = (nil, [])
+    if step.kind.isFull { changesBefore = [:] }
   }
 
   override func request(_ branch: Branch, of x: ResidualStream) -> RowRequest {
     guard case .cached(let distance) = step.kind, let clusters = step.clusters[branch.stream] else {
       return super.request(branch, of: x)
     }
-    let chosen = choices.freshTokens(step: step.index, branch: branch, clusters: clusters)
-    let fresh = chosen.compactMap { $0 ?? (policy.quirks.contains(.emptyClustersPickTokenZero) ? 0 : nil) }
+    let fresh = freshTokens(branch, at: step) ?? []
     if branch.stream == .text, let image = imageOutputs[branch.block] {
       return RowRequest(rows: nil) { [self] _ in
         let fresh = Array(fresh.prefix(image.rows))
@@ -113,7 +137,7 @@ final class ClusCaCache: TaylorCache {
         return forecast(branch, distance: distance)
       }
     }
-    return RowRequest(rows: x.gathered(tokens: fresh)) { [self] outputs in
+    return RowRequest(rows: x.gathered(tokens: fresh, for: branch)) { [self] outputs in
       if branch.stream == .image, policy.quirks.contains(.textTakesImageOutputs) {
         imageOutputs[branch.block] = outputs
       }
@@ -122,14 +146,73 @@ final class ClusCaCache: TaylorCache {
     }
   }
 
-  /// Writes the outputs of fresh tokens into the kept ones and lets those of their clusters follow.
-  private func refresh(_ branch: Branch, _ fresh: [Int], with outputs: Tensor, _ clusters: TokenClusters) {
-    let share = policy.propagatingStreams.contains(branch.stream) ? policy.propagation : 0
-    withLatest(of: branch) { latest in
-      latest.refresh(
-        fresh, with: outputs, clusters: clusters, propagation: share,
-        summing: policy.quirks.contains(.sumOfFreshTokens))
+  override func freshTokens(_ branch: Branch, at step: CacheStep) -> [Int]? {
+    guard let clusters = step.clusters[branch.stream] else { return nil }
+    let chosen = choices.freshTokens(step: step.index, branch: branch, clusters: clusters)
+    return chosen.compactMap { $0 ?? (policy.quirks.contains(.emptyClustersPickTokenZero) ? 0 : nil) }
+  }
+
+  override func forecast(_ branch: Branch, at step: CacheStep, refreshes: Int) -> Feature {
+    // Its clusters may not be known yet, but at cached steps there are some.
+    guard branch.part == .mlp, policy.clusters > 0, case .cached(let distance) = step.kind else {
+      return super.forecast(branch, at: step, refreshes: refreshes)
     }
+    let series = series(of: branch)
+    return series.forecast(
+      distance: distance, kept: series.kept(after: refreshes, propagation: policy.propagation(of: branch.stream)))
+  }
+
+  /// Lets the outputs of fresh tokens take the place of kept ones, and those of their clusters follow.
+  private func refresh(_ branch: Branch, _ fresh: [Int], with outputs: Tensor, _ clusters: TokenClusters) {
+    refresh(
+      branch, fresh, with: outputs, clusters: clusters, propagation: policy.propagation(of: branch.stream),
+      summing: policy.quirks.contains(.sumOfFreshTokens))
+    if branch.stream == .image { refreshed.append((branch, fresh)) }
+  }
+
+  // MARK: - Between stages
+
+  override func take(_ handed: HandedChange) throws -> FreshChange {
+    guard let clusters = step.clusters[.image] else { throw HandedChangeError(description: "there are no clusters") }
+    let share = policy.propagation(of: .image)
+    guard handed.gates.rows <= layout.splitBlocks, (handed.table?.rows ?? clusters.count) == clusters.count,
+      (handed.table != nil) == (share > 0)
+    else { throw HandedChangeError(description: "it is of other branches or clusters") }
+    let width = handed.gates.columns
+    var sum = FreshChange(labels: clusters.labels, width: width, table: handed.table)
+    var row = 0
+    for block in 0..<handed.gates.rows {
+      let fresh = (freshTokens(Branch(block, .image, .mlp), at: step) ?? []).distinct
+      guard row + fresh.count <= handed.rows.rows else { break }
+      var change = changesBefore.removeValue(forKey: block) ?? FreshChange(labels: clusters.labels, width: width)
+      handed.rows.withUnsafeElements { rows in
+        for (place, token) in fresh.enumerated() {
+          change.withRow(of: token) { target, _ in
+            target.update(from: rows.baseAddress! + (row + place) * width, count: width)
+          }
+        }
+      }
+      if share > 0 { change.shrinkRows(by: 1 - share) }
+      sum.add(change, gate: handed.gates.rows(block..<block + 1))
+      changesBefore[block] = change
+      row += fresh.count
+    }
+    guard row == handed.rows.rows else {
+      throw HandedChangeError(description: "it has \(handed.rows.rows) rows of fresh tokens, not \(row)")
+    }
+    received = handed
+    return sum
+  }
+
+  override func handOver(_ sums: StreamSums) -> HandedChange? {
+    let own = refreshed.flatMap { branch, tokens in
+      tokens.distinct.map { series(of: branch).freshRow(of: $0) }
+    }
+    let gates = sums.gates.map { $0.reshaped([1, $0.count]) }
+    guard let change = sums.changes.first?.change, received != nil || !gates.isEmpty else { return nil }
+    return HandedChange(
+      table: change.table, gates: Tensor.concatenated(rows: (received.map { [$0.gates] } ?? []) + gates),
+      rows: Tensor.concatenated(rows: (received.map { [$0.rows] } ?? []) + own))
   }
 
   override func observe(_ stream: TokenStream, behind block: Int, _ hidden: ResidualStream) {
@@ -179,5 +262,14 @@ final class ClusCaCache: TaylorCache {
 
   override var byteCount: Int {
     super.byteCount + centroids.values.reduce(0) { $0 + $1.tensor.byteCount }
+      + changesBefore.values.reduce(0) { $0 + $1.byteCount }
+  }
+}
+
+extension [Int] {
+  /// Each number once, where it comes first.
+  fileprivate var distinct: [Int] {
+    var seen = Set<Int>()
+    return filter { seen.insert($0).inserted }
   }
 }

@@ -10,6 +10,7 @@ public struct FORA: FeatureCachePolicy {
 
   public var name: String { "fora" }
   public func schedule(steps: Int) -> any StepSchedule { reuse.schedule(steps: steps) }
+  public var cutChain: CutChain? { reuse.cutChain }
   public func makeCache(_ setup: CacheSetup) -> any FeatureCache { reuse.makeCache(setup) }
   public func byteCount(_ shape: BranchShape) -> Int { reuse.byteCount(shape) }
   public func computedTokens(_ shape: BranchShape, at step: PlannedStep) -> Int {

@@ -2,7 +2,7 @@ import CKernels
 import Tensors
 
 /// The output of a residual branch, as a sum Σ coefficientᵢ · termᵢ that is formed only when it is added to something:
-/// a computed output is one term, a forecast has one term an order.
+/// a computed output is one term, a forecast has one term an order. What fresh tokens have changed comes on top.
 public struct Feature: Sendable {
   /// `[tokens, width]` each.
   public let terms: [Tensor]
@@ -10,6 +10,7 @@ public struct Feature: Sendable {
   public let narrowTerms: [BFloat16Tensor]
   /// One for each term.
   public let coefficients: [Float]
+  public let change: FreshChange?
 
   /// An output that was computed, `[tokens, width]`.
   public init(_ output: Tensor) {
@@ -19,11 +20,14 @@ public struct Feature: Sendable {
   /// - Parameters:
   ///   - terms: at least one.
   ///   - narrowTerms: of the same shape; all together are as many as there are coefficients.
-  public init(terms: [Tensor], narrowTerms: [BFloat16Tensor] = [], coefficients: [Float]) {
+  public init(
+    terms: [Tensor], narrowTerms: [BFloat16Tensor] = [], coefficients: [Float], change: FreshChange? = nil
+  ) {
     precondition(!terms.isEmpty && terms.count + narrowTerms.count == coefficients.count, "each term has a coefficient")
     self.terms = terms
     self.narrowTerms = narrowTerms
     self.coefficients = coefficients
+    self.change = change
   }
 
   /// Whether all terms have so many elements.
@@ -69,13 +73,28 @@ extension Tensor {
         }
       }
     }
+    guard let change = feature.change else { return }
+    var gated = FreshChange(labels: change.labels, width: change.width)
+    gated.add(change, gate: gate)
+    add(gated)
+  }
+
+  /// self += change, for all of its tokens.
+  mutating func add(_ change: FreshChange) {
+    let (rows, columns) = (rows, columns)
+    withUnsafeMutableElements { x in
+      guard let x = x.baseAddress else { return }
+      Self.forEachRowRange(rows: rows, columns: columns) { range in
+        change.add(to: x + range.lowerBound * columns, tokens: range)
+      }
+    }
   }
 }
 
 extension Feature {
   /// The sum, formed: `[tokens, width]`. For those who look inside; blocks add a feature without it.
   public var sum: Tensor {
-    if coefficients == [1] { return terms[0] }
+    if coefficients == [1], change == nil { return terms[0] }
     var sum = Tensor(zeros: terms[0].shape)
     sum.add(self)
     return sum

@@ -32,6 +32,8 @@ public protocol FeatureCachePolicy: Sendable {
   func computedTokens(_ shape: BranchShape, at step: PlannedStep) -> Int
   /// The number of clusters a stream is cut into; nil where there are none.
   var clusterCount: Int? { get }
+  /// How cached steps pass from stage to stage if their forecasts can be summed before; nil if hidden states do.
+  var cutChain: CutChain? { get }
   /// What forecasts the model's output itself, one for each sample, so that stages have nothing to do at cached steps; nil
   /// where they compute every step.
   func makeOutputForecast() -> OutputForecast?
@@ -41,6 +43,7 @@ public protocol FeatureCachePolicy: Sendable {
 
 extension FeatureCachePolicy {
   public var clusterCount: Int? { nil }
+  public var cutChain: CutChain? { nil }
   public func makeOutputForecast() -> OutputForecast? { nil }
   public func byteCount(ofOutput elements: Int) -> Int { 0 }
 }
@@ -81,6 +84,40 @@ public protocol FeatureCache: AnyObject {
   /// Shows the hidden states of a stream behind its last token-wise branch. The last block that has one calls it, at every
   /// step; policies that cluster do so here.
   func observe(_ stream: TokenStream, behind block: Int, _ hidden: ResidualStream)
+
+  /// How the features of this step are added to the hidden states of a stream.
+  func summing(_ stream: TokenStream) -> StreamSumming
+
+  /// The cached steps up to the next full one whose forecasts can be summed now: behind a full step, or before a cached one
+  /// goes through the blocks. Empty where there are none, or their sums are here already. Sums are of the picture alone: text
+  /// is left out of these steps.
+  var stepsToPlan: [CacheStep] { get }
+
+  /// What writes down the plan of one of ``stepsToPlan`` when that is sent through the blocks, which compute nothing then.
+  ///
+  /// - Parameter step: its place among ``stepsToPlan``.
+  func planner(_ step: Int) -> PlanningCache
+
+  /// Sums the forecasts of steps whose plans are written.
+  ///
+  /// - Parameters:
+  ///   - planners: one for each of ``stepsToPlan``.
+  ///   - start: what the blocks of stages before have added up to for each, `[image tokens, width]`; nil if there are none.
+  ///   - shape: of the picture's hidden states, `[tokens, width]`.
+  ///   - isLast: whether no stage follows that needs what they add up to.
+  /// - Returns: what they add up to behind the blocks.
+  func sumForecasts(_ planners: [PlanningCache], from start: [Tensor]?, shape: [Int], isLast: Bool) -> [Tensor]
+
+  /// Takes what the stage before hands over at a step whose forecasts were summed before.
+  ///
+  /// - Returns: what fresh tokens have changed so far, at this step and those before, over all branches of the stages before.
+  /// - Throws: ``HandedChangeError`` if it does not fit the step.
+  func take(_ handed: HandedChange) throws -> FreshChange
+
+  /// What to hand over to the next stage at such a step; nil if no token is fresh at any.
+  ///
+  /// - Parameter sums: behind the blocks.
+  func handOver(_ sums: StreamSums) -> HandedChange?
 
   /// Whether nothing of the text can reach the picture at this step, or any later one by what is kept: no branch mixes
   /// tokens. Blocks then leave the text's hidden states what they are.
@@ -142,6 +179,9 @@ public protocol FeatureCache: AnyObject {
 }
 
 extension FeatureCache {
+  /// Whether the forecasts of this step were summed before it.
+  public var isSummedAhead: Bool { if case .apart(.some) = summing(.image) { true } else { false } }
+
   /// The output of one branch, for all tokens at once.
   public func feature(_ branch: Branch, compute: () -> Tensor) -> Feature {
     features([branch]) { [compute()] }[0]
@@ -167,6 +207,16 @@ extension FeatureCache {
   }
   public func observeAttention(_ branches: [Branch], received: () -> [Tensor]) {}
   public func observe(_ stream: TokenStream, behind block: Int, _ hidden: ResidualStream) {}
+  public func summing(_ stream: TokenStream) -> StreamSumming { .directly }
+  public var stepsToPlan: [CacheStep] { [] }
+  public func take(_ handed: HandedChange) throws -> FreshChange {
+    throw HandedChangeError(description: "no tokens are fresh under this policy")
+  }
+  public func handOver(_ sums: StreamSums) -> HandedChange? { nil }
+  public func planner(_ step: Int) -> PlanningCache { preconditionFailure("no step is planned") }
+  public func sumForecasts(
+    _ planners: [PlanningCache], from start: [Tensor]?, shape: [Int], isLast: Bool
+  ) -> [Tensor] { [] }
   public var leavesTextOut: Bool { false }
   public var newClusters: [TokenStream: TokenClusters] { [:] }
   public var boundaries: [Int] { [] }

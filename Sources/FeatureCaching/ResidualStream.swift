@@ -7,22 +7,53 @@ import Tensors
 /// Features are added when somebody reads what they are added to. At a full step that is the next branch. At a cached step
 /// most branches are forecast and nobody reads: then the features of many blocks are added in one pass over the hidden
 /// states, and the few tokens that are computed anew are formed for themselves. Each number is the same sum in the same
-/// order either way.
+/// order either way, also where forecasts are summed apart (``StreamSumming``), and before the step begins.
 ///
 /// Not thread-safe: it belongs to one step of one sample.
 public final class ResidualStream {
+  /// Where features are summed apart, as the step began.
   private var states: Tensor
+  private let summing: StreamSumming
+  private var sums: StreamSums
   private var pending: [(feature: Feature, gate: Tensor?)] = []
   private let summedRows: Range<Int>
-  /// Rows of terms that were read for single tokens, since the hidden states were last up to date.
+  /// Rows of terms that were read for single tokens, since the sums were last up to date.
   private var rowsReadAhead = 0
 
-  /// - Parameter summedRows: the tokens that are brought up to date; the others stay what they are. All unless given.
-  public init(_ states: Tensor, summedRows: Range<Int>? = nil) {
+  /// - Parameters:
+  ///   - sums: what blocks before have summed apart.
+  ///   - summedRows: the tokens that are brought up to date; the others stay what they are. All unless given.
+  public init(
+    _ states: Tensor, summing: StreamSumming = .directly, sums: StreamSums = StreamSums(), summedRows: Range<Int>? = nil
+  ) {
     let summedRows = summedRows ?? 0..<states.rows
     precondition(summedRows.lowerBound >= 0 && summedRows.upperBound <= states.rows, "no rows \(summedRows)")
     self.states = states
+    self.summing = summing
+    self.sums = sums
     self.summedRows = summedRows
+  }
+
+  /// One stream of the tokens of several, one below the other, which are not used any more.
+  public convenience init(joining streams: [ResidualStream], summedRows: Range<Int>? = nil) {
+    for stream in streams { stream.settle() }
+    var sums = StreamSums()
+    if streams.contains(where: { $0.sums.forecasts != nil }) {
+      sums.forecasts = Tensor.concatenated(
+        rows: streams.map { $0.sums.forecasts ?? Tensor(zeros: [$0.tokens, $0.width]) })
+    }
+    sums.gates = streams.flatMap(\.sums.gates)
+    var firstRow = 0
+    for stream in streams {
+      for change in stream.sums.changes {
+        sums.changes.append(.init(firstRow: firstRow + change.firstRow, change: change.change))
+      }
+      firstRow += stream.tokens
+    }
+    let states = Tensor.concatenated(rows: streams.map(\.states))
+    // Forecasts that are summed already are those of the picture.
+    let summing = streams.map(\.summing).first { if case .apart(nil) = $0 { false } else { true } }
+    self.init(states, summing: summing ?? streams[0].summing, sums: sums, summedRows: summedRows)
   }
 
   public var tokens: Int { states.rows }
@@ -34,22 +65,53 @@ public final class ResidualStream {
   public func add(_ feature: Feature, gate: Tensor? = nil) {
     precondition(feature.has(elements: states.count), "the feature has another size")
     precondition(gate.map { $0.count == width } ?? true, "a gate has one value a column")
-    pending.append((feature, gate))
+    switch summing {
+    case .directly: pending.append((feature, gate))
+    case .apart:
+      pending.append((feature, gate))
+      if let change = feature.change { sums.add(change, gate: gate) }
+    case .planning(let plan): plan.add(feature, gate: gate, firstRow: summedRows.lowerBound)
+    }
   }
 
   /// The hidden states of all tokens, `[tokens, width]`.
   public var all: Tensor {
     settle()
-    return states
+    guard case .apart(let ahead) = summing else { return states }
+    return states.adding(sums, ahead: ahead, rows: summedRows)
   }
 
-  /// The hidden states of some tokens, `[tokens.count, width]`; the others wait further on.
-  public func gathered(tokens: [Int]) -> Tensor {
+  /// The hidden states, with what is still to be added to them.
+  public var apart: (states: Tensor, sums: StreamSums) {
+    settle()
+    return (states, sums)
+  }
+
+  /// The hidden states of tokens that a branch computes anew, `[tokens.count, width]`; the others wait further on.
+  public func gathered(tokens: [Int], for branch: Branch) -> Tensor {
+    switch summing {
+    case .directly: return withPending(states.gathered(rows: tokens), of: tokens)
+    case .planning: preconditionFailure("a step that is only planned computes nothing")
+    case .apart(let ahead):
+      var rows = states.gathered(rows: tokens)
+      if let forecasts = ahead?.rows(of: branch) {
+        rows += forecasts
+      } else if let forecasts = ahead?.startRows(of: branch) ?? sums.forecasts?.gathered(rows: tokens) {
+        rows += withPending(forecasts, of: tokens)
+      } else if !pending.isEmpty {
+        rows += withPending(Tensor(zeros: [tokens.count, width]), of: tokens)
+      }
+      sums.addChanges(to: &rows, tokens: tokens)
+      return rows
+    }
+  }
+
+  /// Adds the features that wait to the rows of some tokens.
+  private func withPending(_ rows: Tensor, of tokens: [Int]) -> Tensor {
     // It is cheaper to bring all up to date than to read again and again what waits: by then as much as that takes has
     // been read for single tokens.
-    if rowsReadAhead > 2 * summedRows.count { settle() }
     rowsReadAhead += tokens.count * pending.reduce(0) { $0 + $1.feature.coefficients.count }
-    var rows = states.gathered(rows: tokens)
+    var rows = rows
     let width = width
     rows.withUnsafeMutableElements { rows in
       guard let rows = rows.baseAddress else { return }
@@ -61,24 +123,39 @@ public final class ResidualStream {
         }
       }
     }
+    if rowsReadAhead > 2 * summedRows.count, !isSummedAhead { settle() }
     return rows
   }
 
+  private var isSummedAhead: Bool { if case .apart(.some) = summing { true } else { false } }
+
+  /// Adds what waits to the hidden states, or to the forecasts that are summed apart.
   private func settle() {
-    guard !pending.isEmpty else { return }
-    let (width, first) = (width, summedRows.lowerBound)
-    states.withUnsafeMutableElements { states in
-      guard let states = states.baseAddress else { return }
+    guard !pending.isEmpty, !isSummedAhead else { return }
+    if case .apart = summing {
+      var forecasts = sums.forecasts ?? Tensor(zeros: states.shape)
+      sums.forecasts = nil  // so that it is changed in place
+      addPending(to: &forecasts)
+      sums.forecasts = forecasts
+    } else {
+      addPending(to: &states)
+    }
+    pending = []
+    rowsReadAhead = 0
+  }
+
+  private func addPending(to target: inout Tensor) {
+    let (width, first) = (target.columns, summedRows.lowerBound)
+    target.withUnsafeMutableElements { target in
+      guard let target = target.baseAddress else { return }
       withPending { pending in
         // What a piece changes stays in a core's own cache while all features go by.
         Tensor.forEachRowRange(rows: summedRows.count, columns: width) { range in
           let rows = first + range.lowerBound..<first + range.upperBound
-          for addition in pending { addition.add(to: states + rows.lowerBound * width, rows: rows, width: width) }
+          for addition in pending { addition.add(to: target + rows.lowerBound * width, rows: rows, width: width) }
         }
       }
     }
-    pending = []
-    rowsReadAhead = 0
   }
 
   /// A feature that waits, as kernels take it.
@@ -109,5 +186,61 @@ public final class ResidualStream {
       }
     }
     open(0, [])
+  }
+}
+
+extension StreamSums {
+  /// Adds gate ⊙ change, of all tokens of a stream that was not joined with others.
+  fileprivate mutating func add(_ change: FreshChange, gate: Tensor?) {
+    if changes.isEmpty { changes = StreamSums(FreshChange(labels: change.labels, width: change.width)).changes }
+    changes[0].change.add(change, gate: gate)
+    gates.append(gate ?? Tensor(repeating: 1, shape: [change.width]))
+  }
+
+  /// Adds what tokens have of the changes to as many rows.
+  fileprivate func addChanges(to rows: inout Tensor, tokens: [Int]) {
+    let width = rows.columns
+    rows.withUnsafeMutableElements { rows in
+      guard let rows = rows.baseAddress else { return }
+      for placed in changes {
+        for (place, token) in tokens.enumerated() where placed.rows.contains(token) {
+          let token = token - placed.firstRow
+          placed.change.add(to: rows + place * width, tokens: token..<token + 1)
+        }
+      }
+    }
+  }
+}
+
+extension Tensor {
+  /// Hidden states as a step began, with all that was summed apart: first the forecasts, then the changes.
+  fileprivate func adding(_ sums: StreamSums, ahead: ForecastSum?, rows: Range<Int>) -> Tensor {
+    guard let forecasts = ahead?.total ?? sums.forecasts else {
+      precondition(sums.changes.isEmpty, "outputs that fresh tokens change are forecast")
+      return self
+    }
+    // Those that were summed before are those of the summed rows alone.
+    let firstForecast = ahead == nil ? 0 : rows.lowerBound
+    precondition(ahead == nil || forecasts.rows == rows.count, "the forecasts are of other tokens")
+    var result = self
+    let width = columns
+    result.withUnsafeMutableElements { result in
+      forecasts.withUnsafeElements { forecasts in
+        guard let result = result.baseAddress, let forecasts = forecasts.baseAddress else { return }
+        Tensor.forEachRowRange(rows: rows.count, columns: width) { range in
+          let range = rows.lowerBound + range.lowerBound..<rows.lowerBound + range.upperBound
+          let start = result + range.lowerBound * width
+          kernels.add(start, forecasts + (range.lowerBound - firstForecast) * width, range.count * width)
+          for placed in sums.changes {
+            let changed = range.clamped(to: placed.rows)
+            guard !changed.isEmpty else { continue }
+            placed.change.add(
+              to: result + changed.lowerBound * width,
+              tokens: changed.lowerBound - placed.firstRow..<changed.upperBound - placed.firstRow)
+          }
+        }
+      }
+    }
+    return result
   }
 }

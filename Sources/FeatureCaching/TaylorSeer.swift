@@ -17,6 +17,7 @@ public struct TaylorSeer: FeatureCachePolicy {
 
   public var name: String { "taylorseer" }
   public func schedule(steps: Int) -> any StepSchedule { schedule.steps }
+  public var cutChain: CutChain? { CutChain(schedule: schedule) }
   public func computedTokens(_ shape: BranchShape, at step: PlannedStep) -> Int { step.kind.isFull ? shape.tokens : 0 }
 
   public func byteCount(_ shape: BranchShape) -> Int {
@@ -24,7 +25,9 @@ public struct TaylorSeer: FeatureCachePolicy {
   }
 
   public func makeCache(_ setup: CacheSetup) -> any FeatureCache {
-    TaylorCache(setup, enhancedSteps: schedule.enhancedSteps, maximumOrder: maximumOrder, precision: precision)
+    TaylorCache(
+      setup, enhancedSteps: schedule.enhancedSteps, maximumOrder: maximumOrder, precision: precision,
+      cutChain: cutChain)
   }
 }
 
@@ -39,9 +42,18 @@ class TaylorCache: FeatureCache {
   /// The distance of the last full step from the one before; 0 at the first.
   private var fullStepDistance = 0
   private var lastFullStep: Int?
+  private let steps: Int
+  private let cutChain: CutChain?
+  /// By step, from the last full one on.
+  private var forecastSums: [Int: ForecastSum] = [:]
 
-  init(_ setup: CacheSetup, enhancedSteps: Int, maximumOrder: Int, precision: FeaturePrecision) {
+  init(
+    _ setup: CacheSetup, enhancedSteps: Int, maximumOrder: Int, precision: FeaturePrecision,
+    cutChain: CutChain? = nil
+  ) {
     isObserved = setup.isObserved
+    steps = setup.steps
+    self.cutChain = cutChain
     self.enhancedSteps = enhancedSteps
     self.maximumOrder = maximumOrder
     self.precision = precision
@@ -49,7 +61,8 @@ class TaylorCache: FeatureCache {
 
   func begin(_ step: CacheStep) {
     self.step = step
-    guard step.kind.isFull else { return }
+    forecastSums = step.kind.isFull ? [:] : forecastSums.filter { $0.key >= step.index }
+    guard step.kind.isFull else { return keepStarts() }
     fullStepDistance = lastFullStep.map { step.index - $0 } ?? 0
     lastFullStep = step.index
   }
@@ -75,8 +88,66 @@ class TaylorCache: FeatureCache {
 
   func observe(_ stream: TokenStream, behind block: Int, _ hidden: ResidualStream) {}
 
+  func summing(_ stream: TokenStream) -> StreamSumming {
+    guard cutChain != nil, !step.kind.isFull else { return .directly }
+    return .apart(stream == .text ? nil : forecastSums[step.index])
+  }
+
+  var stepsToPlan: [CacheStep] {
+    guard let cutChain, !isObserved else { return [] }
+    let first = step.kind.isFull ? step.index + 1 : step.index
+    guard forecastSums[first] == nil else { return [] }
+    return cutChain.cutSteps(behind: first - 1, of: steps).map {
+      CacheStep(index: $0, kind: cutChain.schedule.kind(ofStep: $0), clusters: step.clusters)
+    }
+  }
+
+  func planner(_ step: Int) -> PlanningCache {
+    let coming = stepsToPlan[step]
+    return PlanningCache(
+      forecast: { [self] in forecast($0, at: coming, refreshes: step + 1) },
+      freshTokens: { [self] in freshTokens($0, at: coming) })
+  }
+
+  func sumForecasts(
+    _ planners: [PlanningCache], from start: [Tensor]?, shape: [Int], isLast: Bool
+  ) -> [Tensor] {
+    let sums = ForecastSum.sums(of: planners.map(\.plan), from: start, tokens: shape[0], width: shape[1])
+    for (step, sum) in zip(stepsToPlan, sums) {
+      forecastSums[step.index] = sum
+      if !isLast { forecastSums[step.index]?.dropTotal() }
+    }
+    return sums.compactMap(\.total)
+  }
+
+  /// What is known now of the output of a branch at a coming step; it will be refreshed so many times until then, if at all.
+  func forecast(_ branch: Branch, at step: CacheStep, refreshes: Int) -> Feature {
+    guard case .cached(let distance) = step.kind else { preconditionFailure("full steps are not forecast") }
+    return series(of: branch).forecast(distance: distance, kept: 1)
+  }
+
+  /// The clusters are known from the first cached step on, and stay.
+  private func keepStarts() {
+    for index in forecastSums.keys {
+      var coming = step
+      coming.index = index
+      let branches = series.keys.filter { $0.stream == .image && $0.part == .mlp }
+      forecastSums[index]?.keepStart(
+        of: branches.compactMap { branch in freshTokens(branch, at: coming).map { (branch, $0) } })
+    }
+  }
+
+  /// The tokens that a branch computes anew at a cached step; nil if it is only forecast.
+  func freshTokens(_ branch: Branch, at step: CacheStep) -> [Int]? { nil }
+
   /// Attention is forecast at cached steps, and what the text's branches keep is of no use to the picture's.
   var leavesTextOut: Bool { !step.kind.isFull && !isObserved && verifiedBlock == nil }
+
+  func take(_ handed: HandedChange) throws -> FreshChange {
+    throw HandedChangeError(description: "no tokens are fresh under this policy")
+  }
+
+  func handOver(_ sums: StreamSums) -> HandedChange? { nil }
 
   var newClusters: [TokenStream: TokenClusters] { [:] }
 
@@ -88,7 +159,9 @@ class TaylorCache: FeatureCache {
 
   var signal: Float? { nil }
 
-  var byteCount: Int { series.values.reduce(0) { $0 + $1.byteCount } }
+  var byteCount: Int {
+    series.values.reduce(0) { $0 + $1.byteCount } + forecastSums.values.reduce(0) { $0 + $1.byteCount }
+  }
 
   var snapshot: CacheSnapshot {
     let entries = series.flatMap { branch, series in
@@ -128,14 +201,20 @@ class TaylorCache: FeatureCache {
       output, distance: fullStepDistance, formsDifferences: step.index >= enhancedSteps - 1)
   }
 
-  /// The Taylor sum of a branch; every branch has been through a full step before.
-  func forecast(_ branch: Branch, distance: Int) -> Feature {
+  /// The Taylor sum of a branch.
+  func forecast(_ branch: Branch, distance: Int) -> Feature { series(of: branch).forecast(distance: distance) }
+
+  /// Every branch has been through a full step before.
+  func series(of branch: Branch) -> TaylorSeries {
     guard let series = series[branch] else { preconditionFailure("\(branch) was never computed") }
-    return series.forecast(distance: distance)
+    return series
   }
 
-  /// Changes the kept output of a branch in place.
-  func withLatest(of branch: Branch, _ body: (inout Tensor) -> Void) {
-    series[branch]?.withLatest(body)
+  /// Takes fresh outputs of some tokens of a branch.
+  func refresh(
+    _ branch: Branch, _ tokens: [Int], with outputs: Tensor, clusters: TokenClusters, propagation: Float, summing: Bool
+  ) {
+    series[branch]?.refresh(
+      tokens, with: outputs, clusters: clusters, propagation: propagation, summing: summing)
   }
 }

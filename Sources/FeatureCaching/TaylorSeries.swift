@@ -13,6 +13,8 @@ struct TaylorSeries {
   private var wide: [Tensor] = []
   /// The differences in bfloat16.
   private var narrow: [BFloat16Tensor] = []
+  /// What fresh tokens have made of order 0 since the last full step; nil if there were none.
+  private var refreshed: RefreshedOutput?
 
   init(maximumOrder: Int, precision: FeaturePrecision = .float32) {
     self.maximumOrder = maximumOrder
@@ -30,8 +32,12 @@ struct TaylorSeries {
     }
   }
 
-  /// The output and its differences, in float32.
-  var orders: [Tensor] { wide + narrow.map(\.widened) }
+  /// The output, as fresh tokens have changed it, and its differences, in float32.
+  var orders: [Tensor] {
+    var orders = wide + narrow.map(\.widened)
+    if !orders.isEmpty { refreshed?.write(into: &orders[0]) }
+    return orders
+  }
 
   private var count: Int { wide.count + narrow.count }
 
@@ -39,10 +45,12 @@ struct TaylorSeries {
   ///
   /// - Parameter formsDifferences: false early in a run, when outputs change too fast to be extrapolated.
   mutating func update(_ output: Tensor, distance: Int, formsDifferences: Bool) {
+    defer { refreshed = nil }
     guard formsDifferences, maximumOrder > 0, !wide.isEmpty else {
       (wide, narrow) = ([output], [])
       return
     }
+    refreshed?.write(into: &wide[0])
     precondition(wide[0].shape == output.shape, "the outputs of a branch have one shape")
     let oldCount = count
     if oldCount <= maximumOrder {
@@ -81,23 +89,48 @@ struct TaylorSeries {
   }
 
   /// Σᵢ orderᵢ · distanceⁱ / i!
-  func forecast(distance: Int) -> Feature {
-    var coefficients: [Float] = []
+  ///
+  /// - Parameter kept: what is left of the output of the full step, if not all; what fresh tokens have changed is not part of
+  ///   the forecast then.
+  func forecast(distance: Int, kept: Float? = nil) -> Feature {
+    var coefficients: [Float] = [kept ?? refreshed?.kept ?? 1]
     var coefficient = 1.0
-    for order in 0..<count {
-      if order > 0 { coefficient *= Double(distance) / Double(order) }
+    for order in 1..<max(count, 1) {
+      coefficient *= Double(distance) / Double(order)
       coefficients.append(Float(coefficient))
     }
-    return Feature(terms: wide, narrowTerms: narrow, coefficients: coefficients)
+    return Feature(
+      terms: wide, narrowTerms: narrow, coefficients: coefficients, change: kept == nil ? refreshed?.change : nil)
+  }
+
+  /// Takes fresh outputs of some tokens, `[tokens.count, width]`, and lets those of their clusters follow.
+  mutating func refresh(
+    _ tokens: [Int], with outputs: Tensor, clusters: TokenClusters, propagation: Float, summing: Bool
+  ) {
+    var refreshed = refreshed ?? RefreshedOutput(labels: clusters.labels, width: outputs.columns)
+    self.refreshed = nil  // so that it is changed in place
+    refreshed.refresh(
+      tokens, with: outputs, of: wide[0], clusters: clusters, propagation: propagation, summing: summing)
+    self.refreshed = refreshed
+  }
+
+  /// What a token that was fresh at the last refresh has of its own, `[1, width]`.
+  func freshRow(of token: Int) -> Tensor {
+    guard let refreshed else { preconditionFailure("no token was fresh since the last full step") }
+    return refreshed.change.unshrunkenRow(of: token)
+  }
+
+  /// What will be left of the output after so many refreshes more.
+  func kept(after refreshes: Int, propagation: Float) -> Float {
+    (0..<refreshes).reduce(refreshed?.kept ?? 1) { kept, _ in kept * (1 - propagation) }
   }
 
   /// What the next update looks at: the highest differences are formed anew from those below.
   var lowerOrders: ArraySlice<Tensor> { orders.prefix(maximumOrder) }
 
-  /// Changes order 0 in place.
-  mutating func withLatest(_ body: (inout Tensor) -> Void) { body(&wide[0]) }
-
-  var byteCount: Int { wide.reduce(0) { $0 + $1.byteCount } + narrow.reduce(0) { $0 + $1.byteCount } }
+  var byteCount: Int {
+    wide.reduce(0) { $0 + $1.byteCount } + narrow.reduce(0) { $0 + $1.byteCount } + (refreshed?.change.byteCount ?? 0)
+  }
 
   /// The bytes of a full series for a branch.
   static func byteCount(_ shape: BranchShape, maximumOrder: Int, precision: FeaturePrecision = .float32) -> Int {

@@ -38,7 +38,7 @@ final class ToCaCache: FeatureCache {
     }
     let fresh = choose(branch, of: x.tokens)
     guard !fresh.isEmpty else { return RowRequest(rows: nil) { [self] _ in feature(branch) } }
-    return RowRequest(rows: x.gathered(tokens: fresh)) { [self] rows in
+    return RowRequest(rows: x.gathered(tokens: fresh, for: branch)) { [self] rows in
       outputs[branch]?.replace(rows: fresh, by: rows)
       return feature(branch)
     }
@@ -56,7 +56,7 @@ final class ToCaCache: FeatureCache {
       let fresh = choose(branch, of: x.tokens)
       if !fresh.isEmpty {
         outputs[branch]?.replace(
-          rows: fresh, by: compute(x.gathered(tokens: fresh), attended.gathered(rows: fresh)))
+          rows: fresh, by: compute(x.gathered(tokens: fresh, for: branch), attended.gathered(rows: fresh)))
       }
     }
     return feature(branch)

@@ -5,6 +5,9 @@ public struct TokenClusters: Sendable, Hashable {
   /// The number of clusters, empty ones included.
   public let count: Int
 
+  /// How many tokens each cluster has.
+  var counts: [Int] { labels.reduce(into: Array(repeating: 0, count: count)) { $0[Int($1)] += 1 } }
+
   public init(labels: [Int32], count: Int) {
     precondition(labels.allSatisfy { $0 >= 0 && $0 < count }, "a label lies outside of the \(count) clusters")
     self.labels = labels

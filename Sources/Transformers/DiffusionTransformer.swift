@@ -59,11 +59,37 @@ public struct TokenGrid: Sendable, Hashable {
   }
 }
 
-/// The hidden states that cross the boundary of two stages, `[tokens, width]` a stream, and nothing else.
+/// The hidden states that cross the boundary of two stages, and nothing else.
 public struct BlockState: Sendable, Equatable {
+  /// `[tokens, width]` each.
   public var streams: [TokenStream: Tensor]
+  /// What is still to be added to them, at steps that sum it apart.
+  public var sums: [TokenStream: StreamSums]
 
-  public init(_ streams: [TokenStream: Tensor]) { self.streams = streams }
+  public init(_ streams: [TokenStream: Tensor], sums: [TokenStream: StreamSums] = [:]) {
+    self.streams = streams
+    self.sums = sums
+  }
+
+  /// - Parameter isDone: whether no block follows.
+  init(_ streams: [TokenStream: ResidualStream], isDone: Bool) {
+    if isDone {
+      self.init(streams.mapValues(\.all))
+    } else {
+      let apart = streams.mapValues(\.apart)
+      self.init(apart.mapValues(\.states), sums: apart.mapValues(\.sums).filter { !$0.value.isEmpty })
+    }
+  }
+
+  /// What is still to be added to the picture's hidden states where text is left out; nil if nothing.
+  public var imageSums: StreamSums? { sums.values.first { !$0.isEmpty } }
+
+  /// The same state with what fresh tokens of the picture have changed.
+  public func adding(_ change: FreshChange?) -> BlockState {
+    var state = self
+    if let change { state.sums[.image] = StreamSums(change) }
+    return state
+  }
 
   /// Takes a stream out, so that it can be changed in place.
   mutating func take(_ stream: TokenStream) -> Tensor {
@@ -71,6 +97,14 @@ public struct BlockState: Sendable, Equatable {
       preconditionFailure("the state has no \(stream) stream")
     }
     return tensor
+  }
+
+  /// Takes a stream out for a step through the blocks.
+  mutating func take(_ stream: TokenStream, _ cache: any FeatureCache, summedRows: Range<Int>? = nil) -> ResidualStream
+  {
+    ResidualStream(
+      take(stream), summing: cache.summing(stream), sums: sums.removeValue(forKey: stream) ?? StreamSums(),
+      summedRows: summedRows)
   }
 }
 
@@ -135,7 +169,7 @@ public protocol TransformerSample: Sendable {
   /// What modulates the blocks at a timestep (0...1000). Every stage computes it for itself.
   func conditioning(timestep: Float, probe: Probe?) -> Conditioning
 
-  /// The first stage: latents `[image tokens, channels]` → hidden states, `[tokens, width]` a stream.
+  /// Latents `[image tokens, channels]` → hidden states, `[tokens, width]` a stream. Only the first stage knows the text.
   ///
   /// - Parameters:
   ///   - conditioning: of the same step; some models refine the prompt by the time.
@@ -162,6 +196,40 @@ public protocol TransformerSample: Sendable {
 
   /// The last stage: hidden states → `[image tokens, channels]`, the model's output.
   func project(_ state: BlockState, conditioning: Conditioning, probe: Probe?) -> Tensor
+}
+
+extension TransformerSample {
+  /// Has a cache sum what it knows already of coming cached steps. The numbers of these steps are the same without, but each
+  /// costs more.
+  ///
+  /// - Parameters:
+  ///   - start: what stages before have added up to for each step, `[image tokens, width]`; nil if there are none.
+  ///   - state: of the shapes in front of the blocks; what it holds means nothing.
+  ///   - imageTokens: those of the picture.
+  ///   - isLast: whether these are the last blocks.
+  ///   - timestep: of a step of the run.
+  /// - Returns: what it adds up to behind the blocks; empty if there are no such steps.
+  /// - Throws: `CancellationError`; the cache is as it was then.
+  public func sumForecasts(
+    of cache: any FeatureCache, from start: [Tensor]?, _ state: BlockState, imageTokens: Int, blocks: BlockRange,
+    isLast: Bool, timestep: (_ step: Int) -> Float
+  ) throws -> [Tensor] {
+    let steps = cache.stepsToPlan
+    guard let width = state.streams.values.first?.columns, start.map({ $0.count == steps.count }) ?? true else {
+      return []
+    }
+    let planners = try steps.enumerated().map { place, step in
+      let planner = cache.planner(place)
+      var planned = state
+      try run(
+        &planned, blocks: blocks, conditioning: conditioning(timestep: timestep(step.index), probe: nil),
+        cache: planner,
+        probe: nil, beforeBlock: { _ in try Task.checkCancellation() })
+      return planner
+    }
+    return planners.isEmpty
+      ? [] : cache.sumForecasts(planners, from: start, shape: [imageTokens, width], isLast: isLast)
+  }
 }
 
 /// A sample's step on its way through the blocks of a stage.

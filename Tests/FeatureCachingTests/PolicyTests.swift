@@ -92,7 +92,9 @@ import Testing
       let clusca = Self.clusca(2, order: order, clusters: 6)
       // Beside the features, the centroids of two streams.
       let centroids = 2 * 6 * SyntheticModel.width * 4
-      #expect(SyntheticRun(clusca).caches[0].byteCount == planned(clusca) + centroids)
+      // What fresh tokens change is planned for all that can be fresh.
+      let range = planned(taylor) + centroids...planned(clusca) + centroids
+      #expect(range.contains(SyntheticRun(clusca).caches[0].byteCount))
     }
     #expect(SyntheticRun(NoCaching()).caches[0].byteCount == 0 && planned(NoCaching()) == 0)
     let fora = FORA(schedule: Self.schedule(4))

@@ -12,6 +12,7 @@ import Testing
     return Tensor(key.uniforms(0..<shape.reduce(1, *)).map { $0 * 2 - 1 }, shape: shape)
   }
 
+  private static let branch = Branch(0, .image, .mlp)
   private static let states = random(1, [tokens, width])
   /// Computed ones and forecasts, with gates and without.
   private static let features: [(Feature, Tensor?)] = (0..<6).map { index in
@@ -50,7 +51,7 @@ import Testing
     let stream = stream()
     let tokens = [69, 0, 33, 0]
     // So often that all are brought up to date in between.
-    for _ in 0..<40 { #expect(stream.gathered(tokens: tokens) == Self.sum.gathered(rows: tokens)) }
+    for _ in 0..<40 { #expect(stream.gathered(tokens: tokens, for: Self.branch) == Self.sum.gathered(rows: tokens)) }
     #expect(stream.all == Self.sum)
   }
 
@@ -65,5 +66,121 @@ import Testing
     let before = stream.all
     stream.add(Self.features[0].0, gate: Self.features[0].1)
     #expect(stream.all != before && before == Self.states)
+  }
+
+  // MARK: - Summed apart
+
+  private static let labels = (0..<tokens).map { Int32($0 % 3) }
+
+  /// What fresh tokens change of the features with these numbers.
+  private static func change(_ index: Int) -> FreshChange {
+    FreshChange(
+      labels: labels, table: random(UInt64(index) + 300, [3, width]), tokens: [5 + index, 40, 69],
+      rows: random(UInt64(index) + 400, [3, width]))
+  }
+
+  /// The same features, of which the last three have changes.
+  private static let changed: [(Feature, Tensor?)] = features.enumerated().map { index, pair in
+    let (feature, gate) = pair
+    guard index >= 3 else { return pair }
+    return (
+      Feature(
+        terms: feature.terms, narrowTerms: feature.narrowTerms, coefficients: feature.coefficients,
+        change: change(index)), gate
+    )
+  }
+
+  private static func expectNear(_ values: Tensor, _ expected: Tensor, _ location: SourceLocation = #_sourceLocation) {
+    let worst = zip(values.elements, expected.elements).reduce(Float(0)) { max($0, abs($1.0 - $1.1)) }
+    #expect(values.shape == expected.shape && worst < 2e-5, "worst \(worst)", sourceLocation: location)
+  }
+
+  @Test func apartTheSumIsTheSameButForRoundings() {
+    let stream = ResidualStream(Self.states, summing: .apart(nil))
+    var expected = Self.states
+    for (feature, gate) in Self.changed {
+      stream.add(feature, gate: gate)
+      expected.add(feature, gate: gate)
+      Self.expectNear(stream.gathered(tokens: [69, 5, 1], for: Self.branch), expected.gathered(rows: [69, 5, 1]))
+    }
+    Self.expectNear(stream.all, expected)
+    #expect(stream.gathered(tokens: [0, 69, 8], for: Self.branch) == stream.all.gathered(rows: [0, 69, 8]))
+  }
+
+  /// Two steps are planned: one as it is, and one with other gates and at another distance.
+  @Test func forecastsThatWereSummedBeforeTheStepGiveTheSameBits() {
+    func other(_ step: Int, _ feature: Feature, _ gate: Tensor?) -> (Feature, Tensor?) {
+      guard step > 0 else { return (feature, gate) }
+      let coefficients = feature.coefficients.enumerated().map { $0 == 0 ? 0.9 : 2 * $1 }
+      return (
+        Feature(
+          terms: feature.terms, narrowTerms: feature.narrowTerms, coefficients: coefficients, change: feature.change),
+        gate?.applying(.silu)
+      )
+    }
+    func fresh(_ step: Int, _ branch: Int) -> [Int] { [(3 + 31 * step + 7 * branch) % Self.tokens, 69, 12] }
+    let plans = [0, 1].map { step in
+      let plan = ForecastPlan()
+      let stream = ResidualStream(Self.states, summing: .planning(plan))
+      for (index, (feature, gate)) in Self.changed.enumerated() {
+        plan.read(Branch(index, .image, .mlp), tokens: fresh(step, index))
+        let (feature, gate) = other(step, feature, gate)
+        stream.add(feature, gate: gate)
+      }
+      return plan
+    }
+    let sums = ForecastSum.sums(of: plans, from: nil, tokens: Self.tokens, width: Self.width)
+    for step in [0, 1] {
+      let ahead = ResidualStream(Self.states, summing: .apart(sums[step]))
+      let onTheWay = ResidualStream(Self.states, summing: .apart(nil))
+      for (index, (feature, gate)) in Self.changed.enumerated() {
+        let (branch, tokens) = (Branch(index, .image, .mlp), fresh(step, index))
+        #expect(ahead.gathered(tokens: tokens, for: branch) == onTheWay.gathered(tokens: tokens, for: branch))
+        let (feature, gate) = other(step, feature, gate)
+        for stream in [ahead, onTheWay] { stream.add(feature, gate: gate) }
+      }
+      #expect(ahead.all == onTheWay.all && ahead.all != Self.states)
+    }
+  }
+
+  @Test func aCutStreamGoesOnWithTheSameBits() {
+    let whole = ResidualStream(Self.states, summing: .apart(nil))
+    let first = ResidualStream(Self.states, summing: .apart(nil))
+    for (feature, gate) in Self.changed { whole.add(feature, gate: gate) }
+    for (feature, gate) in Self.changed.prefix(4) { first.add(feature, gate: gate) }
+    let (states, sums) = first.apart
+    let second = ResidualStream(states, summing: .apart(nil), sums: sums)
+    for (feature, gate) in Self.changed.dropFirst(4) { second.add(feature, gate: gate) }
+    #expect(second.all == whole.all)
+  }
+
+  /// Text above the picture, as in FLUX; then a feature of all tokens.
+  @Test func joinedStreamsHaveTheSumsOfBoth() {
+    let text = Self.random(70, [9, Self.width])
+    let ofText = Feature(Self.random(71, [9, Self.width]))
+    let ofAll = Feature(Self.random(72, [9 + Self.tokens, Self.width]))
+    func joined(_ summing: StreamSumming, ofText summingOfText: StreamSumming, addsText: Bool = true) -> Tensor {
+      let image = ResidualStream(Self.states, summing: summing)
+      for (feature, gate) in Self.changed { image.add(feature, gate: gate) }
+      let textStream = ResidualStream(text, summing: summingOfText)
+      if addsText { textStream.add(ofText) }
+      let joint = ResidualStream(
+        joining: [textStream, image], summedRows: addsText ? nil : 9..<9 + Self.tokens)
+      joint.add(ofAll)
+      return joint.all
+    }
+    let apart = joined(.apart(nil), ofText: .apart(nil))
+    let image = ResidualStream(Self.states, summing: .apart(nil))
+    for (feature, gate) in Self.changed { image.add(feature, gate: gate) }
+    image.add(Feature(ofAll.sum.rows(9..<9 + Self.tokens)))
+    #expect(apart.rows(9..<9 + Self.tokens) == image.all)
+    Self.expectNear(apart.rows(0..<9), text + ofText.sum + ofAll.sum.rows(0..<9))
+    // The picture alone, with forecasts that were summed before.
+    let plan = ForecastPlan()
+    _ = joined(.planning(plan), ofText: .planning(plan), addsText: false)
+    let sum = ForecastSum.sums(of: [plan], from: nil, tokens: Self.tokens, width: Self.width)[0]
+    let ahead = joined(.apart(sum), ofText: .apart(nil), addsText: false)
+    #expect(ahead.rows(9..<9 + Self.tokens) == apart.rows(9..<9 + Self.tokens))
+    #expect(ahead.rows(0..<9) == text)
   }
 }

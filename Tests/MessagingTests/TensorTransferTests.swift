@@ -78,6 +78,53 @@ import Testing
     #expect(inbox.expectedBytes == 0)
   }
 
+  @Test func aTensorMayHaveFewerRowsThanThePlanWhereThatIsAllowed() throws {
+    func arrival(_ shape: [Int], takesFewerRows: Bool) throws -> TensorInbox.Arrival? {
+      var inbox = TensorInbox(limits: Self.limits)
+      try inbox.expect(.init(plan, fence: fence, sender: key, takesFewerRows: takesFewerRows))
+      let other = try #require(TensorPlan(.image, .float32, shape: shape))
+      let count = shape.reduce(1, *)
+      var sender = TensorSender(
+        transfer: 9, other, Tensor((0..<count).map(Float.init), shape: shape).payload(), limits: Self.limits)
+      while let (chunk, bytes) = sender.next(now: 0) {
+        sender.sent(chunk, now: 0)
+        sender.handle(ChunkReceipt(transfer: 9, offset: chunk.offset, window: 160))
+        switch inbox.handle(chunk, bytes, fence: fence, from: key) {
+        case .acknowledge: continue
+        case .complete(let tensor, _):
+          // What was counted for the plan is free again.
+          #expect(inbox.expectedBytes == 0)
+          return tensor
+        default: return nil
+        }
+      }
+      return nil
+    }
+    let few = try #require(try arrival([7, 10], takesFewerRows: true))
+    #expect(Tensor(few) == Tensor((0..<70).map(Float.init), shape: [7, 10]))
+    #expect(try arrival([10, 10], takesFewerRows: true)?.plan == plan)
+    #expect(try arrival([7, 10], takesFewerRows: false) == nil)
+    #expect(try arrival([11, 10], takesFewerRows: true) == nil)
+    #expect(try arrival([7, 9], takesFewerRows: true) == nil)
+  }
+
+  @Test func theChunksOfATensorAreOfOneShape() throws {
+    var inbox = TensorInbox(limits: Self.limits)
+    try inbox.expect(.init(plan, fence: fence, sender: key, takesFewerRows: true))
+    let (chunk, bytes) = chunks()[0]
+    guard case .acknowledge = inbox.handle(chunk, bytes, fence: fence, from: key) else {
+      Issue.record("the first chunk is good")
+      return
+    }
+    let (second, more) = chunks()[1]
+    var other = second
+    other.plan = try #require(TensorPlan(.image, .float32, shape: [9, 10]))
+    guard case .refuse = inbox.handle(other, more, fence: fence, from: key) else {
+      Issue.record("a chunk of another shape is refused")
+      return
+    }
+  }
+
   @Test func whatIsNotExpectedIsLeftAlone() throws {
     var inbox = try inbox()
     let (chunk, bytes) = chunks()[0]

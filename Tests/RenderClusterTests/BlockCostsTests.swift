@@ -28,7 +28,9 @@ import Transformers
       MemoryEstimate.programBytes
       + MemoryEstimate.activationBytes(
         tokens: grid.tokens + 7, width: model.cost(grid, textTokens: 7).branches[0].width)
-    let shared = try model.stageBytes(grid: grid, textTokens: 7, precision: precision) - rest
+      + model.cost(grid, textTokens: 7).forecastBytes(Self.policy)
+    let shared =
+      try model.stageBytes(grid: grid, textTokens: 7, policy: Self.policy, precision: precision) - rest
     #expect(shared >= 0)
     for first in costs.indices {
       for end in first + 1...costs.count {
@@ -55,7 +57,7 @@ import Transformers
       costs.reduce(0) { $0 + $1.cacheBytes }
         == whole.branches.reduce(MemoryEstimate.conditioningBytes(whole.modulationOutputs, steps: 64)) {
           $0 + Self.policy.byteCount($1)
-        })
+        } + whole.forecastBytes(Self.policy))
     #expect(costs.allSatisfy { $0.operations > 0 && $0.weightBytes > 0 && $0.cacheBytes > 0 })
   }
 

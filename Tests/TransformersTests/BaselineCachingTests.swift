@@ -52,6 +52,8 @@ import Transformers
         let cut = try await family.run(policy, cuts: cuts)
         #expect(cut.kinds == whole.kinds, "\(policy.name) cut at \(cuts)")
         #expect(cut.latents == whole.latents, "\(policy.name) cut at \(cuts)")
+        // What forecasts add up to is kept by the last stage alone, and elsewhere until clusters are known.
+        guard policy.cutChain == nil else { continue }
         #expect(cut.cacheBytes == whole.cacheBytes, "\(policy.name) cut at \(cuts)")
       }
     }
@@ -132,12 +134,18 @@ import Transformers
   }
 
   @Test(arguments: TinyFamily.allCases)
-  func withoutFreshTokensToCaEqualsFORABitForBit(_ family: TinyFamily) async throws {
+  func withoutFreshTokensToCaEqualsFORA(_ family: TinyFamily) async throws {
     let policy = ToCa(
       rhythm: .interval(IntervalSchedule(interval: 3, enhancedSteps: 1)), share: .even(1), selection: .random)
     let few = ToCa(rhythm: policy.rhythm, share: .even(0), selection: .random)
     let fora = FORA(schedule: IntervalSchedule(interval: 3, enhancedSteps: 1))
-    #expect(try await family.run(few).latents == family.run(fora).latents)
-    #expect(try await family.run(policy).latents != family.run(fora).latents)
+    // The same but for roundings: FORA sums what is forecast before the step.
+    let expected = try await family.run(fora).latents
+    #expect(Self.largestDifference(try await family.run(few).latents, expected) < 1e-4)
+    #expect(Self.largestDifference(try await family.run(policy).latents, expected) > 1e-3)
+  }
+
+  private static func largestDifference(_ some: [Tensor], _ others: [Tensor]) -> Float {
+    zip(some, others).flatMap { zip($0.elements, $1.elements) }.reduce(0) { max($0, abs($1.0 - $1.1)) }
   }
 }

@@ -46,7 +46,8 @@ enum TinyFamily: String, CaseIterable, Sendable {
       (task, transport) = (model.task(policy, steps: steps, isGuided: isGuided), try model.transport(cuts: cuts))
     }
     var run = TinyModelRun(
-      plannedCacheBytes: (isGuided ? 2 : 1) * (try branches.reduce(0) { $0 + policy.byteCount($1) }))
+      plannedCacheBytes: (isGuided ? 2 : 1)
+        * (try branches.reduce(0) { $0 + policy.byteCount($1) } + Self.forecastBytes(policy, try branches)))
     for try await step in Denoiser(task, over: transport, probe: probe) {
       run.latents.append(step.latents)
       run.kinds.append(step.kind)
@@ -57,6 +58,14 @@ enum TinyFamily: String, CaseIterable, Sendable {
 }
 
 extension TinyFamily {
+  /// Of the sums of forecasts that a stage keeps at most.
+  static func forecastBytes(_ policy: any FeatureCachePolicy, _ branches: [BranchShape]) -> Int {
+    guard let chain = policy.cutChain, let image = branches.first(where: { $0.branch.stream == .image }) else {
+      return 0
+    }
+    return chain.mostCutSteps * image.tokens * image.width * MemoryLayout<Float>.stride
+  }
+
   /// The outputs of a full step and of cached ones behind it, of the same latents at the same time.
   func repeatedStep(_ policy: any FeatureCachePolicy, cachedSteps: Int) async throws -> [Tensor] {
     let (task, transport): (DenoisingTask, LocalTransport) =

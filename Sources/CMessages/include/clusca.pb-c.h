@@ -297,7 +297,23 @@ typedef enum _Clusca__Stream {
   /*
    * nothing: the time that it takes is that of the link
    */
-  CLUSCA__STREAM__STREAM_PROBE = 9
+  CLUSCA__STREAM__STREAM_PROBE = 9,
+  /*
+   * what forecasts add up to at each of the cached steps to come
+   */
+  CLUSCA__STREAM__STREAM_FORECASTS = 10,
+  /*
+   * what fresh tokens have changed for all tokens of their clusters
+   */
+  CLUSCA__STREAM__STREAM_TABLE = 11,
+  /*
+   * of the branches with fresh tokens
+   */
+  CLUSCA__STREAM__STREAM_GATES = 12,
+  /*
+   * what fresh tokens have changed for themselves
+   */
+  CLUSCA__STREAM__STREAM_ROWS = 13
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(CLUSCA__STREAM)
 } Clusca__Stream;
 typedef enum _Clusca__ElementType {

@@ -11,6 +11,10 @@ public enum WireStream: UInt32, Sendable, Hashable, CaseIterable {
   case state = 7
   case prompt = 8
   case probe = 9
+  case forecasts = 10
+  case table = 11
+  case gates = 12
+  case rows = 13
 }
 
 /// The clusters of a stream's tokens. The labels themselves stand in the payload, those of all streams one after another,

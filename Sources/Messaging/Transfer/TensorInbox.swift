@@ -8,9 +8,12 @@ public struct TensorInbox: ~Copyable {
     public var fence: Fence
     /// Whose chunks are taken; nil: anybody's, on a plain transport.
     public var sender: PublicKey?
+    /// Whether the first dimension may be less than that of the plan.
+    public var takesFewerRows: Bool
 
-    public init(_ plan: TensorPlan, fence: Fence, sender: PublicKey?) {
+    public init(_ plan: TensorPlan, fence: Fence, sender: PublicKey?, takesFewerRows: Bool = false) {
       self.plan = plan
+      self.takesFewerRows = takesFewerRows
       self.fence = fence
       self.fence.sequence = 0
       self.sender = sender

@@ -2,11 +2,12 @@
 struct TensorReceiver: ~Copyable {
   let expected: TensorInbox.Expectation
   private let limits: Limits
-  /// There from the first good chunk on.
+  /// There from the first good chunk on, as what follows.
   private var memory: PayloadMemory?
   private var transfer: UInt64?
-  private var hasArrived: [Bool]
-  private var missing: Int
+  private var plan: TensorPlan?
+  private var hasArrived: [Bool] = []
+  private var missing = 0
   /// The chunks whose checksum has been wrong.
   private var damaged: Set<Int> = []
 
@@ -23,12 +24,10 @@ struct TensorReceiver: ~Copyable {
   init(_ expected: TensorInbox.Expectation, limits: Limits) {
     self.expected = expected
     self.limits = limits
-    missing = (expected.plan.byteCount + limits.chunkBytes - 1) / limits.chunkBytes
-    hasArrived = Array(repeating: false, count: missing)
   }
 
   mutating func handle(_ chunk: TensorChunk, _ payload: Payload) -> Outcome {
-    guard chunk.plan == expected.plan else {
+    guard plan.map({ chunk.plan == $0 }) ?? expected.takes(chunk.plan) else {
       return .wrong(
         "A tensor of \(chunk.plan.dtype) \(chunk.plan.shape) came, not \(expected.plan.dtype) \(expected.plan.shape)")
     }
@@ -38,19 +37,30 @@ struct TensorReceiver: ~Copyable {
       payload.count == min(limits.chunkBytes, chunk.plan.byteCount - chunk.offset)
     else { return .wrong("A chunk of \(payload.count) bytes does not belong at byte \(chunk.offset)") }
     let index = chunk.offset / limits.chunkBytes
-    guard !hasArrived[index] else { return .duplicate }
+    guard plan == nil || !hasArrived[index] else { return .duplicate }
     let checksum = payload.withBytes { Checksum.of($0, offset: chunk.offset, total: chunk.plan.byteCount) }
     guard checksum == chunk.checksum else { return damaged.insert(index).inserted ? .damaged : .damagedAgain }
     return keep(payload, index, chunk)
   }
 
   private mutating func keep(_ payload: Payload, _ index: Int, _ chunk: TensorChunk) -> Outcome {
-    let memory = memory ?? PayloadMemory(byteCount: expected.plan.byteCount)
-    self.memory = memory
-    transfer = chunk.transfer
+    let memory = memory ?? PayloadMemory(byteCount: chunk.plan.byteCount)
+    if plan == nil {
+      missing = (chunk.plan.byteCount + limits.chunkBytes - 1) / limits.chunkBytes
+      hasArrived = Array(repeating: false, count: missing)
+    }
+    (self.memory, transfer, plan) = (memory, chunk.transfer, chunk.plan)
     payload.withBytes { UnsafeMutableRawBufferPointer(rebasing: memory.bytes[chunk.offset...]).copyMemory(from: $0) }
     hasArrived[index] = true
     missing -= 1
     return missing == 0 ? .complete(Payload(memory)) : .kept
+  }
+}
+
+extension TensorInbox.Expectation {
+  fileprivate func takes(_ other: TensorPlan) -> Bool {
+    guard takesFewerRows else { return other == plan }
+    return other.stream == plan.stream && other.dtype == plan.dtype && other.shape.count == plan.shape.count
+      && other.shape[0] <= plan.shape[0] && other.shape.dropFirst() == plan.shape.dropFirst()
   }
 }

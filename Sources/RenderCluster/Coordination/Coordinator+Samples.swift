@@ -8,7 +8,7 @@ import Transformers
 extension Coordinator {
   func open(_ key: SampleKey, _ setup: SampleSetup, _ opening: SampleOpening, _ settings: SampleSettings) async throws {
     if let failure = failure(of: key.job) { throw failure }
-    var sample = RemoteSample(condition: setup.inputs.condition)
+    var sample = RemoteSample(condition: setup.inputs.condition, cutChain: setup.policy.cutChain)
     var settings = settings
     settings.request = requestDigest(key, opening, settings.payload, setup.inputs.condition)
     sample.request = settings.request
@@ -98,7 +98,13 @@ extension Coordinator {
       return fail(key, JobError(.tensor, "Latents of shape \(input.latents.shape) do not travel."))
     }
     expectOutput(key, attempt, step)
-    first.send(plan, input.latents.payload(), fence: fence(key, attempt, stage: 0, step: step))
+    let payload = input.latents.payload()
+    first.send(plan, payload, fence: fence(key, attempt, stage: 0, step: step))
+    // Where no hidden states pass between the stages, each makes its own of the latents.
+    guard sample.cutChain?.isCut(Int(step)) ?? false else { return }
+    for (stage, line) in lines.enumerated().dropFirst() {
+      line.send(plan, payload, fence: fence(key, attempt, stage: stage, step: step))
+    }
   }
 
   /// The answer to an order is to come from now on.
@@ -156,6 +162,7 @@ struct RemoteSample {
   }
 
   let condition: Condition
+  let cutChain: CutChain?
   /// Of all that its numbers follow from; nil for a job that is not remembered.
   var request: SHA256.Digest?
   /// By order, so that another pipeline can do them again; those before a snapshot are not needed any more.

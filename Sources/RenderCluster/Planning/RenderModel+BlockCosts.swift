@@ -29,6 +29,8 @@ extension RenderModel {
         stateBytes: (block + 1 < count ? elements : grid.tokens * shapes.outputChannels) * MemoryLayout<Float>.stride)
     }
     for branch in step.branches { costs[branch.branch.block].cacheBytes += policy.byteCount(branch) }
+    // The last stage keeps what forecasts add up to.
+    costs[count - 1].cacheBytes += step.forecastBytes(policy)
     return costs
   }
 
@@ -90,14 +92,17 @@ extension RenderModel {
   }
 
   /// The bytes that every stage takes beside its blocks' weights and caches: the program, the weights that all of them hold,
-  /// such as the embedder of time, and what a step computes on its way.
+  /// such as the embedder of time, what a step computes on its way, and what the stage before sends meanwhile of forecasts.
   ///
   /// - Throws: as ``blockCosts(grid:textTokens:policy:precision:)``.
-  public func stageBytes(grid: TokenGrid, textTokens: Int, precision: Precision) throws -> Int {
+  public func stageBytes(
+    grid: TokenGrid, textTokens: Int, policy: any FeatureCachePolicy, precision: Precision
+  ) throws -> Int {
     let count = try transformerShapes(precision, blocks: nil).blockCount
-    let width = cost(grid, textTokens: textTokens).branches.map(\.width).max() ?? 0
+    let step = cost(grid, textTokens: textTokens)
+    let width = step.branches.map(\.width).max() ?? 0
     return try MemoryEstimate.programBytes + ownWeights(precision, blocks: count).ofEveryStage
-      + MemoryEstimate.activationBytes(tokens: grid.tokens + textTokens, width: width)
+      + MemoryEstimate.activationBytes(tokens: grid.tokens + textTokens, width: width) + step.forecastBytes(policy)
   }
 
   /// Found by loading neighbours together and alone, without their numbers: what a pair holds less than both alone is what

@@ -73,6 +73,8 @@ extension Stage.Output {
   var tensors: [(stream: WireStream, tensor: Tensor)] {
     switch self {
     case .output(let output): [(.output, output)]
+    case .change(let change):
+      (change?.table.map { [(.table, $0)] } ?? []) + (change.map { [(.gates, $0.gates), (.rows, $0.rows)] } ?? [])
     case .state(let state):
       TokenStream.allCases.compactMap { stream in state.streams[stream].map { (stream.wire, $0) } }
     }

@@ -169,6 +169,7 @@ extension Stage.Output {
     switch self {
     case .output(let output): output.isFinite
     case .state(let state): state.streams.values.allSatisfy(\.isFinite)
+    case .change(let change): change.map { $0.rows.isFinite && $0.table?.isFinite ?? true } ?? true
     }
   }
 }

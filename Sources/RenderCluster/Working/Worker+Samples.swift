@@ -73,9 +73,9 @@ extension Worker {
   func expectInput(_ key: SampleKey, _ attempt: UInt32, _ step: UInt32) async {
     guard let stage, let tensors, let sample = samples[key], sample.attempt == attempt else { return }
     do {
-      let sender = stage.number == 0 ? configuration.security.coordinatorKey : stage.assignment.previousKey
-      for plan in try sample.inputPlans(stage) {
-        try tensors.expect(sample.expectation(plan, step: step, stage, from: sender))
+      let coordinator = configuration.security.coordinatorKey
+      for expectation in try sample.inputExpectations(step, stage, coordinator: coordinator) {
+        try tensors.expect(expectation)
       }
     } catch {
       await apply(.failed(key, attempt: attempt, step: step, StageFailure(.memory, "\(error)")))
@@ -102,10 +102,16 @@ extension Worker {
       sample.keepState(Int(arrival.fence.stage), tensor)
       samples[key] = sample
       restoreIfComplete(key, stage)
+    case .forecasts:
+      sample.keepForecasts(arrival.fence.step, tensor)
+      samples[key] = sample
+      if let outcome = unreported[key] { sumForecasts(outcome, stage) }
     default:
       sample.keepInput(arrival.plan.stream, tensor)
       samples[key] = sample
-      if sample.hasInput(stage) { await apply(.inputArrived(key, attempt: sample.attempt, step: arrival.fence.step)) }
+      if sample.hasInput(arrival.fence.step, stage) {
+        await apply(.inputArrived(key, attempt: sample.attempt, step: arrival.fence.step))
+      }
     }
   }
 
@@ -139,15 +145,58 @@ extension Worker {
         stage.line.send(plan, tensor.payload(), fence: fence)
         if stream == .output { samples[key]?.keepOutput(step, tensor) }
       }
-      let report = StepReport(
-        microseconds: UInt64(outcome.microseconds), clockMicroseconds: UInt64(outcome.startMicroseconds),
-        signal: outcome.signal, labels: outcome.clusters.labels)
-      await apply(.computed(key, attempt: attempt, step: step, report, labels: outcome.clusters.payload))
+      guard sample.cutSteps(behind: step, stage).isEmpty else {
+        unreported[key] = outcome
+        return sumForecasts(outcome, stage)
+      }
+      await report(outcome)
     case .failure(let error):
       let notANumber = error as? NotANumber
       let block = UInt32(notANumber?.block ?? stage.runner.stage.blocks.lowerBound)
       let failure = StageFailure(notANumber == nil ? .internal : .numeric, "\(error)", block: block)
       await apply(.failed(key, attempt: attempt, step: step, failure))
+    }
+  }
+
+  private func report(_ outcome: StageOutcome) async {
+    guard let sample = samples[outcome.task.key], sample.id == outcome.task.context.sample else { return }
+    let report = StepReport(
+      microseconds: UInt64(outcome.microseconds), clockMicroseconds: UInt64(outcome.startMicroseconds),
+      signal: outcome.signal, labels: outcome.clusters.labels)
+    await apply(
+      .computed(
+        outcome.task.key, attempt: sample.attempt, step: outcome.task.step, report, labels: outcome.clusters.payload))
+  }
+
+  // MARK: - Forecasts
+
+  /// What is known of the cached steps behind a full one goes through the stages while those behind compute it, and is there
+  /// before the full step is said to be done.
+  private func sumForecasts(_ outcome: StageOutcome, _ stage: LoadedStage) {
+    guard let sample = samples[outcome.task.key], sample.id == outcome.task.context.sample else { return }
+    let start = stage.number == 0 ? nil : sample.forecasts(behind: outcome.task.step, stage)
+    guard stage.number == 0 || start != nil else { return }
+    unreported[sample.key] = nil
+    samples[sample.key]?.forgetForecasts()
+    let (id, post) = (sample.id, post)
+    stage.runner.add { stage in post.yield(.summed(outcome, Result { try stage.sumForecasts(of: id, from: start) })) }
+  }
+
+  /// Hands on what forecasts add up to, then reports the full step.
+  func finish(_ outcome: StageOutcome, _ sums: Result<[Tensor], any Error>) async {
+    let (key, step) = (outcome.task.key, outcome.task.step)
+    guard let stage, let sample = samples[key], sample.id == outcome.task.context.sample else { return }
+    switch sums {
+    case .success(let sums):
+      for (cut, sum) in zip(sample.cutSteps(behind: step, stage), sums) where !stage.isLast {
+        guard let plan = TensorPlan(.forecasts, .float32, shape: sum.shape) else { continue }
+        var fence = sample.fence(step: UInt32(cut), stage)
+        fence.stage += 1
+        stage.line.send(plan, sum.payload(), fence: fence)
+      }
+      await report(outcome)
+    case .failure(let error):
+      await apply(.failed(key, attempt: sample.attempt, step: step, StageFailure(.internal, "\(error)")))
     }
   }
 
@@ -165,6 +214,7 @@ extension Worker {
     guard let sample = samples[key], sample.attempt == attempt else { return }
     samples[key] = nil
     snapshots[key] = nil
+    unreported[key] = nil
     forgetTensors(sample)
     guard let runner = stage?.runner else { return }
     runner.drop(key, attempt: attempt)

@@ -18,6 +18,7 @@ public actor Worker {
     case loaded(attempt: UInt32, epoch: UInt64, Result<LoadedStage, any Error>)
     case opened(SampleKey, SampleID, failure: String?)
     case computed(StageOutcome)
+    case summed(StageOutcome, Result<[Tensor], any Error>)
     case snapshot(TakenSnapshot)
     case restored(SampleKey, SampleID, failure: String?)
     case performed(attempt: UInt32, epoch: UInt64, Result<TaskOutcome, any Error>)
@@ -36,6 +37,8 @@ public actor Worker {
   var cacheBytes = 0
   private var loading: Task<Void, Never>?
   var samples: [SampleKey: WorkerSample] = [:]
+  /// Full steps that are computed, but whose forecasts are not summed yet.
+  var unreported: [SampleKey: StageOutcome] = [:]
   /// Counts the openings of samples.
   var openings = 0
   /// What is done beside the stage, by attempt.
@@ -119,6 +122,7 @@ public actor Worker {
         failure.map { .failed(key, attempt: attempt, step: 0, StageFailure(.request, $0)) }
           ?? .conditionArrived(key, attempt: attempt))
     case .computed(let outcome): await finish(outcome)
+    case .summed(let outcome, let sums): await finish(outcome, sums)
     case .snapshot(let taken): await keep(taken)
     case .restored(let key, let id, let failure):
       guard let attempt = attempt(key, id) else { break }

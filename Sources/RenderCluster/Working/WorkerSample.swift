@@ -18,6 +18,9 @@ struct WorkerSample: Sendable {
   private var prompt: Tensor?
   private var pooled: Tensor?
   private var input: [WireStream: Tensor] = [:]
+  private let cutChain: CutChain?
+  /// What the stages before have summed of forecasts, by the cached step that it is for.
+  private var forecasts: [Int: Tensor] = [:]
   /// What the last stage has handed on last, in case that the coordinator ends before it has it.
   private(set) var lastOutput: (step: UInt32, tensor: Tensor)?
   /// The stage has it, or takes it before anything that it is asked to do from now on.
@@ -41,6 +44,7 @@ struct WorkerSample: Sendable {
     self.attempt = attempt
     self.opening = opening
     self.settings = settings
+    cutChain = settings.cache.policy.cutChain
   }
 
   private var grid: TokenGrid {
@@ -64,9 +68,10 @@ struct WorkerSample: Sendable {
   }
 
   func expectation(
-    _ plan: TensorPlan, step: UInt32, _ stage: LoadedStage, from sender: PublicKey?
+    _ plan: TensorPlan, step: UInt32, _ stage: LoadedStage, from sender: PublicKey?, takesFewerRows: Bool = false
   ) -> TensorInbox.Expectation {
-    TensorInbox.Expectation(plan, fence: fence(step: step, stage), sender: sender)
+    TensorInbox.Expectation(
+      plan, fence: fence(step: step, stage), sender: sender, takesFewerRows: takesFewerRows)
   }
 
   /// The encoded prompt.
@@ -79,11 +84,53 @@ struct WorkerSample: Sendable {
     return [try plan(.prompt, shapes.text), try plan(.pooled, shapes.pooled)]
   }
 
-  /// Latents, or hidden states.
-  func inputPlans(_ stage: LoadedStage) throws -> [TensorPlan] {
-    guard stage.number > 0 else { return [try plan(.latents, [grid.tokens, stage.model.latentChannels])] }
+  /// What a step begins with: latents, or what the stage before hands over, or both.
+  private func inputPlans(_ step: UInt32, _ stage: LoadedStage) throws -> [TensorPlan] {
+    let isCut = isCut(step, stage)
+    let latents =
+      isCut || stage.number == 0 ? [try plan(.latents, [grid.tokens, stage.model.latentChannels])] : []
+    guard stage.number > 0 else { return latents }
     let shapes = stage.model.stateShapes(before: stage.model.blocks.lowerBound, of: shapeInputs)
-    return try TokenStream.allCases.compactMap { stream in try shapes[stream].map { try plan(stream.wire, $0) } }
+    guard isCut, let cutChain else {
+      return try TokenStream.allCases.compactMap { stream in try shapes[stream].map { try plan(stream.wire, $0) } }
+    }
+    let branches = min(stage.model.blocks.lowerBound, stage.model.layout.splitBlocks)
+    guard cutChain.freshTokens > 0, branches > 0, let width = shapes.values.first?.last else { return latents }
+    let table = cutChain.movesClusters ? [try plan(.table, [cutChain.freshTokens, width])] : []
+    return latents + table
+      + [try plan(.gates, [branches, width]), try plan(.rows, [branches * cutChain.freshTokens, width])]
+  }
+
+  /// Of what a step begins with, and what a full one needs for the cached ones behind it.
+  func inputExpectations(
+    _ step: UInt32, _ stage: LoadedStage, coordinator: PublicKey?
+  ) throws -> [TensorInbox.Expectation] {
+    let previous = stage.number == 0 ? coordinator : stage.assignment.previousKey
+    let inputs = try inputPlans(step, stage).map { plan in
+      expectation(
+        plan, step: step, stage, from: plan.stream == .latents ? coordinator : previous,
+        takesFewerRows: plan.stream == .rows)
+    }
+    guard stage.number > 0, let width = stateWidth(stage) else { return inputs }
+    return try inputs
+      + cutSteps(behind: step, stage).map { cut in
+        expectation(try plan(.forecasts, [grid.tokens, width]), step: UInt32(cut), stage, from: previous)
+      }
+  }
+
+  private func stateWidth(_ stage: LoadedStage) -> Int? {
+    stage.model.stateShapes(before: stage.model.blocks.lowerBound, of: shapeInputs).values.first?.last
+  }
+
+  /// Whether no hidden states pass between the stages at a step.
+  func isCut(_ step: UInt32, _ stage: LoadedStage) -> Bool {
+    stage.assignment.stages > 1 && cutChain?.isCut(Int(step)) ?? false
+  }
+
+  /// The steps behind a full one at which none do.
+  func cutSteps(behind step: UInt32, _ stage: LoadedStage) -> Range<Int> {
+    guard stage.assignment.stages > 1, let cutChain, !cutChain.isCut(Int(step)) else { return 0..<0 }
+    return cutChain.cutSteps(behind: Int(step), of: Int(opening.steps))
   }
 
   private var shapeInputs: SampleInputs {
@@ -113,10 +160,20 @@ struct WorkerSample: Sendable {
 
   mutating func keepInput(_ stream: WireStream, _ tensor: Tensor) { input[stream] = tensor }
 
-  func hasInput(_ stage: LoadedStage) -> Bool {
-    guard let plans = try? inputPlans(stage) else { return false }
+  func hasInput(_ step: UInt32, _ stage: LoadedStage) -> Bool {
+    guard let plans = try? inputPlans(step, stage) else { return false }
     return plans.allSatisfy { input[$0.stream] != nil }
   }
+
+  mutating func keepForecasts(_ step: UInt32, _ tensor: Tensor) { forecasts[Int(step)] = tensor }
+
+  /// What the stages before have summed for the steps behind a full one; nil as long as not all of it is here.
+  func forecasts(behind step: UInt32, _ stage: LoadedStage) -> [Tensor]? {
+    let known = cutSteps(behind: step, stage).map { forecasts[$0] }
+    return known.contains { $0 == nil } ? nil : known.compactMap { $0 }
+  }
+
+  mutating func forgetForecasts() { forecasts = [:] }
 
   /// Takes the input out, for the stage to compute.
   mutating func task(
@@ -131,6 +188,14 @@ struct WorkerSample: Sendable {
       sample: id, index: Int(order.index), kind: kind, timestep: order.timestep,
       clusters: try WireClusters.unpack(order.labels, labels))
     defer { input = [:] }
+    if let latents = input[.latents], stage.number > 0 {
+      let handed = input[.gates].flatMap { gates in
+        input[.rows].map { HandedChange(table: input[.table], gates: gates, rows: $0) }
+      }
+      return StageTask(
+        key: key, attempt: attempt, step: step, isMeasurement: false, context: context,
+        input: .change(handed, latents: latents))
+    }
     if let latents = input[.latents] {
       return StageTask(
         key: key, attempt: attempt, step: step, isMeasurement: order.kind == .measure, context: context,
@@ -149,6 +214,7 @@ struct WorkerSample: Sendable {
   mutating func resume(epoch: UInt64, _ attempt: UInt32) {
     (self.epoch, self.attempt) = (epoch, attempt)
     input = [:]
+    forecasts = [:]
   }
 
   mutating func keepOutput(_ step: UInt32, _ tensor: Tensor) { lastOutput = (step, tensor) }

@@ -77,7 +77,8 @@ public struct DiTModel: RenderModel {
     return StepCost(
       branches: transformer.branches, outsideOfBranches: transformer.operationsOutsideOfBranches, beforeSteps: 0,
       outputElements: transformer.grid.tokens * transformer.patchSize * transformer.patchSize
-        * transformer.inputChannels, modulationOutputs: transformer.modulationOutputs)
+        * transformer.inputChannels, imageTokens: transformer.grid.tokens,
+      modulationOutputs: transformer.modulationOutputs)
   }
 
   /// At most: of embedders that all blocks share the file has a copy for each.

@@ -71,7 +71,7 @@ public struct FluxModel: RenderModel {
         imageTokens: grid.tokens),
       beforeSteps: checkpoint.transformer.operationsBeforeSteps(textTokens: textTokens),
       outputElements: grid.tokens * checkpoint.transformer.outputChannels,
-      modulationOutputs: checkpoint.transformer.modulationOutputs)
+      imageTokens: grid.tokens, modulationOutputs: checkpoint.transformer.modulationOutputs)
   }
 
   public func weightBytes(_ precision: Precision) -> WeightBytes {

@@ -80,7 +80,7 @@ public struct HunyuanVideoModel: RenderModel {
       outsideOfBranches: transformer.operationsOutsideOfBranches(videoTokens: grid.tokens, textTokens: textTokens),
       beforeSteps: transformer.operationsBeforeSteps(textTokens: textTokens),
       outputElements: grid.tokens * transformer.tokenChannels.output,
-      modulationOutputs: transformer.modulationOutputs)
+      imageTokens: grid.tokens, modulationOutputs: transformer.modulationOutputs)
   }
 
   /// At most: the last layers of Llama are in the file but not used.

@@ -121,17 +121,27 @@ public struct StepCost: Sendable {
   public var beforeSteps: Int
   /// The numbers of the model's output.
   public var outputElements: Int
+  /// The tokens of the picture or video.
+  public var imageTokens: Int
   /// The numbers that modulate all blocks at a step.
   public var modulationOutputs: Int
 
   public init(
-    branches: [BranchShape], outsideOfBranches: Int, beforeSteps: Int, outputElements: Int, modulationOutputs: Int
+    branches: [BranchShape], outsideOfBranches: Int, beforeSteps: Int, outputElements: Int, imageTokens: Int,
+    modulationOutputs: Int
   ) {
     self.branches = branches
     self.outsideOfBranches = outsideOfBranches
     self.beforeSteps = beforeSteps
     self.outputElements = outputElements
+    self.imageTokens = imageTokens
     self.modulationOutputs = modulationOutputs
+  }
+
+  /// The bytes of the picture's forecasts that are summed before the cached steps begin, for one sample.
+  public func forecastBytes(_ policy: any FeatureCachePolicy) -> Int {
+    guard let chain = policy.cutChain else { return 0 }
+    return chain.mostCutSteps * imageTokens * (branches.first?.width ?? 0) * MemoryLayout<Float>.stride
   }
 }
 

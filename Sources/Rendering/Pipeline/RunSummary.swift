@@ -38,7 +38,9 @@ public struct RunSummary: Sendable, Hashable {
     cachedSteps = kinds.count - fullSteps
     computedTokens = tokens == 0 || kinds.isEmpty ? 0 : Double(computed) / Double(kinds.count * tokens)
     cacheBytes =
-      rows * (cost.branches.reduce(0) { $0 + policy.byteCount($1) } + policy.byteCount(ofOutput: cost.outputElements))
+      rows
+      * (cost.branches.reduce(0) { $0 + policy.byteCount($1) } + cost.forecastBytes(policy)
+        + policy.byteCount(ofOutput: cost.outputElements))
   }
 
   // Ten thousand steps of a poster are more operations than 63 bits can count: the largest number stands for them then.

@@ -13,6 +13,9 @@ public actor Stage {
   private struct Running {
     let sample: any TransformerSample
     let cache: any FeatureCache
+    let inputs: SampleInputs
+    /// Those of the run's steps.
+    let timesteps: [Float]
     /// What measuring a step has computed of it already.
     var begun: Begun?
     /// The step that was done last, and what it gave.
@@ -52,7 +55,8 @@ public actor Stage {
       cache: setup.policy.makeCache(
         CacheSetup(
           choices: setup.choices, steps: setup.timesteps.count, layout: model.layout,
-          columns: setup.inputs.grid.columns, isObserved: setup.isObserved)))
+          columns: setup.inputs.grid.columns, isObserved: setup.isObserved)), inputs: setup.inputs,
+      timesteps: setup.timesteps)
   }
 
   /// Frees what is held of a sample; nothing happens if there is none of this name.
@@ -82,10 +86,14 @@ public actor Stage {
     case latents(Tensor)
     /// What the stage before hands over, `[tokens, width]` a stream.
     case state(BlockState)
+    /// What it hands over where forecasts were summed before the step, by ``sumForecasts(of:from:)``: what fresh tokens
+    /// have changed so far, if any have. All else follows from the latents.
+    case change(HandedChange?, latents: Tensor)
   }
 
   public enum Output: Sendable {
     case state(BlockState)
+    case change(HandedChange?)
     /// The model's output, of the last stage.
     case output(Tensor)
   }
@@ -166,13 +174,35 @@ public actor Stage {
       samples[context.sample]?.begun = nil
       (measured, walk.start) = (begun.state, begun.boundary)
     } else if isFirst, let boundary = cache.signalBoundary {
-      var state = embedded(input, sample, vec, probe)
+      var state = try embedded(input, sample, vec, cache, probe)
       // Its kind hangs on nothing, but those of later steps hang on it.
       _ = try walk.measure(&state, at: boundary) { try check($0, isFull: context.kind.isFull, betweenBlocks) }
       (measured, walk.start) = (state, boundary)
     }
     cache.begin(CacheStep(index: context.index, kind: context.kind, clusters: context.clusters))
-    return (walk, measured ?? embedded(input, sample, vec, leavesTextOut: cache.leavesTextOut, probe))
+    let state = try measured ?? embedded(input, sample, vec, cache, leavesTextOut: cache.leavesTextOut, probe)
+    // Where there is one stage, what the clusters are is known now, and so which tokens will be fresh.
+    if isFirst, isLast, !context.kind.isFull { _ = try sumForecasts(running, from: nil) }
+    return (walk, state)
+  }
+
+  /// Sums what is known of the cached steps behind a full one that has just been done, so that only what fresh tokens change
+  /// has to pass from stage to stage at these. All stages of a pipeline do it, or none.
+  ///
+  /// - Parameter start: what the stage before has given here, one a step, `[image tokens, width]`; nil at the first.
+  /// - Returns: one a step; empty if there are none, or the policy forecasts nothing.
+  /// - Throws: ``StageError/unknownSample(_:)``
+  public func sumForecasts(of id: SampleID, from start: [Tensor]?) throws -> [Tensor] {
+    guard let running = samples[id], !running.isBroken else { throw StageError.unknownSample(id) }
+    return try sumForecasts(running, from: start)
+  }
+
+  private func sumForecasts(_ running: Running, from start: [Tensor]?) throws -> [Tensor] {
+    let shapes = model.stateShapes(before: model.blocks.lowerBound, of: running.inputs)
+    return try running.sample.sumForecasts(
+      of: running.cache, from: start, BlockState(shapes.mapValues { Tensor(uninitialized: $0) }),
+      imageTokens: running.inputs.grid.tokens, blocks: model.blocks, isLast: isLast
+    ) { running.timesteps[$0] }
   }
 
   /// - Parameter state: behind the blocks.
@@ -180,8 +210,13 @@ public actor Stage {
     advise(reading.afterStep())
     if let probe = walk.probe { walk.cache.show(probe.module("cache")) }
     let output: Output =
-      isLast
-      ? .output(walk.sample.project(state, conditioning: walk.conditioning, probe: walk.probe)) : .state(state)
+      if isLast {
+        .output(walk.sample.project(state, conditioning: walk.conditioning, probe: walk.probe))
+      } else if walk.cache.isSummedAhead {
+        .change(state.imageSums.flatMap(walk.cache.handOver))
+      } else {
+        .state(state)
+      }
     let result = Finished(output: output, clusters: walk.cache.newClusters, signal: walk.cache.signal)
     // Unless it was closed meanwhile.
     samples[context.sample]?.isBroken = false
@@ -203,7 +238,7 @@ public actor Stage {
     let vec = running.sample.conditioning(timestep: context.timestep, probe: nil)
     let walk = BlockWalk(
       model: model, sample: running.sample, conditioning: vec, cache: running.cache, probe: nil)
-    var state = embedded(input, running.sample, vec, nil)
+    var state = try embedded(input, running.sample, vec, running.cache, nil)
     let signal = try walk.measure(&state, at: boundary) { try check($0, isFull: false, betweenBlocks) }
     samples[context.sample]?.begun = Begun(step: context.index, boundary: boundary, state: state)
     return signal
@@ -219,7 +254,7 @@ public actor Stage {
     let setup = CacheSetup(
       choices: KeyedChoices(seed: 0, row: 0), steps: 1, layout: model.layout, columns: 1)
     let cache = NoCaching().makeCache(setup)
-    var state = embedded(input, sample, vec, nil)
+    var state = try embedded(input, sample, vec, cache, nil)
     return try model.blocks.first { block in
       try sample.run(
         &state, blocks: block..<block + 1, conditioning: vec, cache: cache, probe: nil,
@@ -229,12 +264,15 @@ public actor Stage {
   }
 
   private func embedded(
-    _ input: Input, _ sample: any TransformerSample, _ vec: Conditioning, leavesTextOut: Bool = false, _ probe: Probe?
-  ) -> BlockState {
+    _ input: Input, _ sample: any TransformerSample, _ vec: Conditioning, _ cache: any FeatureCache,
+    leavesTextOut: Bool = false, _ probe: Probe?
+  ) throws -> BlockState {
     switch input {
     case .latents(let latents):
       sample.embed(latents, conditioning: vec, leavesTextOut: leavesTextOut, probe: probe)
     case .state(let state): state
+    case .change(let handed, let latents):
+      try sample.embed(latents, conditioning: vec, leavesTextOut: true, probe: probe).adding(handed.map(cache.take))
     }
   }
 

@@ -78,7 +78,10 @@ public struct LocalTransport: StageTransport {
       signal = result.signal ?? signal
       switch result.output {
       case .state(let state): input = .state(state)
-      case .output(let output): return StepResult(output: output, clusters: clusters, signal: signal)
+      case .change(let change): input = .change(change, latents: latents)
+      case .output(let output):
+        if context.kind.isFull { try await sumForecasts(of: context.sample) }
+        return StepResult(output: output, clusters: clusters, signal: signal)
       }
     }
     preconditionFailure("the last stage gives the output")
@@ -94,11 +97,21 @@ public struct LocalTransport: StageTransport {
         results[place].signal = finished.signal ?? results[place].signal
         switch finished.output {
         case .state(let state): inputs[place] = .state(state)
+        case .change(let change): inputs[place] = .change(change, latents: latents)
         case .output(let output): results[place].output = output
         }
       }
     }
+    for context in contexts where context.kind.isFull { try await sumForecasts(of: context.sample) }
     return results
+  }
+
+  /// What is known behind a full step passes through the stages before the cached ones do, as it does between processes. A
+  /// single stage waits until the step begins, since it knows more then.
+  private func sumForecasts(of sample: SampleID) async throws {
+    guard stages.count > 1 else { return }
+    var sums: [Tensor]?
+    for stage in stages { sums = try await stage.sumForecasts(of: sample, from: sums) }
   }
 
   public func measure(_ context: StepContext, latents: Tensor) async throws -> Float? {

@@ -9,13 +9,13 @@ public struct DiTTransformer: DiffusionTransformer {
   fileprivate let embedders: [DiTEmbedder]
   /// Which of the embedders each of the blocks has.
   fileprivate let embedderOfBlock: [Int]
-  fileprivate let patches: Patches?
+  fileprivate let patches: Patches
   fileprivate let loadedBlocks: [DiTBlock]
   fileprivate let head: Head?
 
   public var layout: BlockLayout { configuration.layout }
 
-  /// What only the first stage needs.
+  /// What makes hidden states of latents.
   fileprivate struct Patches: Sendable {
     let projection: Linear
     /// `[tokens, width]`
@@ -30,8 +30,8 @@ public struct DiTTransformer: DiffusionTransformer {
     let embedder: Int
   }
 
-  /// Reads the parameters that the blocks of a range need; all blocks unless told otherwise. The first range reads the
-  /// embedding of patches too, the last one the output with the first block's embedder.
+  /// Reads the parameters that the blocks of a range need; all blocks unless told otherwise. All read the
+  /// embedding of patches, the last one the output too, with the first block's embedder.
   ///
   /// - Throws: `ParameterError` for a tensor that is missing or has another shape, and what is wrong with its file.
   public init(_ configuration: DiTConfiguration, _ parameters: Parameters, blocks: BlockRange? = nil) throws {
@@ -41,12 +41,9 @@ public struct DiTTransformer: DiffusionTransformer {
     let patch = configuration.patchSize * configuration.patchSize
     self.configuration = configuration
     self.blocks = blocks
-    patches =
-      blocks.lowerBound == 0
-      ? Patches(
-        projection: try Self.patchProjection(parameters.sensitive.module("pos_embed.proj"), configuration),
-        positions: SinusoidalPositions.embedding(rows: grid.rows, columns: grid.columns, width: width))
-      : nil
+    patches = Patches(
+      projection: try Self.patchProjection(parameters.sensitive.module("pos_embed.proj"), configuration),
+      positions: SinusoidalPositions.embedding(rows: grid.rows, columns: grid.columns, width: width))
     var embedders = DiTEmbedders()
     embedderOfBlock = try blocks.map { try embedders.add(block: $0, parameters, configuration) }
     loadedBlocks = try blocks.map { index in
@@ -75,7 +72,7 @@ public struct DiTTransformer: DiffusionTransformer {
 
   public var weightBytes: Int {
     let ends =
-      (patches.map { $0.projection.weightBytes } ?? 0)
+      patches.projection.weightBytes
       + (head.map { $0.modulation.weightBytes + $0.projection.weightBytes } ?? 0)
     return ends + embedders.reduce(0) { $0 + $1.weightBytes } + loadedBlocks.reduce(0) { $0 + $1.weightBytes }
   }
@@ -101,7 +98,7 @@ public struct DiTTransformer: DiffusionTransformer {
 
   public func run(_ passes: inout [SamplePass], blocks: BlockRange, beforeBlock: (_ block: Int) throws -> Void) rethrows
   {
-    let streams = passes.indices.map { ResidualStream(passes[$0].state.take(.image)) }
+    let streams = passes.indices.map { passes[$0].state.take(.image, passes[$0].cache) }
     for ((index, block), embedder) in zip(zip(self.blocks, loadedBlocks), embedderOfBlock) where blocks.contains(index)
     {
       try beforeBlock(index)
@@ -113,7 +110,9 @@ public struct DiTTransformer: DiffusionTransformer {
         }, isLast: index == blockCount - 1)
       for (x, pass) in zip(streams, passes) { pass.probe?(name, x.all) }
     }
-    for (place, x) in streams.enumerated() { passes[place].state = BlockState([.image: x.all]) }
+    for (place, x) in streams.enumerated() {
+      passes[place].state = BlockState([.image: x], isDone: blocks.upperBound == blockCount)
+    }
   }
 
   /// The maps of adaLN, with the embedder whose vector each takes.
@@ -167,8 +166,8 @@ private struct DiTSample: TransformerSample {
   }
 
   func embed(_ latents: Tensor, conditioning: Conditioning, leavesTextOut: Bool, probe: Probe?) -> BlockState {
-    guard let patches = model.patches else { preconditionFailure("only the first stage embeds") }
-    let x = patches.projection(latents) + patches.positions  // [tokens, patch² · channels] → [tokens, width]
+    // [tokens, patch² · channels] → [tokens, width]
+    let x = model.patches.projection(latents) + model.patches.positions
     probe?("pos_embed", x)
     return BlockState([.image: x])
   }

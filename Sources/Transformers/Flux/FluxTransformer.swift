@@ -6,7 +6,9 @@ import Tensors
 public struct FluxTransformer: DiffusionTransformer {
   public let configuration: FluxConfiguration
   public let blocks: BlockRange
-  fileprivate let embedders: Embedders?
+  fileprivate let imageEmbedder: Linear
+  /// Only the first stage needs it.
+  fileprivate let textEmbedder: Linear?
   fileprivate let timestepEmbedder: VectorEmbedder
   fileprivate let guidanceEmbedder: VectorEmbedder?
   fileprivate let pooledEmbedder: VectorEmbedder
@@ -14,14 +16,8 @@ public struct FluxTransformer: DiffusionTransformer {
 
   public var layout: BlockLayout { configuration.layout }
 
-  /// What only the first stage needs.
-  fileprivate struct Embedders: Sendable {
-    let image: Linear
-    let text: Linear
-  }
-
-  /// Reads the parameters that the blocks of a range need; all blocks unless told otherwise. The first range reads the
-  /// embedders too, the last one the output.
+  /// Reads the parameters that the blocks of a range need; all blocks unless told otherwise. All read the
+  /// embedder of the picture; the first range reads that of the text too, the last one the output.
   ///
   /// - Throws: `ParameterError` for a tensor that is missing or has another shape, and what is wrong with its file.
   public init(_ configuration: FluxConfiguration, _ parameters: Parameters, blocks: BlockRange? = nil) throws {
@@ -37,14 +33,12 @@ public struct FluxTransformer: DiffusionTransformer {
       ? try VectorEmbedder(embed.module("guidance_embedder"), inputs: 256, width: width) : nil
     pooledEmbedder = try VectorEmbedder(
       embed.module("text_embedder"), inputs: configuration.pooledWidth, width: width)
-    embedders =
+    imageEmbedder = try Linear(
+      parameters.sensitive.module("x_embedder"), inputs: configuration.inputChannels, outputs: width)
+    textEmbedder =
       blocks.lowerBound == 0
-      ? Embedders(
-        image: try Linear(
-          parameters.sensitive.module("x_embedder"), inputs: configuration.inputChannels, outputs: width),
-        text: try Linear(
-          parameters.sensitive.module("context_embedder"), inputs: configuration.textWidth, outputs: width))
-      : nil
+      ? try Linear(
+        parameters.sensitive.module("context_embedder"), inputs: configuration.textWidth, outputs: width) : nil
     jointBlocks = try JointBlocks(
       parameters,
       JointBlocks.Shape(
@@ -56,8 +50,7 @@ public struct FluxTransformer: DiffusionTransformer {
 
   public var weightBytes: Int {
     let vectors = timestepEmbedder.weightBytes + pooledEmbedder.weightBytes + (guidanceEmbedder?.weightBytes ?? 0)
-    let ends = embedders.map { $0.image.weightBytes + $0.text.weightBytes } ?? 0
-    return vectors + ends + jointBlocks.weightBytes
+    return vectors + imageEmbedder.weightBytes + (textEmbedder?.weightBytes ?? 0) + jointBlocks.weightBytes
   }
 
   public func matrices(ofBlock block: Int) -> [WeightMatrix] { jointBlocks.matrices(ofBlock: block) }
@@ -110,7 +103,7 @@ private struct FluxSample: TransformerSample {
     }
     self.model = model
     self.table = table
-    self.text = model.embedders?.text(text)
+    self.text = model.textEmbedder?(text)
     self.pooled = model.pooledEmbedder(pooled)
     guidance = configuration.embedsGuidance ? inputs.guidance ?? 1 : nil
     let textPositions = [[Float]](repeating: [0, 0, 0], count: text.rows)
@@ -147,8 +140,9 @@ private struct FluxSample: TransformerSample {
   }
 
   func embed(_ latents: Tensor, conditioning: Conditioning, leavesTextOut: Bool, probe: Probe?) -> BlockState {
-    guard let embedders = model.embedders, let text else { preconditionFailure("only the first stage embeds") }
-    let image = embedders.image(latents)  // [image tokens, channels] → [image tokens, width]
+    precondition(text != nil || leavesTextOut, "only the first stage knows the text")
+    let image = model.imageEmbedder(latents)  // [image tokens, channels] → [image tokens, width]
+    let text = text ?? Tensor(zeros: [tokens.text, image.columns])
     if let probe {
       probe("x_embedder", image)
       probe("context_embedder", text)

@@ -7,7 +7,9 @@ import Tensors
 public struct HunyuanVideoTransformer: DiffusionTransformer {
   public let configuration: HunyuanVideoConfiguration
   public let blocks: BlockRange
-  fileprivate let embedders: Embedders?
+  fileprivate let videoEmbedder: Linear
+  /// Only the first stage needs it.
+  fileprivate let refiner: TokenRefiner?
   fileprivate let timestepEmbedder: VectorEmbedder
   fileprivate let guidanceEmbedder: VectorEmbedder?
   fileprivate let pooledEmbedder: VectorEmbedder
@@ -15,14 +17,8 @@ public struct HunyuanVideoTransformer: DiffusionTransformer {
 
   public var layout: BlockLayout { configuration.layout }
 
-  /// What only the first stage needs.
-  fileprivate struct Embedders: Sendable {
-    let video: Linear
-    let refiner: TokenRefiner
-  }
-
-  /// Reads the parameters that the blocks of a range need; all blocks unless told otherwise. The first range reads the
-  /// embedders and the refiner too, the last one the output.
+  /// Reads the parameters that the blocks of a range need; all blocks unless told otherwise. All read the
+  /// embedder of the video; the first range reads the refiner too, the last one the output.
   ///
   /// - Throws: `ParameterError` for a tensor that is missing or has another shape, and what is wrong with its file.
   public init(
@@ -40,7 +36,10 @@ public struct HunyuanVideoTransformer: DiffusionTransformer {
       ? try VectorEmbedder(embed.module("guidance_embedder"), inputs: 256, width: width) : nil
     pooledEmbedder = try VectorEmbedder(
       embed.module("text_embedder"), inputs: configuration.pooledWidth, width: width)
-    embedders = blocks.lowerBound == 0 ? try Embedders(parameters, configuration) : nil
+    videoEmbedder = try Self.videoEmbedder(parameters.sensitive.module("x_embedder.proj"), configuration)
+    refiner =
+      blocks.lowerBound == 0
+      ? try TokenRefiner(parameters.sensitive.module("context_embedder"), configuration) : nil
     jointBlocks = try JointBlocks(
       parameters,
       JointBlocks.Shape(
@@ -50,10 +49,22 @@ public struct HunyuanVideoTransformer: DiffusionTransformer {
       blocks: blocks)
   }
 
+  /// A convolution whose windows do not overlap is a linear map of tokens ordered by channel, row, column.
+  private static func videoEmbedder(
+    _ parameters: Parameters, _ configuration: HunyuanVideoConfiguration
+  ) throws -> Linear {
+    let (patch, inputs) = (configuration.patchSize, configuration.tokenChannels.input)
+    let weight = try parameters.stored(
+      "weight", shape: [configuration.width, configuration.inputChannels, 1, patch, patch])
+    return Linear(
+      weight: try parameters.weightMatrix(
+        joining: [weight.reshaped([configuration.width, inputs])], named: [parameters.prefix + "weight"]),
+      bias: try parameters.tensor("bias", shape: [configuration.width]))
+  }
+
   public var weightBytes: Int {
     let vectors = timestepEmbedder.weightBytes + pooledEmbedder.weightBytes + (guidanceEmbedder?.weightBytes ?? 0)
-    let ends = embedders.map { $0.video.weightBytes + $0.refiner.weightBytes } ?? 0
-    return vectors + ends + jointBlocks.weightBytes
+    return vectors + videoEmbedder.weightBytes + (refiner?.weightBytes ?? 0) + jointBlocks.weightBytes
   }
 
   public func matrices(ofBlock block: Int) -> [WeightMatrix] { jointBlocks.matrices(ofBlock: block) }
@@ -77,21 +88,6 @@ public struct HunyuanVideoTransformer: DiffusionTransformer {
 
   public func makeSample(_ inputs: SampleInputs, timesteps: [Float]) throws -> any TransformerSample {
     try HunyuanVideoSample(self, inputs, ConditioningTable(timesteps: timesteps))
-  }
-}
-
-extension HunyuanVideoTransformer.Embedders {
-  fileprivate init(_ parameters: Parameters, _ configuration: HunyuanVideoConfiguration) throws {
-    let (patch, inputs) = (configuration.patchSize, configuration.tokenChannels.input)
-    let embedder = parameters.sensitive.module("x_embedder.proj")
-    // A convolution whose windows do not overlap is a linear map of tokens ordered by channel, row, column.
-    let weight = try embedder.stored(
-      "weight", shape: [configuration.width, configuration.inputChannels, 1, patch, patch])
-    video = Linear(
-      weight: try embedder.weightMatrix(
-        joining: [weight.reshaped([configuration.width, inputs])], named: [embedder.prefix + "weight"]),
-      bias: try embedder.tensor("bias", shape: [configuration.width]))
-    refiner = try TokenRefiner(parameters.sensitive.module("context_embedder"), configuration)
   }
 }
 
@@ -122,7 +118,7 @@ private struct HunyuanVideoSample: TransformerSample {
     }
     self.model = model
     self.table = table
-    prompt = model.embedders?.refiner.prompt(text, validTokens: valid)
+    prompt = model.refiner?.prompt(text, validTokens: valid)
     self.pooled = model.pooledEmbedder(pooled)
     // The pipeline hands over 1000 times what the user gives.
     guidance = configuration.embedsGuidance ? (inputs.guidance ?? 1) * 1000 : nil
@@ -152,19 +148,20 @@ private struct HunyuanVideoSample: TransformerSample {
     if let guidance, let embedder = model.guidanceEmbedder { vec += embedder(Sinusoid.embedding(guidance)) }
     probe?("time_text_embed", vec)
     vec.apply(.silu)
-    guard let prompt, let refiner = model.embedders?.refiner else { return vec }
+    guard let prompt, let refiner = model.refiner else { return vec }
     let refining = refiner.conditioning(prompt, timestep: timestep, probe: probe?.module("context_embedder"))
     return Tensor.concatenated(rows: [vec, refining])  // [2, width]
   }
 
   func embed(_ latents: Tensor, conditioning: Conditioning, leavesTextOut: Bool, probe: Probe?) -> BlockState {
-    guard let embedders = model.embedders, let prompt else { preconditionFailure("only the first stage embeds") }
-    let video = embedders.video(latents)  // [video tokens, patch² · channels] → [video tokens, width]
-    // [text tokens, width]
-    let text =
-      leavesTextOut
-      ? Tensor(zeros: [prompt.tokens.rows, video.columns])
-      : embedders.refiner(prompt, conditioning: conditioning.vector(1), probe: probe?.module("context_embedder"))
+    let video = model.videoEmbedder(latents)  // [video tokens, patch² · channels] → [video tokens, width]
+    let text: Tensor  // [text tokens, width]
+    if leavesTextOut {
+      text = Tensor(zeros: [tokens.text, video.columns])
+    } else {
+      guard let prompt, let refiner = model.refiner else { preconditionFailure("only the first stage knows the text") }
+      text = refiner(prompt, conditioning: conditioning.vector(1), probe: probe?.module("context_embedder"))
+    }
     if let probe {
       probe("x_embedder", video)
       probe("context_embedder", text)

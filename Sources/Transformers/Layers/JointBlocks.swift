@@ -8,6 +8,7 @@ struct JointBlocks: Sendable {
   private let order: JointOrder
   /// Of the whole model.
   private let doubleBlocks: Int
+  private let blockCount: Int
   private let double: [DoubleStreamBlock]
   private let single: [SingleStreamBlock]
   private let head: Head?
@@ -49,6 +50,7 @@ struct JointBlocks: Sendable {
     self.blocks = blocks
     order = shape.order
     doubleBlocks = first
+    blockCount = shape.blockCount
     double = try blocks.clamped(to: 0..<first).map { index in
       try DoubleStreamBlock(
         parameters.module("transformer_blocks.\(index)"), index: index, order: shape.order, heads: shape.heads,
@@ -90,9 +92,11 @@ struct JointBlocks: Sendable {
     _ state: inout BlockState, blocks: BlockRange, of tokens: Tokens, vec: ModulationVector, cache: any FeatureCache,
     probe: Probe?, beforeBlock: (_ block: Int) throws -> Void
   ) rethrows {
+    let isDone = blocks.upperBound == blockCount
+    var streams: (image: ResidualStream, text: ResidualStream)?
     if blocks.lowerBound < doubleBlocks {
-      let image = ResidualStream(state.take(.image))
-      let text = ResidualStream(state.take(.text))
+      let (image, text) = (state.take(.image, cache), state.take(.text, cache))
+      streams = (image, text)
       for (index, block) in zip(self.blocks, double) where blocks.contains(index) {
         try beforeBlock(index)
         let name = "transformer_blocks.\(index)"
@@ -105,13 +109,14 @@ struct JointBlocks: Sendable {
           }
         }
       }
-      state = BlockState([.image: image.all, .text: text.all])
     }
-    guard blocks.upperBound > doubleBlocks else { return }
-    pass(&state, over: blocks)
+    guard blocks.upperBound > doubleBlocks else {
+      if let streams { state = BlockState([.image: streams.image, .text: streams.text], isDone: isDone) }
+      return
+    }
     let imageRows = order.imageRows(tokens.image, tokens.text)
     let textRows = order.textRows(tokens.image, tokens.text)
-    let joint = ResidualStream(state.take(.joint), summedRows: cache.leavesTextOut ? imageRows : nil)
+    let joint = joined(&state, streams, cache, summedRows: cache.leavesTextOut ? imageRows : nil)
     for (index, block) in zip(max(self.blocks.lowerBound, doubleBlocks)..., single) where blocks.contains(index) {
       try beforeBlock(index)
       let name = "single_transformer_blocks.\(index - doubleBlocks)"
@@ -124,7 +129,19 @@ struct JointBlocks: Sendable {
         }
       }
     }
-    state = BlockState([.joint: joint.all])
+    state = BlockState([.joint: joint], isDone: isDone)
+  }
+
+  /// The stream of the single blocks: the first of them joins picture and text.
+  ///
+  /// - Parameter streams: as they come out of double blocks; nil if they are in the state.
+  private func joined(
+    _ state: inout BlockState, _ streams: (image: ResidualStream, text: ResidualStream)?, _ cache: any FeatureCache,
+    summedRows: Range<Int>?
+  ) -> ResidualStream {
+    if streams == nil, state.streams[.joint] != nil { return state.take(.joint, cache, summedRows: summedRows) }
+    let (image, text) = streams ?? (state.take(.image, cache), state.take(.text, cache))
+    return ResidualStream(joining: order.sorted(image: image, text: text), summedRows: summedRows)
   }
 
   /// The first single block joins the streams.

@@ -39,7 +39,7 @@ extension JobFacts {
         grid: grid, textTokens: request.textTokens, policy: request.cache.policy, steps: request.steps,
         precision: settings.precision),
       activationBytes: model.stageBytes(
-        grid: grid, textTokens: request.textTokens, precision: settings.precision))
+        grid: grid, textTokens: request.textTokens, policy: request.cache.policy, precision: settings.precision))
   }
 }
 

@@ -23,7 +23,8 @@ struct PlanReport {
     let (policy, tokens) = (request.cache.policy, request.textTokens)
     blocks = try model.blockCosts(
       grid: grid, textTokens: tokens, policy: policy, steps: request.steps, precision: settings.precision)
-    stageBytes = try model.stageBytes(grid: grid, textTokens: tokens, precision: settings.precision)
+    stageBytes = try model.stageBytes(
+      grid: grid, textTokens: tokens, policy: policy, precision: settings.precision)
     let plans = try ReplicaPlanner.plan(
       blocks: blocks, workers: workers, samples: samples, activationBytes: stageBytes, most: mostReplicas)
     let full = policy.plannedSteps(request.steps).count { $0.kind.isFull }

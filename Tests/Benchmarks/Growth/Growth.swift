@@ -83,24 +83,29 @@ struct Growth: ParsableCommand {
     var memory = 0
   }
 
+  /// The distance of full steps.
+  private static let interval = 5
+
   private static func measure(
     _ tokens: Int, _ textTokens: Int, _ heads: Int, _ dtype: Precision, _ rounds: Int
   ) throws -> Point {
     let side = side(tokens)
     let source = try StepSample.flux(
       dtype, double: 1, single: 1, heads: heads, grid: TokenGrid(rows: side, columns: side), textTokens: textTokens)
-    let sample = try SteppedSample(source, CacheSettings.flux.policy)
+    var settings = CacheSettings.flux
+    (settings.interval, settings.enhancedSteps) = (interval, 1)
+    let sample = try SteppedSample(source, settings.policy)
     sample.prepare()
     var point = Point(operations: source.branches.reduce(0) { $0 + Double($1.operations) })
-    for index in 0..<2 { _ = sample.step(index, .full) }
+    for index in 0..<2 { _ = sample.fullStep(index * interval) }
     for round in 0..<rounds {
       // What earlier steps left for later ones is given back, so that all that the next one takes is seen.
       RecycledMemory.giveBack()
       let before = ProcessMemory.resident ?? 0
       ProcessMemory.resetPeak()
-      point.full.values.append(sample.step(2 + 2 * round, .full).total)
+      point.full.values.append(sample.fullStep((2 + round) * interval).total)
       point.memory = max(point.memory, (ProcessMemory.peakResident ?? 0) - before)
-      point.cached.values.append(sample.step(3 + 2 * round, .cached(distance: 1)).total)
+      point.cached.values.append(sample.cachedSteps(behind: (2 + round) * interval, interval: interval))
     }
     return point
   }

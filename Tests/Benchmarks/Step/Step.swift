@@ -74,16 +74,11 @@ struct Step: ParsableCommand {
         }
       }
       defer { for other in others { other.stop() } }
-      for index in 0..<3 { sample.fullStep(index, isTimed: false) }
-      sample.cachedSteps(3, distance: 1, isTimed: false)
+      for _ in 0..<3 { sample.cycle(isTimed: false) }
       for round in 0..<rounds {
         limit.values.append(MachineLimit.operationsPerSecond(dtype))
-        let index = 4 + 5 * round
-        sample.uncachedStep(index)
-        sample.fullStep(index, isTimed: true)
-        for distance in 1...3 {
-          for _ in 0..<3 { sample.cachedSteps(index + distance, distance: distance, isTimed: true) }
-        }
+        sample.uncachedStep()
+        for _ in 0..<3 { sample.cycle(isTimed: true) }
         for other in others { try other.measure() }
         Report.note("\(model.rawValue): round \(round + 1) of \(rounds)")
       }
@@ -116,34 +111,26 @@ struct Step: ParsableCommand {
 
   private func repeatSteps(_ kind: RepeatedKind) throws {
     let sample = try TimedSample(models[0], dtype, differences: differences)
-    let warmUp = 3
-    for index in 0..<warmUp { sample.fullStep(index, isTimed: false) }
     Report.note("\(models[0].rawValue): process \(getpid()) repeats \(kind.rawValue) steps")
-    var index = warmUp
-    while true {
-      switch kind {
-      case .cached: sample.cachedSteps(index, distance: 1 + index % 3, isTimed: false)
-      case .full: sample.fullStep(index, isTimed: false)
-      }
-      index = index + 1 < sample.steps ? index + 1 : warmUp
-    }
+    sample.repeatForever(kind)
   }
 
   private static func row(_ sample: TimedSample, _ limit: Sample) -> [String] {
     let full = sample.uncached.whole
-    let cached = sample.cached.whole(sample.shape, \.minimum)
+    let cachedTimes = sample.shownCached
+    let cached = cachedTimes.whole(sample.shape, \.minimum)
     let rate = sample.operations / sample.uncached.compared.minimum
     return [
       sample.shape.rawValue, Report.fixed(full.minimum, 3), Report.fixed(full.median, 3), Report.fixed(rate / 1e9, 1),
       Report.fixed(rate / limit.maximum, 3), Report.fixed(sample.full.whole.minimum / full.minimum, 3),
-      Report.fixed(1000 * cached, 1), Report.fixed(1000 * sample.cached.whole(sample.shape, \.median), 1),
+      Report.fixed(1000 * cached, 1), Report.fixed(1000 * cachedTimes.whole(sample.shape, \.median), 1),
       Report.fixed(cached / full.minimum, 4), Report.fixed(sample.cachedShareOfOperations, 4),
       Report.fixed(sample.preparation, 2),
     ]
   }
 
   private static func json(_ sample: TimedSample, _ limit: Sample, _ others: [PyTorchProcess]) -> JSONObject {
-    let cached = sample.cached
+    let cached = sample.shownCached
     func wholeCached(_ time: (Sample) -> Double) -> Double { cached.whole(sample.shape, time) }
     func times(_ full: FullStepTimes) -> JSONValue {
       [

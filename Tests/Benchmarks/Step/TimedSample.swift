@@ -8,50 +8,86 @@ final class TimedSample {
   let shape: StepModel
   let precision: Precision
   let differences: FeaturePrecision
-  let policy: any FeatureCachePolicy
   private let source: StepSample
-  private let sample: SteppedSample
+  /// By the distance of full steps.
+  private let samples: [Int: SteppedSample]
+  private let policies: [Int: any FeatureCachePolicy]
   /// The seconds before the first step for what is computed for all timesteps at once, of the blocks that are measured.
   private(set) var preparation = 0.0
   /// Full steps that keep what cached ones need, and steps without caching.
   private(set) var full: FullStepTimes
   private(set) var uncached: FullStepTimes
-  private(set) var cached = CachedStepTimes()
+  private(set) var cached: [Int: CachedStepTimes] = [:]
+  /// Full steps that were taken so far at each distance.
+  private var cycles = 0
 
   init(_ shape: StepModel, _ precision: Precision, differences: FeaturePrecision) throws {
     self.shape = shape
     self.precision = precision
     self.differences = differences
-    policy = shape.cache(differences).policy
     (full, uncached) = (FullStepTimes(shape), FullStepTimes(shape))
-    source = try shape.makeSample(precision)
-    sample = try SteppedSample(source, policy)
+    let source = try shape.makeSample(precision)
+    let policies = Dictionary(
+      uniqueKeysWithValues: shape.intervals.map { interval in
+        var settings = shape.cache(differences)
+        (settings.interval, settings.enhancedSteps) = (interval, 1)
+        return (interval, settings.policy)
+      })
+    samples = try policies.mapValues { try SteppedSample(source, $0) }
+    (self.source, self.policies) = (source, policies)
     let watch = Stopwatch()
-    sample.prepare()
+    samples[Self.shownInterval]?.prepare()
     preparation = watch.seconds
   }
 
-  var steps: Int { sample.steps }
+  /// The distance of full steps whose cached steps stand in the table.
+  static let shownInterval = 5
 
-  /// Runs a full step; `isTimed` is false for those that only warm up.
-  func fullStep(_ index: Int, isTimed: Bool) {
-    let times = sample.step(index, .full)
-    if isTimed { full.add(times) }
+  /// The cached steps of that distance.
+  var shownCached: CachedStepTimes { cached[Self.shownInterval] ?? CachedStepTimes() }
+
+  /// A full step and the cached ones behind it, for each distance of full steps; `isTimed` is false for those that only warm
+  /// up.
+  func cycle(isTimed: Bool) {
+    for interval in shape.intervals {
+      guard let sample = samples[interval] else { continue }
+      let first = cycles * interval
+      let times = sample.fullStep(first)
+      if isTimed, interval == Self.shownInterval { full.add(times) }
+      let cached = cachedSteps(sample, behind: first, interval: interval)
+      if isTimed { self.cached[interval, default: CachedStepTimes()].add(cached) }
+    }
+    cycles += 1
   }
 
-  func uncachedStep(_ index: Int) { uncached.add(sample.uncachedStep(index)) }
+  func uncachedStep() { if let sample = samples[Self.shownInterval] { uncached.add(sample.uncachedStep(cycles)) } }
 
-  /// Runs cached steps at a distance of the last full one: of all blocks, and without the first and the last if these
-  /// stand for others, so that what each adds is known. What one of them alone takes would not say it: the features of
-  /// many blocks are added to the hidden states together.
-  func cachedSteps(_ index: Int, distance: Int, isTimed: Bool) {
+  /// The mean time of the cached steps behind a full one: of all blocks, and without the first and the last if these stand for
+  /// others, so that what each adds is known. What one of them alone takes would not say it: the features of many blocks are
+  /// added to the hidden states together.
+  private func cachedSteps(_ sample: SteppedSample, behind full: Int, interval: Int) -> CachedStepTimes.Step {
     func seconds(_ blocks: BlockRange) -> Double {
-      sample.step(index, .cached(distance: distance), blocks: blocks).total
+      sample.cachedSteps(behind: full, interval: interval, blocks: blocks)
     }
     let blocks = source.model.blocks
     let all = seconds(blocks)
-    let parts = shape.repetition.map { _ in (seconds(blocks.dropFirst()), seconds(blocks.dropLast())) }
-    if isTimed { cached.add(all: all, withoutDouble: parts?.0, withoutSingle: parts?.1) }
+    guard shape.repetition != nil else { return CachedStepTimes.Step(all: all) }
+    return CachedStepTimes.Step(
+      all: all, withoutDouble: seconds(blocks.dropFirst()), withoutSingle: seconds(blocks.dropLast()))
+  }
+
+  /// Full steps, or the cached ones behind one of them again and again, until the process is ended.
+  func repeatForever(_ kind: Step.RepeatedKind) -> Never {
+    cycle(isTimed: false)
+    while true {
+      switch kind {
+      case .full: uncachedStep()
+      case .cached:
+        if let sample = samples[Self.shownInterval] {
+          _ = cachedSteps(sample, behind: 0, interval: Self.shownInterval)
+        }
+      }
+    }
   }
 
   /// Operations of the blocks that are compared, in a full step.
@@ -71,6 +107,7 @@ final class TimedSample {
 
   /// Operations of a cached step of the released model, as a share of a full one's.
   var cachedShareOfOperations: Double {
+    let policy = shape.cache(differences).policy
     func operations(_ kind: StepKind) -> Double { wholeOperations(policy, PlannedStep(index: 10, of: 50, kind: kind)) }
     return operations(.cached(distance: 1)) / operations(.full)
   }
@@ -82,7 +119,7 @@ final class TimedSample {
     settings.interval = interval
     let policy = settings.policy
     let steps = policy.plannedSteps(50)
-    let cachedTime = cached.whole(shape, \.median)
+    let cachedTime = cached[interval]?.whole(shape, \.median) ?? 0
     let time = steps.reduce(0) { $0 + ($1.kind.isFull ? full.whole.median : cachedTime) }
     let operations = steps.reduce(0) { $0 + wholeOperations(policy, $1) }
     let all = steps.reduce(0) { $0 + wholeOperations(NoCaching(), $1) }
@@ -120,10 +157,16 @@ struct CachedStepTimes {
   private(set) var withoutDouble = Sample()
   private(set) var withoutSingle = Sample()
 
-  mutating func add(all: Double, withoutDouble: Double?, withoutSingle: Double?) {
-    self.all.values.append(all)
-    if let withoutDouble { self.withoutDouble.values.append(withoutDouble) }
-    if let withoutSingle { self.withoutSingle.values.append(withoutSingle) }
+  struct Step {
+    var all: Double
+    var withoutDouble: Double?
+    var withoutSingle: Double?
+  }
+
+  mutating func add(_ step: Step) {
+    all.values.append(step.all)
+    if let seconds = step.withoutDouble { withoutDouble.values.append(seconds) }
+    if let seconds = step.withoutSingle { withoutSingle.values.append(seconds) }
   }
 
   /// A step of the released model.

@@ -1,0 +1,21 @@
+import Tensors
+
+/// What passes from stage to stage at a cached step whose forecasts were summed before: no more than what fresh tokens have
+/// changed in the blocks so far. What they changed at earlier steps the stages keep.
+public struct HandedChange: Sendable, Equatable {
+  /// What the picture's clusters have in common, over all blocks so far, `[clusters, width]`; nil where nothing moves.
+  public var table: Tensor?
+  /// Those of the branches with fresh tokens, `[branches, width]`.
+  public var gates: Tensor
+  /// What is the fresh tokens' own in these branches, one below the other, `[fresh tokens, width]`.
+  public var rows: Tensor
+
+  public init(table: Tensor?, gates: Tensor, rows: Tensor) {
+    (self.table, self.gates, self.rows) = (table, gates, rows)
+  }
+}
+
+/// Why what was handed over cannot be what the stage before has computed.
+public struct HandedChangeError: Error, Sendable, CustomStringConvertible {
+  public let description: String
+}
