@@ -73,11 +73,15 @@ public struct ClusCa: FeatureCachePolicy {
       + (shape.isTokenwise ? changeByteCount(shape) : 0)
   }
 
-  /// Of what fresh tokens change of a branch between two full steps.
+  /// Of what fresh tokens change of a branch between two full steps, and of the sums in front of it that are wanted ahead for
+  /// the picture's.
   private func changeByteCount(_ shape: BranchShape) -> Int {
-    FreshChange.byteCount(
+    let change = FreshChange.byteCount(
       clusters: propagation(of: shape.branch.stream) > 0 ? clusters : 0,
       freshTokens: min(shape.tokens, clusters * (schedule.interval - 1)), width: shape.width)
+    guard shape.branch.stream == .image, let chain = cutChain else { return change }
+    let rowsAhead = chain.mostCutSteps * min(shape.tokens, clusters)
+    return change + rowsAhead * shape.width * MemoryLayout<Float>.stride
   }
 
   public func computedTokens(_ shape: BranchShape, at step: PlannedStep) -> Int {

@@ -14,14 +14,24 @@ public struct CutChain: Sendable, Hashable {
     self.movesClusters = movesClusters
   }
 
-  /// The most cached steps whose forecasts are summed at once.
-  public var mostCutSteps: Int { schedule.interval - 1 }
+  /// The most cached steps whose forecasts are summed at once: with more, what one pass over the memory saves would be little
+  /// beside what the sums take themselves.
+  private static let mostSteps = 8
+
+  /// The most cached steps whose forecasts are kept at once.
+  public var mostCutSteps: Int { min(schedule.interval - 1, Self.mostSteps) }
 
   public func isCut(_ step: Int) -> Bool { !schedule.kind(ofStep: step).isFull }
 
-  /// The cached steps between a full one and the next, or the end of a run of so many steps.
-  public func cutSteps(behind full: Int, of steps: Int) -> Range<Int> {
-    let first = full + 1
-    return first..<((first..<max(first, steps)).first { !isCut($0) } ?? max(first, steps))
+  /// The cached steps from one on whose forecasts are summed at once, in a run of so many steps; none if that is full.
+  public func cutSteps(from first: Int, of steps: Int) -> Range<Int> {
+    let end = max(first, min(steps, first + Self.mostSteps))
+    return first..<((first..<end).first { !isCut($0) } ?? end)
+  }
+
+  /// Those whose sums pass through the stages behind a step: behind a full one, and behind the last of those before.
+  public func cutSteps(behind step: Int, of steps: Int) -> Range<Int> {
+    if case .cached(let distance) = schedule.kind(ofStep: step), distance % Self.mostSteps != 0 { return 0..<0 }
+    return cutSteps(from: step + 1, of: steps)
   }
 }

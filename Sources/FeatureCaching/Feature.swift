@@ -52,6 +52,21 @@ extension clusca_term {
   }
 }
 
+extension [clusca_term] {
+  /// Adds gate ⊙ Σ coefficientᵢ · termᵢ, of some rows of the terms, to as many rows.
+  func add(
+    to target: UnsafeMutablePointer<Float>, rows: Range<Int>, width: Int, coefficients: [Float],
+    gate: UnsafePointer<Float>?
+  ) {
+    withUnsafeTemporaryAllocation(of: clusca_term.self, capacity: count) { moved in
+      for (index, term) in enumerated() {
+        moved.initializeElement(at: index, to: term.advanced(by: rows.lowerBound * width))
+      }
+      kernels.add_gated_sum(target, rows.count, width, gate, moved.baseAddress, coefficients, count)
+    }
+  }
+}
+
 extension Tensor {
   /// self += gate ⊙ Σ coefficientᵢ · termᵢ, in one pass over the memory. self has as many elements as each term.
   ///

@@ -88,25 +88,28 @@ public protocol FeatureCache: AnyObject {
   /// How the features of this step are added to the hidden states of a stream.
   func summing(_ stream: TokenStream) -> StreamSumming
 
-  /// The cached steps up to the next full one whose forecasts can be summed now: behind a full step, or before a cached one
-  /// goes through the blocks. Empty where there are none, or their sums are here already. Sums are of the picture alone: text
-  /// is left out of these steps.
-  var stepsToPlan: [CacheStep] { get }
-
-  /// What writes down the plan of one of ``stepsToPlan`` when that is sent through the blocks, which compute nothing then.
+  /// Cached steps from the next one on whose forecasts can be summed now. Empty where there are none, or their sums are here
+  /// already. Sums are of the picture alone: text is left out of these steps.
   ///
-  /// - Parameter step: its place among ``stepsToPlan``.
-  func planner(_ step: Int) -> PlanningCache
+  /// - Parameter first: the step that goes through the blocks next; it may have begun.
+  func stepsToPlan(from first: Int) -> [CacheStep]
+
+  /// What writes down the plan of such a step when that is sent through the blocks, which compute nothing then.
+  ///
+  /// - Parameter refreshes: how often a branch will have had fresh tokens until the step's forecasts are made, with its own.
+  func planner(for step: CacheStep, refreshes: Int) -> PlanningCache
 
   /// Sums the forecasts of steps whose plans are written.
   ///
   /// - Parameters:
-  ///   - planners: one for each of ``stepsToPlan``.
+  ///   - planners: one for each of the steps.
   ///   - start: what the blocks of stages before have added up to for each, `[image tokens, width]`; nil if there are none.
   ///   - shape: of the picture's hidden states, `[tokens, width]`.
   ///   - isLast: whether no stage follows that needs what they add up to.
   /// - Returns: what they add up to behind the blocks.
-  func sumForecasts(_ planners: [PlanningCache], from start: [Tensor]?, shape: [Int], isLast: Bool) -> [Tensor]
+  func sumForecasts(
+    of steps: [CacheStep], _ planners: [PlanningCache], from start: [Tensor]?, shape: [Int], isLast: Bool
+  ) -> [Tensor]
 
   /// Takes what the stage before hands over at a step whose forecasts were summed before.
   ///
@@ -208,14 +211,16 @@ extension FeatureCache {
   public func observeAttention(_ branches: [Branch], received: () -> [Tensor]) {}
   public func observe(_ stream: TokenStream, behind block: Int, _ hidden: ResidualStream) {}
   public func summing(_ stream: TokenStream) -> StreamSumming { .directly }
-  public var stepsToPlan: [CacheStep] { [] }
+  public func stepsToPlan(from first: Int) -> [CacheStep] { [] }
   public func take(_ handed: HandedChange) throws -> FreshChange {
     throw HandedChangeError(description: "no tokens are fresh under this policy")
   }
   public func handOver(_ sums: StreamSums) -> HandedChange? { nil }
-  public func planner(_ step: Int) -> PlanningCache { preconditionFailure("no step is planned") }
+  public func planner(for step: CacheStep, refreshes: Int) -> PlanningCache {
+    preconditionFailure("no step is planned")
+  }
   public func sumForecasts(
-    _ planners: [PlanningCache], from start: [Tensor]?, shape: [Int], isLast: Bool
+    of steps: [CacheStep], _ planners: [PlanningCache], from start: [Tensor]?, shape: [Int], isLast: Bool
   ) -> [Tensor] { [] }
   public var leavesTextOut: Bool { false }
   public var newClusters: [TokenStream: TokenClusters] { [:] }

@@ -42,7 +42,8 @@ public struct ForecastSum: Sendable, Equatable {
   /// Lets go of what is not needed of the blocks before, since it is known now what is.
   mutating func keepStart(of branches: [(branch: Branch, tokens: [Int])]) {
     guard let start else { return }
-    for (branch, tokens) in branches { startRows[branch] = start.gathered(rows: tokens) }
+    // Where fresh tokens were known beforehand, their rows have it in them.
+    for (branch, tokens) in branches where places[branch] == nil { startRows[branch] = start.gathered(rows: tokens) }
     self.start = nil
   }
 
@@ -123,13 +124,7 @@ private struct SharedAddition {
 
   /// Adds some rows of the feature to as many rows.
   func add(to target: UnsafeMutablePointer<Float>, rows: Range<Int>, width: Int, step: Int) {
-    withUnsafeTemporaryAllocation(of: clusca_term.self, capacity: terms.count) { moved in
-      for (index, term) in terms.enumerated() {
-        moved.initializeElement(at: index, to: term.advanced(by: rows.lowerBound * width))
-      }
-      kernels.add_gated_sum(
-        target, rows.count, width, gates[step], moved.baseAddress, coefficients[step], terms.count)
-    }
+    terms.add(to: target, rows: rows, width: width, coefficients: coefficients[step], gate: gates[step])
   }
 
   /// One an operation, nil where it adds nothing; the pointers are good only during the call.

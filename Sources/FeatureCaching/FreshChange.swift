@@ -18,21 +18,12 @@ public struct FreshChange: Sendable, Equatable {
   private var factors: [Float] = []
   private var places: [Int: Int] = [:]
 
-  public init(labels: [Int32], width: Int) {
+  /// One with nothing but what clusters have in common, `[clusters, width]`, if that.
+  init(labels: [Int32], width: Int, table: Tensor? = nil) {
     self.labels = labels
     self.width = width
-    values = Tensor(uninitialized: [0, width])
-  }
-
-  /// Of tokens with rows `[tokens.count, width]` of their own.
-  public init(labels: [Int32], table: Tensor?, tokens: [Int], rows: Tensor) {
-    self.init(labels: labels, width: rows.columns)
-    precondition(rows.rows == tokens.count, "each token has a row")
     self.table = table
-    self.tokens = tokens
-    values = rows
-    factors = Array(repeating: 1, count: tokens.count)
-    for (place, token) in tokens.enumerated() { places[token] = place }
+    values = Tensor(uninitialized: [0, width])
   }
 
   /// The most bytes of one.
@@ -44,12 +35,6 @@ public struct FreshChange: Sendable, Equatable {
   /// Rows that have room, twice as many each time, so that most are moved once or never.
   private static func capacity(for rows: Int) -> Int {
     sequence(first: 16) { 2 * $0 }.first { $0 >= rows } ?? rows
-  }
-
-  /// One with nothing but what clusters have in common, `[clusters, width]`.
-  init(labels: [Int32], width: Int, table: Tensor?) {
-    self.init(labels: labels, width: width)
-    self.table = table
   }
 
   public var byteCount: Int { values.byteCount + (table?.byteCount ?? 0) }

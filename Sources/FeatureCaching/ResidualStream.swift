@@ -166,12 +166,7 @@ public final class ResidualStream {
 
     /// Adds some rows of the feature to as many rows.
     func add(to target: UnsafeMutablePointer<Float>, rows: Range<Int>, width: Int) {
-      withUnsafeTemporaryAllocation(of: clusca_term.self, capacity: terms.count) { moved in
-        for (index, term) in terms.enumerated() {
-          moved.initializeElement(at: index, to: term.advanced(by: rows.lowerBound * width))
-        }
-        kernels.add_gated_sum(target, rows.count, width, gate, moved.baseAddress, coefficients, terms.count)
-      }
+      terms.add(to: target, rows: rows, width: width, coefficients: coefficients, gate: gate)
     }
   }
 
@@ -192,7 +187,9 @@ public final class ResidualStream {
 extension StreamSums {
   /// Adds gate ⊙ change, of all tokens of a stream that was not joined with others.
   fileprivate mutating func add(_ change: FreshChange, gate: Tensor?) {
-    if changes.isEmpty { changes = StreamSums(FreshChange(labels: change.labels, width: change.width)).changes }
+    if changes.isEmpty {
+      changes = [PlacedChange(firstRow: 0, change: FreshChange(labels: change.labels, width: change.width))]
+    }
     changes[0].change.add(change, gate: gate)
     gates.append(gate ?? Tensor(repeating: 1, shape: [change.width]))
   }

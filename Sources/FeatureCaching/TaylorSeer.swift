@@ -93,27 +93,24 @@ class TaylorCache: FeatureCache {
     return .apart(stream == .text ? nil : forecastSums[step.index])
   }
 
-  var stepsToPlan: [CacheStep] {
-    guard let cutChain, !isObserved else { return [] }
-    let first = step.kind.isFull ? step.index + 1 : step.index
-    guard forecastSums[first] == nil else { return [] }
-    return cutChain.cutSteps(behind: first - 1, of: steps).map {
+  func stepsToPlan(from first: Int) -> [CacheStep] {
+    guard let cutChain, !isObserved, forecastSums[first] == nil else { return [] }
+    return cutChain.cutSteps(from: first, of: steps).map {
       CacheStep(index: $0, kind: cutChain.schedule.kind(ofStep: $0), clusters: step.clusters)
     }
   }
 
-  func planner(_ step: Int) -> PlanningCache {
-    let coming = stepsToPlan[step]
-    return PlanningCache(
-      forecast: { [self] in forecast($0, at: coming, refreshes: step + 1) },
-      freshTokens: { [self] in freshTokens($0, at: coming) })
+  func planner(for step: CacheStep, refreshes: Int) -> PlanningCache {
+    PlanningCache(
+      forecast: { [self] in forecast($0, at: step, refreshes: refreshes) },
+      freshTokens: { [self] in freshTokens($0, at: step) })
   }
 
   func sumForecasts(
-    _ planners: [PlanningCache], from start: [Tensor]?, shape: [Int], isLast: Bool
+    of steps: [CacheStep], _ planners: [PlanningCache], from start: [Tensor]?, shape: [Int], isLast: Bool
   ) -> [Tensor] {
     let sums = ForecastSum.sums(of: planners.map(\.plan), from: start, tokens: shape[0], width: shape[1])
-    for (step, sum) in zip(stepsToPlan, sums) {
+    for (step, sum) in zip(steps, sums) {
       forecastSums[step.index] = sum
       if !isLast { forecastSums[step.index]?.dropTotal() }
     }

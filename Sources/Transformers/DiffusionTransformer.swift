@@ -205,21 +205,22 @@ extension TransformerSample {
   /// - Parameters:
   ///   - start: what stages before have added up to for each step, `[image tokens, width]`; nil if there are none.
   ///   - state: of the shapes in front of the blocks; what it holds means nothing.
+  ///   - first: the step that goes through the blocks next.
   ///   - imageTokens: those of the picture.
   ///   - isLast: whether these are the last blocks.
   ///   - timestep: of a step of the run.
   /// - Returns: what it adds up to behind the blocks; empty if there are no such steps.
   /// - Throws: `CancellationError`; the cache is as it was then.
   public func sumForecasts(
-    of cache: any FeatureCache, from start: [Tensor]?, _ state: BlockState, imageTokens: Int, blocks: BlockRange,
-    isLast: Bool, timestep: (_ step: Int) -> Float
+    of cache: any FeatureCache, from start: [Tensor]?, _ state: BlockState, first: Int, imageTokens: Int,
+    blocks: BlockRange, isLast: Bool, timestep: (_ step: Int) -> Float
   ) throws -> [Tensor] {
-    let steps = cache.stepsToPlan
+    let steps = cache.stepsToPlan(from: first)
     guard let width = state.streams.values.first?.columns, start.map({ $0.count == steps.count }) ?? true else {
       return []
     }
     let planners = try steps.enumerated().map { place, step in
-      let planner = cache.planner(place)
+      let planner = cache.planner(for: step, refreshes: place + 1)
       var planned = state
       try run(
         &planned, blocks: blocks, conditioning: conditioning(timestep: timestep(step.index), probe: nil),
@@ -228,7 +229,7 @@ extension TransformerSample {
       return planner
     }
     return planners.isEmpty
-      ? [] : cache.sumForecasts(planners, from: start, shape: [imageTokens, width], isLast: isLast)
+      ? [] : cache.sumForecasts(of: steps, planners, from: start, shape: [imageTokens, width], isLast: isLast)
   }
 }
 

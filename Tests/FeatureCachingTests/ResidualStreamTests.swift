@@ -74,9 +74,14 @@ import Testing
 
   /// What fresh tokens change of the features with these numbers.
   private static func change(_ index: Int) -> FreshChange {
-    FreshChange(
-      labels: labels, table: random(UInt64(index) + 300, [3, width]), tokens: [5 + index, 40, 69],
-      rows: random(UInt64(index) + 400, [3, width]))
+    var change = FreshChange(labels: labels, width: width, table: random(UInt64(index) + 300, [3, width]))
+    let rows = random(UInt64(index) + 400, [3, width])
+    for (place, token) in [5 + index, 40, 69].enumerated() {
+      change.withRow(of: token) { row, _ in
+        rows.withUnsafeElements { row.update(from: $0.baseAddress! + place * width, count: width) }
+      }
+    }
+    return change
   }
 
   /// The same features, of which the last three have changes.

@@ -106,4 +106,35 @@ import Transformers
       try await second.run(cached(1, clusters), .change(other, latents: latents))
     }
   }
+
+  @Test func forecastsAreSummedForAFewStepsAtATime() {
+    let chain = CutChain(schedule: IntervalSchedule(interval: 20, enhancedSteps: 2))
+    // Full are the steps 1 and 21.
+    #expect(chain.mostCutSteps == 8)
+    #expect(chain.cutSteps(behind: 0, of: 50).isEmpty)
+    #expect(chain.cutSteps(behind: 1, of: 50) == 2..<10)
+    #expect((2..<9).allSatisfy { chain.cutSteps(behind: $0, of: 50).isEmpty })
+    #expect(chain.cutSteps(behind: 9, of: 50) == 10..<18)
+    #expect(chain.cutSteps(behind: 17, of: 50) == 18..<21)
+    #expect(chain.cutSteps(behind: 17, of: 19) == 18..<19)
+    #expect(chain.cutSteps(behind: 49, of: 50).isEmpty)
+  }
+
+  /// Twenty-two cached steps behind one full step: more than are summed at once.
+  @Test(arguments: TinyFamily.allCases)
+  func longIntervalsGiveTheSameBitsInEveryCutAndNeedNoMore(_ family: TinyFamily) async throws {
+    let schedule = IntervalSchedule(interval: 40, enhancedSteps: 2)
+    let policy = ClusCa(schedule: schedule, maximumOrder: 1, clusters: 5, propagation: 0.3)
+    let whole = try await family.run(policy, steps: 24)
+    #expect(whole.kinds.count { $0.isFull } == 2)
+    // Of both samples, the centroids of up to two streams are not planned.
+    let centroids = 2 * 2 * 5 * 256 * 4
+    #expect(try #require(whole.cacheBytes.max()) <= whole.plannedCacheBytes + centroids)
+    for cuts in [[2], [1, 3]] {
+      #expect(try await family.run(policy, steps: 24, cuts: cuts).latents == whole.latents, "cut at \(cuts)")
+    }
+    // Looked into, steps sum their forecasts on the way.
+    let observed = try await family.run(policy, steps: 24) { _, _ in Probe { _, _ in } }
+    #expect(observed.latents == whole.latents)
+  }
 }

@@ -127,9 +127,9 @@ struct WorkerSample: Sendable {
     stage.assignment.stages > 1 && cutChain?.isCut(Int(step)) ?? false
   }
 
-  /// The steps behind a full one at which none do.
+  /// The steps at which none do whose forecasts are summed behind a step.
   func cutSteps(behind step: UInt32, _ stage: LoadedStage) -> Range<Int> {
-    guard stage.assignment.stages > 1, let cutChain, !cutChain.isCut(Int(step)) else { return 0..<0 }
+    guard stage.assignment.stages > 1, let cutChain else { return 0..<0 }
     return cutChain.cutSteps(behind: Int(step), of: Int(opening.steps))
   }
 

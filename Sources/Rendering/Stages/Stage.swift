@@ -182,26 +182,28 @@ public actor Stage {
     cache.begin(CacheStep(index: context.index, kind: context.kind, clusters: context.clusters))
     let state = try measured ?? embedded(input, sample, vec, cache, leavesTextOut: cache.leavesTextOut, probe)
     // Where there is one stage, what the clusters are is known now, and so which tokens will be fresh.
-    if isFirst, isLast, !context.kind.isFull { _ = try sumForecasts(running, from: nil) }
+    if isFirst, isLast, !context.kind.isFull { _ = try sumForecasts(running, first: context.index, from: nil) }
     return (walk, state)
   }
 
-  /// Sums what is known of the cached steps behind a full one that has just been done, so that only what fresh tokens change
-  /// has to pass from stage to stage at these. All stages of a pipeline do it, or none.
+  /// Sums what is known of the cached steps behind the one that has just been done, so that only what fresh tokens change has
+  /// to pass from stage to stage at these. All stages of a pipeline do it, or none.
   ///
   /// - Parameter start: what the stage before has given here, one a step, `[image tokens, width]`; nil at the first.
   /// - Returns: one a step; empty if there are none, or the policy forecasts nothing.
   /// - Throws: ``StageError/unknownSample(_:)``
   public func sumForecasts(of id: SampleID, from start: [Tensor]?) throws -> [Tensor] {
-    guard let running = samples[id], !running.isBroken else { throw StageError.unknownSample(id) }
-    return try sumForecasts(running, from: start)
+    guard let running = samples[id], !running.isBroken, let last = running.last else {
+      throw StageError.unknownSample(id)
+    }
+    return try sumForecasts(running, first: last.step + 1, from: start)
   }
 
-  private func sumForecasts(_ running: Running, from start: [Tensor]?) throws -> [Tensor] {
+  private func sumForecasts(_ running: Running, first: Int, from start: [Tensor]?) throws -> [Tensor] {
     let shapes = model.stateShapes(before: model.blocks.lowerBound, of: running.inputs)
     return try running.sample.sumForecasts(
       of: running.cache, from: start, BlockState(shapes.mapValues { Tensor(uninitialized: $0) }),
-      imageTokens: running.inputs.grid.tokens, blocks: model.blocks, isLast: isLast
+      first: first, imageTokens: running.inputs.grid.tokens, blocks: model.blocks, isLast: isLast
     ) { running.timesteps[$0] }
   }
 

@@ -80,7 +80,7 @@ public struct LocalTransport: StageTransport {
       case .state(let state): input = .state(state)
       case .change(let change): input = .change(change, latents: latents)
       case .output(let output):
-        if context.kind.isFull { try await sumForecasts(of: context.sample) }
+        try await sumForecasts(of: context.sample)
         return StepResult(output: output, clusters: clusters, signal: signal)
       }
     }
@@ -102,12 +102,12 @@ public struct LocalTransport: StageTransport {
         }
       }
     }
-    for context in contexts where context.kind.isFull { try await sumForecasts(of: context.sample) }
+    for context in contexts { try await sumForecasts(of: context.sample) }
     return results
   }
 
-  /// What is known behind a full step passes through the stages before the cached ones do, as it does between processes. A
-  /// single stage waits until the step begins, since it knows more then.
+  /// What is known of cached steps passes through the stages before these do, as it does between processes. A single stage
+  /// waits until the step begins, since it knows more then.
   private func sumForecasts(of sample: SampleID) async throws {
     guard stages.count > 1 else { return }
     var sums: [Tensor]?

@@ -94,7 +94,8 @@ final class SteppedSample {
       if !kind.isFull {
         // Only a cancelled task throws.
         _ = try? row.sample.sumForecasts(
-          of: cache, from: nil, state, imageTokens: latents.rows, blocks: blocks, isLast: true, timestep: timestep)
+          of: cache, from: nil, state, first: index, imageTokens: latents.rows, blocks: blocks, isLast: true,
+          timestep: timestep)
       }
       return SamplePass(sample: row.sample, state: state, conditioning: conditioning, cache: cache)
     }
