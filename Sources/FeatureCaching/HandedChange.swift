@@ -13,6 +13,13 @@ public struct HandedChange: Sendable, Equatable {
   public init(table: Tensor?, gates: Tensor, rows: Tensor) {
     (self.table, self.gates, self.rows) = (table, gates, rows)
   }
+
+  /// The most bytes of one behind so many branches with fresh tokens.
+  public static func byteCount(branches: Int, _ chain: CutChain, width: Int) -> Int {
+    guard branches > 0, chain.freshTokens > 0 else { return 0 }
+    let rows = branches * (1 + chain.freshTokens) + (chain.movesClusters ? chain.freshTokens : 0)
+    return rows * width * MemoryLayout<Float>.stride
+  }
 }
 
 /// Why what was handed over cannot be what the stage before has computed.

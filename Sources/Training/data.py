@@ -22,6 +22,7 @@ FONT = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
 EMOJI_TEST = Path("/usr/share/unicode/emoji/emoji-test.txt")
 CLDR = Path("/usr/share/unicode/cldr/common")
 SUBJECTS = Path(__file__).with_name("subjects.txt")
+VIDEO_SUBJECTS = Path(__file__).with_name("video_subjects.txt")
 
 SIZE = 128  # pixels of a side, the largest size anything is trained at
 MARGIN = 2  # pixels kept free around a single object
@@ -81,7 +82,8 @@ class Scene:
 
 
 class Data:
-    """All emoji with their pictures; `subjects` are the indices of those the default models draw."""
+    """All emoji with their pictures; `subjects` are the indices of those the default models draw, `video_subjects` of
+    those that move."""
 
     def __init__(self, work_dir: Path):
         if not (work_dir / "emoji.json").exists():
@@ -90,6 +92,9 @@ class Data:
         self.emoji = [Emoji(**record) for record in records]
         self.pictures = np.load(work_dir / "emoji.npy")  # [count, SIZE, SIZE, 4] RGBA, uint8
         self.subjects = [index for index, emoji in enumerate(self.emoji) if emoji.subject]
+        named = {self.name(index): index for index in self.subjects}
+        lines = [line for line in VIDEO_SUBJECTS.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+        self.video_subjects = sorted(named[clean(line)] for line in lines)
 
     def name(self, emoji: int) -> str:
         return self.emoji[emoji].names[0]

@@ -107,7 +107,7 @@ def evaluate(
     began = time.monotonic()
     pictures = render(family, pipeline, data, asked, steps, guidance, size)
     seconds = time.monotonic() - began
-    judge = Judge(data)
+    judge = Judge(data, data.subjects)
     seen = [judge.background(picture) for picture in pictures]
     backgrounds = [each.background or colour for each, colour in zip(asked, seen)]
     ranks = judge.ranks(pictures, [each.emoji for each in asked], backgrounds)

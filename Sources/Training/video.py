@@ -76,8 +76,8 @@ class ClipBank:
 
     def __init__(self, data: Data, work_dir: Path, count: int, log: Log):
         rng = random.Random(2)
-        self.clips = [random_clip(data, rng) for _ in range(count)]
-        folder = work_dir / "latents-video"
+        self.clips = [random_clip(data, rng, data.video_subjects) for _ in range(count)]
+        folder = work_dir / "latents-clips"
         folder.mkdir(exist_ok=True)
         model, parts = None, []
         for start in range(0, count, PART):

@@ -3,11 +3,11 @@
     python -m Training.video_evaluation                    # the last checkpoint, 264 videos
     python -m Training.video_evaluation --quick            # 22 videos, 25 steps
 
-Every motion is asked for equally often. The thing is right if, among all subjects, the one nearest to the place of the
-frame where it should be seen best, in the features of EfficientNet-Lite0, is the one asked for. The motion is right if the
-tracker below names it: from how centre, area and strength of what stands out from the background change, and, where they
-do not, from how each frame has to be turned to look like the next. The report says how often both are right for clips that
-were drawn, not generated.
+Every subject and motion is asked for equally often. The thing is right if, among all subjects of videos, the one nearest
+to the place of the frame where it should be seen best, in the features of EfficientNet-Lite0, is the one asked for. The
+motion is right if the tracker below names it: from how centre, area and strength of what stands out from the background
+change, and, where they do not, from how each frame has to be turned to look like the next. The report says how often both
+are right for clips that were drawn, not generated.
 """
 
 import argparse
@@ -35,11 +35,14 @@ STANDS_OUT = 0.12  # distance of a colour from that of the background, in units 
 
 
 def requests(data: Data, count: int) -> list[Clip]:
-    """Clips to ask for, the motions in turn; always the same for a count."""
+    """Clips to ask for, subjects and motions in turn; always the same for a count."""
     rng = random.Random(7)
     motions = list(MOTIONS)
-    emoji = rng.sample(data.subjects, min(count, len(data.subjects)))
-    return [Clip(each, rng.choice(list(BACKGROUNDS)), motions[place % len(motions)]) for place, each in enumerate(emoji)]
+    subjects = rng.sample(data.video_subjects, len(data.video_subjects))
+    return [
+        Clip(subjects[place % len(subjects)], rng.choice(list(BACKGROUNDS)), motions[place % len(motions)])
+        for place in range(count)
+    ]
 
 
 def prompt(data: Data, clip: Clip) -> str:
@@ -119,7 +122,7 @@ def evaluate(
     videos = render(pipeline, data, clips, steps, guidance)
     seconds = time.monotonic() - began
     drawn = np.stack([paint(data, clip) for clip in clips]) / 255
-    judge = Judge(data)
+    judge = Judge(data, data.video_subjects)
     emoji, backgrounds = [clip.emoji for clip in clips], [clip.background for clip in clips]
     ranks, drawn_ranks = (
         np.array(judge.ranks(things(clips, shown), emoji, backgrounds, THING)) for shown in (videos, drawn)
@@ -140,7 +143,7 @@ def evaluate(
             "motion": float(np.mean([name == clip.motion for name, clip in zip(drawn_named, clips)])),
         },
         "background": float(np.mean(right)),
-        "subjects": len(data.subjects),
+        "subjects": len(data.video_subjects),
         "seconds": seconds,
         "each": {prompt(data, clip): [int(rank) + 1, name] for clip, rank, name in zip(clips, ranks, named)},
     }

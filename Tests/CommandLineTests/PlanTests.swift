@@ -11,8 +11,8 @@ struct PlanTests {
   init() throws { folder = try TemporaryFolder() }
 
   private static let workers = """
-    [{"name": "a", "gflops": 100, "memory": "1 GB", "link": "1 Gbit/s"},
-     {"name": "b", "gflops": 100, "memory": 1000000000, "link": 125000000},
+    [{"name": "a", "gflops": 100, "memory": "1 GB", "link": "10 Gbit/s"},
+     {"name": "b", "gflops": 100, "memory": 1000000000, "link": 1250000000},
      {"name": "slow", "gflops": 0.01, "memory": "1 GiB", "link": "125 MB/s"}]
     """
 
@@ -31,10 +31,12 @@ struct PlanTests {
     let json = try JSONValue(parsing: plan(Self.workers, TinyModels.dev, "--json", "--replicas", "1").output)
     let stages = try #require(json["stages"]?.array)
     #expect(stages.compactMap { $0["worker"]?.string } == ["a", "b"])
+    try #require(stages.count == 2)
     #expect(stages[0]["blocks"]?[0] == 0 && stages[0]["blocks"]?[1] == stages[1]["blocks"]?[0])
     for key in ["weight_bytes", "cache_bytes", "samples", "hand_over_bytes"] {
       #expect(stages.allSatisfy { ($0[key]?.int ?? 0) > 0 }, "\(key)")
     }
+    #expect((stages[0]["forecast_bytes"]?.int ?? 0) > 0 && stages[1]["forecast_bytes"] == 0)
     #expect(json["left_out"]?[0]?["worker"] == "slow")
     #expect((json["full_steps"]?.int ?? 0) + (json["cached_steps"]?.int ?? 0) == 20 && json["samples_per_picture"] == 1)
     #expect((json["pictures_per_hour"]?.double ?? 0) > 3600 / (json["picture_seconds"]?.double ?? 0))

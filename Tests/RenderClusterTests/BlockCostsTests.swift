@@ -83,5 +83,27 @@ import Transformers
     let width = model.cost(grid, textTokens: 7).branches[0].width
     #expect(costs.dropLast().allSatisfy { $0.stateBytes == (24 + 7) * width * 4 })
     #expect(costs.last?.stateBytes == 24 * whole.outputChannels * 4)
+    #expect(costs.allSatisfy { $0.cachedStateBytes == $0.stateBytes && $0.forecastBytes == 0 })
+  }
+
+  @Test func atCachedStepsRowsOfFreshTokensAreHandedOverAndForecastsBefore() throws {
+    let model = try Self.model("flux-dev-tiny")
+    let grid = TokenGrid(rows: 4, columns: 6)
+    let width = model.cost(grid, textTokens: 7).branches[0].width
+    func costs(_ method: CacheSettings.Method) throws -> [BlockCost] {
+      let cache = CacheSettings.flux.using(method)
+      return try model.blockCosts(grid: grid, textTokens: 7, policy: cache.policy, steps: 20, precision: .float32)
+    }
+    let split = try model.loadTransformer(.float32, blocks: nil).layout.splitBlocks
+    for (method, rows) in [(CacheSettings.Method.clusca, 16), (.taylorseer, 0)] {
+      let costs = try costs(method)
+      for (block, cost) in costs.dropLast().enumerated() {
+        // A gate and the rows of each split block so far, and a table of clusters.
+        let handed = rows > 0 ? min(block + 1, split) * (1 + rows) + rows : 0
+        #expect(cost.cachedStateBytes == handed * width * 4, "\(method) behind block \(block)")
+        #expect(cost.forecastBytes == 24 * width * 4)
+      }
+      #expect(costs.last?.forecastBytes == 0 && costs.last?.cachedStateBytes == costs.last?.stateBytes)
+    }
   }
 }

@@ -7,8 +7,8 @@ extension RenderModel {
   /// What each block costs at a size of picture, as the planner takes it.
   ///
   /// A block's weights are those that a stage holds more for having it; what every stage holds beside is part of
-  /// ``stageBytes(grid:textTokens:precision:)``. Operations outside of the branches are shared out evenly, but for those
-  /// that embed and project the picture's tokens: they are the first and the last block's. Behind the last block the
+  /// ``stageBytes(grid:textTokens:policy:precision:)``. Operations outside of the branches are shared out evenly, but for
+  /// those that embed and project the picture's tokens: they are the first and the last block's. Behind the last block the
   /// model's output is handed over.
   ///
   /// - Throws: what loading the transformer would throw for tensors that are missing or of another shape.
@@ -29,6 +29,14 @@ extension RenderModel {
         stateBytes: (block + 1 < count ? elements : grid.tokens * shapes.outputChannels) * MemoryLayout<Float>.stride)
     }
     for branch in step.branches { costs[branch.branch.block].cacheBytes += policy.byteCount(branch) }
+    if let chain = policy.cutChain {
+      let width = step.branches.first?.width ?? 0
+      for block in 0..<count - 1 {
+        costs[block].cachedStateBytes = HandedChange.byteCount(
+          branches: min(block + 1, shapes.layout.splitBlocks), chain, width: width)
+        costs[block].forecastBytes = grid.tokens * width * MemoryLayout<Float>.stride
+      }
+    }
     // The last stage keeps what forecasts add up to.
     costs[count - 1].cacheBytes += step.forecastBytes(policy)
     return costs
@@ -38,7 +46,7 @@ extension RenderModel {
   /// core of a Zen 4.
   private static var operationsPerByte: Int { 10 }
 
-  /// The costs of blocks for runs of so many steps: as ``blockCosts(grid:textTokens:policy:precision:)``, with the mean of
+  /// The costs of blocks for runs of so many steps: as ``blockCosts(grid:textTokens:policy:precision:)``, with the means of
   /// full and cached steps.
   ///
   /// - Throws: as that.
@@ -58,6 +66,7 @@ extension RenderModel {
       let ofCachedStep = cached[block] + featureBytes[block] * Self.operationsPerByte
       costs[block].meanOperations =
         ((steps - cachedSteps) * costs[block].operations + cachedSteps * ofCachedStep) / steps
+      costs[block].cachedShare = Double(cachedSteps) / Double(steps)
     }
     return costs
   }

@@ -68,7 +68,7 @@ extension StagePlan {
       guard let worker = workers.first(where: { $0.name == stage.worker }) else { return .infinity }
       let costs = blocks[stage.blocks]
       return worker.seconds(
-        operations: costs.reduce(0) { $0 + $1.meanOperations }, handingOver: costs.last?.stateBytes ?? 0)
+        meanOperations: costs.reduce(0) { $0 + $1.meanOperations }, behind: costs.last)
     }
   }
 }

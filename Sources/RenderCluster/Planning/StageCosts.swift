@@ -28,7 +28,7 @@ struct StageCosts: Equatable {
           operations += blocks[last].meanOperations
           bytes += blocks[last].weightBytes + samples * blocks[last].cacheBytes
           if bytes > worker.memoryBytes { break }
-          let seconds = worker.seconds(operations: operations, handingOver: blocks[last].stateBytes)
+          let seconds = worker.seconds(meanOperations: operations, behind: blocks[last])
           guard seconds.isFinite else { continue }
           table[(index * count + first) * (count + 1) + last + 1] = Int(min(seconds * 1e9, Double(Self.most)).rounded())
         }
@@ -74,6 +74,17 @@ struct StageCosts: Equatable {
 extension WorkerCapacity {
   /// What a stage takes; not finite if it cannot be done.
   func seconds(operations: Int, handingOver bytes: Int) -> Double {
-    Double(operations) / operationsPerSecond + (bytes == 0 ? 0 : Double(bytes) / bytesPerSecond)
+    Double(operations) / operationsPerSecond + seconds(passing: bytes)
   }
+
+  /// What a stage takes for a step on the average of a run. What passes ahead of time holds nobody up until the link has no
+  /// room for more.
+  func seconds(meanOperations: Int, behind last: BlockCost?) -> Double {
+    let (handedOver, ahead) = (last?.meanStateBytes ?? 0, last?.meanForecastBytes ?? 0)
+    return max(
+      seconds(operations: meanOperations, handingOver: handedOver), seconds(passing: handedOver + ahead))
+  }
+
+  /// What a link takes, which may be none where nothing passes.
+  func seconds(passing bytes: Int) -> Double { bytes == 0 ? 0 : Double(bytes) / bytesPerSecond }
 }

@@ -11,17 +11,39 @@ public struct BlockCost: Sendable, Hashable {
   public var weightBytes: Int
   /// What is kept of one sample from step to step: features, and what modulates the block.
   public var cacheBytes: Int
-  /// The hidden states that one sample hands over behind the block.
+  /// The hidden states that one sample hands over behind the block at a full step.
   public var stateBytes: Int
+  /// What it hands over at a cached step.
+  public var cachedStateBytes: Int
+  /// What is known of a cached step before it begins: it passes behind the full step before.
+  public var forecastBytes: Int
+  /// The share of cached steps in a run.
+  public var cachedShare: Double
 
-  /// - Parameter meanOperations: those of a full step unless given.
-  public init(operations: Int, meanOperations: Int? = nil, weightBytes: Int, cacheBytes: Int, stateBytes: Int) {
+  /// - Parameters:
+  ///   - meanOperations: those of a full step unless given.
+  ///   - cachedStateBytes: the hidden states unless given.
+  public init(
+    operations: Int, meanOperations: Int? = nil, weightBytes: Int, cacheBytes: Int, stateBytes: Int,
+    cachedStateBytes: Int? = nil, forecastBytes: Int = 0, cachedShare: Double = 0
+  ) {
     self.operations = operations
     self.meanOperations = meanOperations ?? operations
     self.weightBytes = weightBytes
     self.cacheBytes = cacheBytes
     self.stateBytes = stateBytes
+    self.cachedStateBytes = cachedStateBytes ?? stateBytes
+    self.forecastBytes = forecastBytes
+    self.cachedShare = cachedShare
   }
+
+  /// What is handed over at a step on the average of a run.
+  var meanStateBytes: Int {
+    Int(((1 - cachedShare) * Double(stateBytes) + cachedShare * Double(cachedStateBytes)).rounded())
+  }
+
+  /// What passes beside it.
+  var meanForecastBytes: Int { Int((cachedShare * Double(forecastBytes)).rounded()) }
 }
 
 /// What a worker brings.

@@ -33,15 +33,15 @@ struct PlanReport {
     replicas = plans.enumerated().map { [blocks] number, plan in
       PlanForecast(
         plan, blocks: blocks, cachedOperations: cachedOperations, workers: workers, fullSteps: full,
-        cachedSteps: request.steps - full, rows: request.rows,
+        cachedSteps: request.steps - full, stepsAhead: policy.cutChain?.mostCutSteps ?? 0, rows: request.rows,
         samplesInFlight: (samples + plans.count - 1 - number) / plans.count)
     }
     self.settings = settings
     self.workers = workers
   }
 
-  /// The bytes that go over the link behind a stage at each step of a sample.
-  private func traffic(_ stage: StagePlan.Stage) -> Int { blocks[stage.blocks.upperBound - 1].stateBytes }
+  /// What goes over the link behind a stage.
+  private func traffic(_ stage: StagePlan.Stage) -> BlockCost { blocks[stage.blocks.upperBound - 1] }
 
   /// Bytes a second of a stage's link.
   private func link(_ stage: StagePlan.Stage) -> Double {
@@ -76,13 +76,19 @@ struct PlanReport {
   // MARK: - Text
 
   var lines: [String] {
-    let header = ["worker", "blocks", "weights", "cache", "samples", "hands over", "link", "full step", "cached step"]
+    let header = [
+      "worker", "blocks", "weights", "cache", "samples", "hands over", "cached", "ahead", "link", "full step",
+      "cached step",
+    ]
     let rows = replicas.flatMap { replica in
       zip(replica.plan.stages, replica.stages).map { stage, seconds in
         [
           stage.worker.printable(), "\(stage.blocks.lowerBound)–\(stage.blocks.upperBound - 1)",
           "\(ByteCount(stage.weightBytes))", "\(ByteCount(stage.cacheBytes))",
-          stage.samples == StagePlan.mostSamples ? "any" : "\(stage.samples)", "\(ByteCount(traffic(stage)))",
+          stage.samples == StagePlan.mostSamples ? "any" : "\(stage.samples)",
+          "\(ByteCount(traffic(stage).stateBytes))",
+          steps.cachedSteps > 0 ? "\(ByteCount(traffic(stage).cachedStateBytes))" : "",
+          traffic(stage).forecastBytes > 0 ? "\(ByteCount(traffic(stage).forecastBytes))" : "",
           "\(ByteCount(Int(link(stage))))/s", Self.text(seconds.full),
           steps.cachedSteps > 0 ? Self.text(seconds.cached) : "",
         ]
@@ -96,6 +102,11 @@ struct PlanReport {
     lines.append(
       "cache and hand-over are those of one sample; every stage takes \(ByteCount(stageBytes)) beside weights and caches"
     )
+    if steps.cachedSteps > 0 {
+      lines.append(
+        "full steps hand over what is said first, cached ones the second; ahead passes, for each cached step, behind the full "
+          + "one before")
+    }
     if hangsOnThePicture {
       lines.append(
         "which steps of \(settings.cache.method.rawValue) are cached hangs on the picture; those that are measured first are "
@@ -145,7 +156,9 @@ struct PlanReport {
               "worker": .string(stage.worker), "replica": .integer(number),
               "blocks": [.integer(stage.blocks.lowerBound), .integer(stage.blocks.upperBound)],
               "weight_bytes": .integer(stage.weightBytes), "cache_bytes": .integer(stage.cacheBytes),
-              "samples": .integer(stage.samples), "hand_over_bytes": .integer(traffic(stage)),
+              "samples": .integer(stage.samples), "hand_over_bytes": .integer(traffic(stage).stateBytes),
+              "cached_hand_over_bytes": .integer(traffic(stage).cachedStateBytes),
+              "forecast_bytes": .integer(traffic(stage).forecastBytes),
               "link_bytes_per_second": .number(link(stage)),
               "full_step_seconds": .number(seconds.full), "cached_step_seconds": .number(seconds.cached),
             ]
