@@ -2,10 +2,17 @@
 # Renders over three network namespaces of this machine, as over three hosts: CURVE everywhere, a link of RATE between them.
 # Needs root and iproute2. Everything is made in its own namespaces and taken away at the end.
 #
-#   Cluster/namespaces.sh [clusca] [RATE]      e.g. Cluster/namespaces.sh .build/release/clusca 100mbit
+#   Cluster/namespaces.sh [clusca] [RATE] [OPTION…]      e.g. Cluster/namespaces.sh .build/release/clusca 100mbit --steps 20
+#
+# Options are those of a picture. MODEL names a checkpoint other than the default model.
 set -eu
-clusca=${1:-.build/release/clusca}
+clusca=$(realpath "${1:-.build/release/clusca}")
 rate=${2:-100mbit}
+[ $# -lt 2 ] || shift
+[ $# -lt 1 ] || shift
+model=${MODEL:+--model=$MODEL}
+served=${MODEL:+--model=$(basename "${MODEL:-}")}
+here=$(dirname "$0")
 folder=$(mktemp -d /tmp/clusca-namespaces-XXXXXX)
 name=clns$$
 
@@ -39,11 +46,11 @@ done
 "$clusca" keys allow "$folder/client.public" --role client --allow-list "$folder/allowed" >/dev/null
 
 ip netns exec "$name-0" "$clusca" coordinator --listen tcp://198.18.0.10:8766 --replicas 1 --key "$folder/coordinator.secret" \
-  --allow-list "$folder/allowed" --state "$folder/state" --trace "$folder/trace.json" 2>"$folder/coordinator.log" &
+  --allow-list "$folder/allowed" --state "$folder/state" --trace "$folder/trace.json" $model 2>"$folder/coordinator.log" &
 echo $! >"$folder/0.pid"
 for number in 1 2; do
   ip netns exec "$name-$number" "$clusca" worker --coordinator tcp://198.18.0.10:8766 --threads 1 \
-    --key "$folder/worker-$number.secret" --coordinator-key "$folder/coordinator.public" 2>"$folder/worker-$number.log" &
+    --key "$folder/worker-$number.secret" --coordinator-key "$folder/coordinator.public" $model 2>"$folder/worker-$number.log" &
   echo $! >"$folder/$number.pid"
 done
 ask() { # command, options…
@@ -59,10 +66,15 @@ until [ "$(ask status 2>/dev/null | grep -c '^worker-')" = 2 ]; do
   sleep 0.5
 done
 bytes() { ip -n "$name-$1" -s -j link show eth0 | tr ',' '\n' | awk -F: '/"tx"/ { t = 1 } t && /"bytes"/ { print $NF; exit }'; }
+picture="a pizza on a blue background"
 start=$(date +%s)
-ask submit --prompt "a pizza on a blue background" --output "$folder/cluster.png" --quiet >/dev/null
-echo "The picture took $(($(date +%s) - start)) s over links of $rate."
+ask submit --prompt "$picture" --output "$folder/cluster" --quiet $served "$@" >/dev/null
+echo "It took $(($(date +%s) - start)) s over links of $rate."
 for host in 0 1 2; do echo "Host $host sent $(bytes "$host") bytes."; done
 ask status
-"$clusca" generate --prompt "a pizza on a blue background" --output "$folder/local.png" --quiet >/dev/null
-cmp "$folder/cluster.png" "$folder/local.png" && echo "It is the picture of one process, byte for byte."
+kill "$(cat "$folder/0.pid")"
+wait "$(cat "$folder/0.pid")" || true
+python3 "$here/step_times.py" "$folder/trace.json"
+# The name of the model is written into the picture.
+(cd "$(dirname "${MODEL:-.}")" && "$clusca" generate --prompt "$picture" --output "$folder/local" --quiet $served "$@") >/dev/null
+cmp "$folder/cluster" "$folder/local" && echo "It is the picture of one process, byte for byte."

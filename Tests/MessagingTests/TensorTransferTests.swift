@@ -32,7 +32,7 @@ import Testing
     var chunks: [(TensorChunk, Payload)] = []
     while let (chunk, bytes) = sender.next(now: 0) {
       sender.sent(chunk, now: 0)
-      sender.handle(ChunkReceipt(transfer: 9, offset: chunk.offset, window: 160))
+      sender.handle(ChunkReceipt(transfer: 9, offset: chunk.offset, window: 160), now: 0)
       chunks.append((chunk, bytes))
     }
     return chunks
@@ -88,7 +88,7 @@ import Testing
         transfer: 9, other, Tensor((0..<count).map(Float.init), shape: shape).payload(), limits: Self.limits)
       while let (chunk, bytes) = sender.next(now: 0) {
         sender.sent(chunk, now: 0)
-        sender.handle(ChunkReceipt(transfer: 9, offset: chunk.offset, window: 160))
+        sender.handle(ChunkReceipt(transfer: 9, offset: chunk.offset, window: 160), now: 0)
         switch inbox.handle(chunk, bytes, fence: fence, from: key) {
         case .acknowledge: continue
         case .complete(let tensor, _):
@@ -250,8 +250,8 @@ import Testing
     }
     // 160 bytes are two chunks and a half.
     #expect([next(0), next(1), next(2)] == [0, 64, nil])
-    sender.handle(ChunkReceipt(transfer: 9, offset: 0, window: 160))
-    sender.handle(ChunkReceipt(transfer: 8, offset: 64, window: 0))
+    sender.handle(ChunkReceipt(transfer: 9, offset: 0, window: 160), now: 2)
+    sender.handle(ChunkReceipt(transfer: 8, offset: 64, window: 0), now: 2)
     #expect([next(3), next(4)] == [128, nil])
     // Two seconds without a receipt.
     #expect([next(2000), next(2001), next(2002), next(2003), next(2004)] == [nil, 64, nil, 128, nil])
@@ -259,16 +259,49 @@ import Testing
     sender.handle(ChunkRequest(transfer: 9, offset: 128))
     #expect([next(2005), next(2006)] == [128, nil])
     // A closed window, and one chunk every two seconds until it opens.
-    for offset in [64, 128] { sender.handle(ChunkReceipt(transfer: 9, offset: offset, window: 0)) }
+    for offset in [64, 128] { sender.handle(ChunkReceipt(transfer: 9, offset: offset, window: 0), now: 2500) }
     #expect([next(3000), next(4005), next(4006)] == [nil, 192, nil])
     sender.handle(WindowChange(transfer: 9, window: 1000))
     #expect([next(4007), next(4008), next(4009), next(4010)] == [256, 320, 384, nil])
     #expect(!sender.isDone)
-    for offset in [192, 256, 320, 384] { sender.handle(ChunkReceipt(transfer: 9, offset: offset, window: 160)) }
+    for offset in [192, 256, 320, 384] {
+      sender.handle(ChunkReceipt(transfer: 9, offset: offset, window: 160), now: 4500)
+    }
     #expect(sender.isDone && next(100_000) == nil)
     // Nonsense from the other end.
-    for offset in [-64, 1, 400, .max] { sender.handle(ChunkReceipt(transfer: 9, offset: offset, window: 0)) }
+    for offset in [-64, 1, 400, .max] { sender.handle(ChunkReceipt(transfer: 9, offset: offset, window: 0), now: 2500) }
     #expect(sender.isDone)
+  }
+
+  @Test func chunksThatOnlyWaitOnASlowLinkAreNotSentAgain() throws {
+    var limits = Self.limits
+    limits.windowBytes = 256  // four chunks
+    var sender = TensorSender(transfer: 9, plan, tensor.payload(), limits: limits)
+    // A link that takes 1.5 seconds for a chunk, one after the other.
+    var (onTheWay, sent, now): ([(offset: Int, arrival: Int64)], Int, Int64) = ([], 0, 0)
+    while !sender.isDone, now < 60_000 {
+      while let first = onTheWay.first, first.arrival <= now {
+        onTheWay.removeFirst()
+        sender.handle(ChunkReceipt(transfer: 9, offset: first.offset, window: 256), now: now)
+      }
+      while let (chunk, _) = sender.next(now: now) {
+        sender.sent(chunk, now: now)
+        sent += 1
+        onTheWay.append((chunk.offset, max(now, onTheWay.last?.arrival ?? 0) + 1500))
+      }
+      now += 100
+    }
+    // Those of the first window that were sent before it was known how slow the link is.
+    #expect(sender.isDone && sent - 7 <= 3, "\(sent) chunks of 7 were sent")
+    #expect(sender.patience.milliseconds > 4 * 1500)
+  }
+
+  @Test func aLinkThatCarriesAgainIsNotWaitedForMuchLonger() {
+    var patience = ResendPatience()
+    patience.receive(after: 600_000)
+    #expect(patience.milliseconds == 60_000)
+    patience.receive(after: 10)
+    #expect(patience.milliseconds == 2000)
   }
 
   @Test func aLossyLinkDeliversEveryTensor() throws {
@@ -297,8 +330,8 @@ import Testing
             case .complete(let arrival, let receipt):
               arrivals += 1
               #expect(Tensor(arrival) == tensor)
-              if !isLost { sender.handle(receipt) }
-            case .acknowledge(let receipt): if !isLost { sender.handle(receipt) }
+              if !isLost { sender.handle(receipt, now: now) }
+            case .acknowledge(let receipt): if !isLost { sender.handle(receipt, now: now) }
             case .request(let request):
               if !isLost { sender.handle(request) }
             case .giveUp:
@@ -347,8 +380,8 @@ import Testing
       if case .ready = event { port.send(Message(.hello(Hello(build: "", role: .worker, name: "w1", incarnation: 1)))) }
       guard case .message(let message, _) = event else { return }
       sending.withLock { sender in
-        if case .ack(let receipt) = message.body { sender.handle(receipt) }
         let now = MonotonicClock.milliseconds
+        if case .ack(let receipt) = message.body { sender.handle(receipt, now: now) }
         while let (chunk, bytes) = sender.next(now: now),
           port.send(Message(.chunk(chunk), fence: fence), bytes) == .sent
         {

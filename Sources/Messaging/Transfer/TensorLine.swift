@@ -17,6 +17,7 @@ public final class TensorLine: Sendable {
   fileprivate struct State: Sendable {
     var transfers: [Transfer] = []
     var lastTransfer: UInt64 = 0
+    var patience = ResendPatience()
     /// Why the receiver is not reached, as it was told.
     var obstacle: String?
   }
@@ -117,7 +118,7 @@ extension TensorLine.Queue {
 
   private func take(_ message: Message, _ port: ClientPort) {
     switch message.body {
-    case .ack(let receipt): update(receipt.transfer) { $0.handle(receipt) }
+    case .ack(let receipt): update(receipt.transfer) { $0.handle(receipt, now: MonotonicClock.milliseconds) }
     case .resend(let request): update(request.transfer) { $0.handle(request) }
     case .credit(let change): update(change.transfer) { $0.handle(change) }
     case .current: drop(below: message.fence)
@@ -135,6 +136,7 @@ extension TensorLine.Queue {
     let delivered: Fence? = state.withLock { state in
       guard let index = state.transfers.firstIndex(where: { $0.sender.transfer == transfer }) else { return nil }
       change(&state.transfers[index].sender)
+      state.patience = state.transfers[index].sender.patience
       return state.transfers[index].sender.isDone ? state.transfers.remove(at: index).fence : nil
     }
     if let delivered { report(.delivered(delivered)) }
@@ -154,6 +156,7 @@ extension TensorLine.Queue {
     state.withLock { state in
       for index in state.transfers.indices {
         let fence = state.transfers[index].fence
+        state.transfers[index].sender.patience = state.patience
         while let (chunk, bytes) = state.transfers[index].sender.next(now: now) {
           guard port.send(Message(.chunk(chunk), fence: fence), bytes) == .sent else { return }
           state.transfers[index].sender.sent(chunk, now: now)

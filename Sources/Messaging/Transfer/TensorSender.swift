@@ -5,12 +5,9 @@
 /// ```
 /// after each receipt and now and then in between, until ``isDone``.
 public struct TensorSender: Sendable {
-  /// After this time without a receipt, a chunk is sent again.
-  public static let patienceMilliseconds: Int64 = 2_000
-
   private enum ChunkState: Sendable, Hashable {
     case waiting
-    case sent(at: Int64)
+    case sent(first: Int64, last: Int64)
     case received
   }
 
@@ -23,6 +20,8 @@ public struct TensorSender: Sendable {
   private var checksums: [UInt64?]
   /// Chunks that were sent more than once.
   public private(set) var resends = 0
+  /// All senders of a line may have the same.
+  public var patience = ResendPatience()
   /// When a chunk was last sent in spite of a closed window.
   private var probed = Int64.min
 
@@ -53,15 +52,16 @@ public struct TensorSender: Sendable {
     }
     if onTheirWay + range(index).count <= window { return chunk(index) }
     // The message that opened the window may have been lost.
-    let mayProbe = onTheirWay == 0 && (probed == .min || now - probed >= Self.patienceMilliseconds)
+    let mayProbe = onTheirWay == 0 && (probed == .min || now - probed >= patience.milliseconds)
     return mayProbe ? chunk(index) : nil
   }
 
   /// Notes that the transport took a chunk.
   public mutating func sent(_ chunk: TensorChunk, now: Int64) {
     guard let index = index(chunk.offset), states[index] != .received else { return }
-    if case .sent = states[index] { resends += 1 }
-    states[index] = .sent(at: now)
+    var first = now
+    if case .sent(let time, _) = states[index] { (first, resends) = (time, resends + 1) }
+    states[index] = .sent(first: first, last: now)
     probed = now
   }
 
@@ -70,10 +70,12 @@ public struct TensorSender: Sendable {
     for index in states.indices { if case .sent = states[index] { states[index] = .waiting } }
   }
 
-  public mutating func handle(_ receipt: ChunkReceipt) {
+  public mutating func handle(_ receipt: ChunkReceipt, now: Int64) {
     guard receipt.transfer == transfer else { return }
     window = receipt.window
-    if let index = index(receipt.offset) { states[index] = .received }
+    guard let index = index(receipt.offset) else { return }
+    if case .sent(let first, _) = states[index] { patience.receive(after: now - first) }
+    states[index] = .received
   }
 
   /// Sends a chunk again that arrived damaged.
@@ -88,7 +90,7 @@ public struct TensorSender: Sendable {
   }
 
   private func isOverdue(_ state: ChunkState, now: Int64) -> Bool {
-    if case .sent(let time) = state { now - time >= Self.patienceMilliseconds } else { false }
+    if case .sent(_, let last) = state { now - last >= patience.milliseconds } else { false }
   }
 
   private func index(_ offset: Int) -> Int? {

@@ -67,7 +67,7 @@ actor JobDesk {
     case .cancel: coordinator.tell(.command(.cancel(message.fence.job), from: asker))
     case .jobs: takeQuestion(received.payload, asker)
     case .fetch: coordinator.tell(.awaited(job: message.fence.job, from: asker))
-    case .ack(let receipt): update(receipt.transfer, of: peer) { $0.handle(receipt) }
+    case .ack(let receipt): update(receipt.transfer, of: peer) { $0.handle(receipt, now: MonotonicClock.milliseconds) }
     case .resend(let request): update(request.transfer, of: peer) { $0.handle(request) }
     case .credit(let change): update(change.transfer, of: peer) { $0.handle(change) }
     case .heartbeat: pump()

@@ -41,11 +41,11 @@ final class SimulatedLine {
     return messages
   }
 
-  func take(_ message: Message) {
+  func take(_ message: Message, now: Int64) {
     switch message.body {
     case .ack(let receipt):
       guard let index = transfers.firstIndex(where: { $0.sender.transfer == receipt.transfer }) else { return }
-      transfers[index].sender.handle(receipt)
+      transfers[index].sender.handle(receipt, now: now / 1000)
       if transfers[index].sender.isDone { transfers.remove(at: index) }
     case .current:
       let floor = (message.fence.epoch, message.fence.attempt)

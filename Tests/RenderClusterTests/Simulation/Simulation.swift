@@ -264,7 +264,7 @@ final class Simulation {
       takeChunk(message, payload, line: line, receiver)
     case .chunkAnswer(let message, let number, _):
       if let line = lines[number] {
-        line.take(message)
+        line.take(message, now: now)
         pump(line)
       }
     default: handleAtWorker(event)
