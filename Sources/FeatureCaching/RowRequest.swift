@@ -27,29 +27,22 @@ public struct RowRequest {
   public func feature(_ outputs: Tensor?) -> Feature { finish(outputs) }
 }
 
-extension [RowRequest] {
-  /// The features that caches of several samples asked for, in their order.
+extension [Tensor?] {
+  /// The outputs of the rows of several samples, in their order; nil where there are no rows.
   ///
   /// - Parameters:
-  ///   - prepare: gives what the common part takes of the rows of a request, by its index, such as their norm modulated for
-  ///     the sample.
-  ///   - mostRows: more than so many at once would have other bits than those of each request by themselves; nil if never.
-  ///   - compute: takes rows, those of all requests one below the other if they may be, and gives as many outputs.
-  public func features(
-    prepare: (_ index: Int, _ rows: Tensor) -> Tensor, mostRows: Int?, compute: (Tensor) -> Tensor
-  ) -> [Feature] {
-    let prepared = enumerated().map { index, request in request.rows.map { prepare(index, $0) } }
-    let present = prepared.compactMap { $0 }
+  ///   - mostRows: more than so many at once would have other bits than those of each sample by themselves; nil if never.
+  ///   - compute: takes rows, those of all samples one below the other if they may be, and gives as many outputs.
+  public func outputs(mostRows: Int?, compute: (Tensor) -> Tensor) -> [Tensor?] {
+    let present = compactMap { $0 }
     let count = present.reduce(0) { $0 + $1.rows }
-    guard present.count > 1, mostRows.map({ count <= $0 }) ?? true else {
-      return zip(self, prepared).map { request, rows in request.feature(rows.map(compute)) }
-    }
+    guard present.count > 1, mostRows.map({ count <= $0 }) ?? true else { return map { $0.map(compute) } }
     let outputs = compute(Tensor.concatenated(rows: present))
     var start = 0
-    return zip(self, prepared).map { request, rows in
-      guard let rows else { return request.feature(nil) }
+    return map { rows in
+      guard let rows else { return nil }
       defer { start += rows.rows }
-      return request.feature(outputs.rows(start..<start + rows.rows))
+      return outputs.rows(start..<start + rows.rows)
     }
   }
 }

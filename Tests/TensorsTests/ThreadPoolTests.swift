@@ -15,6 +15,11 @@ import Testing
     }
   }
 
+  @Test(arguments: [1, 2, 4]) func whatPiecesGiveComesInTheirOrder(threads: Int) {
+    let pool = ThreadPool(threads: threads)
+    for count in [0, 1, 2, 100] { #expect(pool.map(count) { "piece \($0)" } == (0..<count).map { "piece \($0)" }) }
+  }
+
   @Test func aPieceMayAskForThreadsItself() {
     let pool = ThreadPool(threads: 3)
     let counts = UnsafeMutableBufferPointer<Int>.allocate(capacity: 16)

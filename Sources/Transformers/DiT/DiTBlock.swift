@@ -46,17 +46,30 @@ struct DiTBlock: Sendable {
   ///     weights are read once for all.
   ///   - isLast: whether no block follows in the model.
   func callAsFunction(_ passes: [Pass], isLast: Bool) {
-    let modulations = passes.map { modulation.branches($0.vec) }
-    for (pass, mod) in zip(passes, modulations) { attend(pass, mod) }
-    let requests = passes.map { $0.cache.request(Branch(index, .image, .mlp), of: $0.x) }
-    let transformed = requests.features(
-      prepare: { place, rows in mlpNorm(rows, modulations[place][1].input) }, mostRows: mlp.mostRowsAlike,
-      compute: { mlp($0) })
-    for (place, pass) in passes.enumerated() {
-      pass.x.add(transformed[place], gate: modulations[place][1].gate)
+    let asked = Self.map(passes) { place in ask(passes[place]) }
+    let outputs = asked.map(\.rows).outputs(mostRows: mlp.mostRowsAlike) { mlp($0) }
+    _ = Self.map(passes) { place in
+      let pass = passes[place]
+      let transformed = asked[place].request.feature(outputs[place])
+      pass.x.add(transformed, gate: asked[place].gate)
       if isLast { pass.cache.observe(.image, behind: index, pass.x) }
-      pass.probe?("ff", transformed[place].sum)
+      pass.probe?("ff", transformed.sum)
     }
+  }
+
+  /// What samples do each for themselves: side by side where that is little for each, since forecasts were summed before the
+  /// step; otherwise all threads work on one after the other.
+  private static func map<Value>(_ passes: [Pass], _ body: (_ place: Int) -> Value) -> [Value] {
+    let isLittle = passes.allSatisfy { $0.cache.isSummedAhead && $0.probe == nil }
+    return isLittle ? ThreadPool.shared.map(passes.count, body) : passes.indices.map(body)
+  }
+
+  /// What the MLP is asked for, with the rows that it takes.
+  private func ask(_ pass: Pass) -> (request: RowRequest, rows: Tensor?, gate: Tensor) {
+    let mod = modulation.branches(pass.vec)
+    attend(pass, mod)
+    let request = pass.cache.request(Branch(index, .image, .mlp), of: pass.x)
+    return (request, request.rows.map { mlpNorm($0, mod[1].input) }, mod[1].gate)
   }
 
   private func attend(_ pass: Pass, _ mod: [BranchModulation]) {
