@@ -1,4 +1,5 @@
 import FeatureCaching
+import Files
 import Messaging
 import Rendering
 import Tensors
@@ -102,6 +103,7 @@ extension Coordinator {
     first.send(plan, payload, fence: fence(key, attempt, stage: 0, step: step))
     // Where no hidden states pass between the stages, each makes its own of the latents.
     guard sample.cutChain?.isCut(Int(step)) ?? false else { return }
+    FaultPoint.reach("latents.first.sent")
     for (stage, line) in lines.enumerated().dropFirst() {
       line.send(plan, payload, fence: fence(key, attempt, stage: stage, step: step))
     }

@@ -311,6 +311,25 @@ import Testing
     #expect(stages.values.allSatisfy { $0.count == 1 }, "a step was done twice")
   }
 
+  /// At cached steps every stage begins with the latents.
+  @Test func aCoordinatorMayDieWhenOnlyTheFirstStageHasTheLatents() async throws {
+    let cluster = try DurableCoordinator()
+    try cluster.start(faults: ["CLUSCA_HANG_AT": "latents.first.sent:9"], more: "--replicas", "1")
+    for _ in 0..<2 { try cluster.startWorker() }
+    for worker in 0..<2 { try await cluster.process?.says("The worker w\(worker) is here") }
+    #expect(try cluster.submit("-p", "a cat", "--steps", "40", "--detach").output == "1\n")
+    try await cluster.process?.says("latents.first.sent hangs")
+    // The first stage does the step meanwhile, and hands on what it has changed.
+    try await Task.sleep(for: .milliseconds(300))
+    cluster.kill()
+    try cluster.start(more: "--replicas", "1")
+    let fetched = try cluster.client("fetch", "1", "-o", "\(cluster.folder.path)/cat.png")
+    #expect(fetched.status == 0, "\(fetched.errors)")
+    #expect(try cluster.pixels("cat.png") == DurableCoordinator.reference("-p", "a cat", "--steps", "40"))
+    // The stages are not at the same step, and never will be.
+    #expect(cluster.process?.errors.contains("it cannot be gone on with") == true, "\(cluster.process?.errors ?? "")")
+  }
+
   @Test func aDamagedSnapshotCostsStepsAndNoPicture() throws {
     let cluster = try DurableCoordinator()
     try cluster.start(crash: "file.done:2", more: "--failure-interval", "0")
