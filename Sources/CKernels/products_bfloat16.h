@@ -51,6 +51,13 @@ INLINE void fetch_ahead(read_ahead ahead, size_t index) {
     __builtin_prefetch((const char *)ahead.start + (index * LINES + line) * LINE, 0, 2);
 }
 
+// Fetches what a register block of some rows will write, so that its stores find it near.
+INLINE void fetch_target(const float *c, size_t c_stride, size_t rows) {
+  for (size_t row = 0; row < rows; row++)
+    for (size_t line = 0; line < CLUSCA_PANEL * sizeof(float) / LINE; line++)
+      __builtin_prefetch((const char *)(c + row * c_stride) + line * LINE, 1, 3);
+}
+
 #if HAS_BFLOAT16
 
 // Values of k that one pass over a panel covers: its weights and those of the next fit the second-level cache.
@@ -63,6 +70,7 @@ enum { PASS = 1536 };
     vf sums[rows][4];                                                                                         \
     UNROLLED(size_t i = 0; i < rows; i++) UNROLLED(size_t j = 0; j < 4; j++)                                  \
         sums[i][j] = first ? (vf)0 : load(c + i * c_stride + j * LANES);                                      \
+    if (first) fetch_target(c, c_stride, rows);                                                               \
     for (size_t p = 0; p < pairs; p++) {                                                                      \
       vu w[4];                                                                                                \
       UNROLLED(size_t j = 0; j < 4; j++)                                                                      \

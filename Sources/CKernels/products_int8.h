@@ -62,6 +62,7 @@ enum { QUAD_PASS = 768 };
     vi sums[rows][4];                                                                                               \
     UNROLLED(size_t i = 0; i < rows; i++) UNROLLED(size_t j = 0; j < 4; j++)                                        \
         sums[i][j] = first ? (vi)0 : load_sums(c + i * c_stride + j * LANES);                                       \
+    if (first) fetch_target(c, c_stride, rows);                                                                     \
     for (size_t p = 0; p < quads; p++) {                                                                            \
       vu w[4];                                                                                                      \
       UNROLLED(size_t j = 0; j < 4; j++) memcpy(&w[j], panel + (p * CLUSCA_PANEL + j * LANES) * 4, sizeof(vu));     \
