@@ -39,6 +39,9 @@ public struct ForecastSum: Sendable, Equatable {
   /// What the blocks before have added up to for the fresh tokens of a branch; nil if there are none.
   func startRows(of branch: Branch) -> Tensor? { startRows[branch] }
 
+  /// Whether it still holds what the blocks before have added up to.
+  var hasStart: Bool { start != nil }
+
   /// Lets go of what is not needed of the blocks before, since it is known now what is.
   mutating func keepStart(of branches: [(branch: Branch, tokens: [Int])]) {
     guard let start else { return }

@@ -125,7 +125,7 @@ class TaylorCache: FeatureCache {
 
   /// The clusters are known from the first cached step on, and stay.
   private func keepStarts() {
-    for index in forecastSums.keys {
+    for (index, sum) in forecastSums where sum.hasStart {
       var coming = step
       coming.index = index
       let branches = series.keys.filter { $0.stream == .image && $0.part == .mlp }

@@ -7,8 +7,8 @@ import Synchronization
 /// A block that nobody asked for during so many requests goes back to the system, so that what a program holds follows
 /// what it does: the tensors of a transformer do not stay while pictures are decoded.
 package enum RecycledMemory {
-  /// Smaller ones the allocator keeps by itself.
-  private static let fewestBytes = 256 << 10
+  /// Smaller ones the allocator keeps by itself; when it is given back 64 KiB or more, that of glibc tidies up all it has.
+  private static let fewestBytes = 32 << 10
   /// Several times the tensors that a block of a transformer makes.
   private static let requestsUntilFreed = 128
   /// Where pages are huge: two of them at least would fit.

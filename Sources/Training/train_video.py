@@ -28,8 +28,8 @@ def main() -> None:
         "stills": 20_000,
         "video-autoencoder": 44_000,
         "video-text": 40_000,
-        "first-frames": 222_016,
-        "video": 134_016,
+        "first-frames": 291_968,
+        "video": 238_016,
     }.items():
         parser.add_argument(f"--{stage}-samples", type=int, default=samples, metavar="N", help=f"default {samples}")
     arguments = parser.parse_args()
