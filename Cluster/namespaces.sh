@@ -1,6 +1,6 @@
 #!/bin/sh
 # Renders over three network namespaces of this machine, as over three hosts: CURVE everywhere, a link of RATE between them.
-# Needs root and iproute2. Everything is made in its own namespaces and taken away at the end.
+# Needs root, iproute2 and Python 3. Everything is made in its own namespaces and taken away at the end.
 #
 #   Cluster/namespaces.sh [clusca] [RATE] [OPTION…]      e.g. Cluster/namespaces.sh .build/release/clusca 100mbit --steps 20
 #
