@@ -3,11 +3,11 @@
     python -m Training.video_evaluation                    # the last checkpoint, 264 videos
     python -m Training.video_evaluation --quick            # 22 videos, 25 steps
 
-Every motion is asked for equally often, every subject as often as another or once more. The thing is right if, among all subjects of videos, the one nearest
-to the place of the frame where it should be seen best, in the features of EfficientNet-Lite0, is the one asked for. The
-motion is right if the tracker below names it: from how centre, area and strength of what stands out from the background
-change, and, where they do not, from how each frame has to be turned to look like the next. The report says how often both
-are right for clips that were drawn, not generated.
+Every motion is asked for equally often, every subject as often as another or once more. The thing is right if, among all
+subjects of videos, the one nearest to the place of the frame where it should be seen best, in the features of
+EfficientNet-Lite0, is the one asked for. The motion is right if the tracker below names it: from how centre, area and
+strength of what stands out from the background change, and, where they do not, from how each frame has to be turned to look
+like the next. The report says how often both are right for clips that were drawn, not generated.
 """
 
 import argparse
