@@ -29,7 +29,7 @@ extension RenderModel {
         stateBytes: (block + 1 < count ? elements : grid.tokens * shapes.outputChannels) * MemoryLayout<Float>.stride)
     }
     for branch in step.branches { costs[branch.branch.block].cacheBytes += policy.byteCount(branch) }
-    if let chain = policy.cutChain {
+    if let chain = policy.cutChain, chain.mostCutSteps > 0 {
       let width = step.branches.first?.width ?? 0
       for block in 0..<count - 1 {
         costs[block].cachedStateBytes = HandedChange.byteCount(
