@@ -292,6 +292,7 @@ static void from_bfloat16(const uint16_t *x, float *y, size_t count) {
 
 #include "products.h"
 #include "products_bfloat16.h"
+#include "products_float32.h"
 #include "products_int8.h"
 #if HAS_BFLOAT16
 #include "attention_bfloat16.h"
@@ -509,6 +510,9 @@ const clusca_kernels KERNELS = {
     .rotate_pairs = rotate_pairs,
     .softmax = softmax,
     .product_few_rows = product_few_rows,
+#if HAS_AVX512
+    .product_float32 = product_float32,
+#endif
     .pack_bfloat16 = pack_bfloat16,
     .product_bfloat16 = product_bfloat16,
     .pack_int8 = pack_int8,

@@ -85,6 +85,11 @@ typedef struct clusca_kernels {
   // -- Products. c[m][n] = sum_k a[m][k] * w[n][k], unpacked float32 weights, for few rows m.
   void (*product_few_rows)(const float *a, size_t a_stride, size_t m, size_t k, const float *w, size_t n, float *c,
                            size_t c_stride);
+  // c = activation(a · wᵀ + bias) for w of n rows of k (`transposed`), or a · w for k rows of n, for many rows m; rows of w
+  // are w_stride apart, bias may be NULL. NULL where the registers are too few to beat a library.
+  void (*product_float32)(const float *a, size_t a_stride, size_t m, size_t k, const float *w, size_t w_stride,
+                          int transposed, size_t n, float *c, size_t c_stride, const float *bias,
+                          clusca_activation activation);
   // Packs rows [0, n) of w (bfloat16, k a row) into panels of CLUSCA_PANEL columns, zero padded, each in the order that
   // product_bfloat16 of the same instruction set reads. `packed` holds panels * ceil(k/2) * 2 * CLUSCA_PANEL values;
   // `first` is the first column that is written.

@@ -30,8 +30,7 @@ struct Float32Rows: Sendable {
     }
   }
 
-  /// Up to so many rows the weights are streamed once by a kernel of ours; beyond about 80, OpenBLAS is faster although
-  /// it copies them.
+  /// Up to so many rows a kernel multiplies weights where they stand; with more it is faster to copy them on the way.
   static let fewRows = 64
 
   func multiply(
@@ -40,23 +39,19 @@ struct Float32Rows: Sendable {
   ) {
     guard count > 0 else { return }
     withRows { w in
-      let tiles = ProductTiles(rows: rows, columns: count, wholeRows: rows <= Self.fewRows)
+      guard rows <= Self.fewRows else {
+        return Float32Product.multiply(
+          rows: rows, columns: count, depth: inputs, x, aStride: inputs, w, bias: bias, activation: activation, into: c,
+          cStride: stride)
+      }
+      let tiles = ProductTiles(rows: rows, columns: count, wholeRows: true)
       ThreadPool.shared.forEach(tiles.count) { index in
-        let (rowRange, columnRange) = tiles[index]
-        let (firstRow, firstColumn) = (rowRange.lowerBound, columnRange.lowerBound)
-        let target = c + firstRow * stride + firstColumn
-        if rows <= Self.fewRows {
-          kernels.product_few_rows(
-            x, inputs, rows, inputs, w + firstColumn * inputs, columnRange.count, target, stride)
-        } else {
-          OpenBLAS.product(
-            rows: rowRange.count, columns: columnRange.count, depth: inputs, x + firstRow * inputs, aStride: inputs,
-            w + firstColumn * inputs, wStride: inputs, transposed: true, target, cStride: stride)
-        }
-        if bias != nil || activation != .identity {
-          kernels.add_bias(
-            target, rowRange.count, columnRange.count, stride, bias.map { $0 + firstColumn }, activation.code)
-        }
+        let columns = tiles[index].columns
+        kernels.product_few_rows(
+          x, inputs, rows, inputs, w + columns.lowerBound * inputs, columns.count, c + columns.lowerBound, stride)
+        guard bias != nil || activation != .identity else { return }
+        kernels.add_bias(
+          c + columns.lowerBound, rows, columns.count, stride, bias.map { $0 + columns.lowerBound }, activation.code)
       }
     }
   }

@@ -22,9 +22,9 @@ extension Attention {
             let scores = scores.baseAddress!
             for first in Swift.stride(from: 0, to: tokens, by: Self.queriesPerPiece) {
               let queries = min(Self.queriesPerPiece, tokens - first)
-              OpenBLAS.product(
+              Float32Product.piece(
                 rows: queries, columns: tokens, depth: headWidth, qkv + first * stride + head * headWidth,
-                aStride: stride, k, wStride: stride, transposed: true, scores, cStride: tokens)
+                aStride: stride, k, wStride: stride, transposed: true, into: scores, cStride: tokens)
               for run in visibility.runs(first..<first + queries, of: tokens) {
                 kernels.softmax(
                   scores + (run.queries.lowerBound - first) * tokens, run.queries.count, tokens, tokens, scale, nil,

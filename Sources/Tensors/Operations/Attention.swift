@@ -25,7 +25,7 @@ public struct Attention: Sendable {
     self.precision = precision
   }
 
-  /// Queries of one piece of work: enough to outweigh the copy of keys and values that OpenBLAS makes for each.
+  /// Queries of one piece of work: enough to outweigh the copy of keys and values that products make for each.
   package static let queriesPerPiece = 192
 
   /// - Parameters:
@@ -60,18 +60,18 @@ public struct Attention: Sendable {
           let v = k + keyWidth
           withUnsafeTemporaryAllocation(of: Float.self, capacity: queries * tokens) { scores in
             let scores = scores.baseAddress!
-            OpenBLAS.product(
+            Float32Product.piece(
               rows: queries, columns: tokens, depth: headWidth, q, aStride: qkvStride, k, wStride: qkvStride,
-              transposed: true, scores, cStride: tokens)
+              transposed: true, into: scores, cStride: tokens)
             for run in visibility.runs(first..<first + queries, of: tokens) {
               let row = run.queries.lowerBound
               kernels.softmax(
                 scores + (row - first) * tokens, run.queries.count, tokens, tokens, scale,
                 bias.map { $0 + (head * tokens + row) * tokens }, tokens, run.firstVisible, run.step)
             }
-            OpenBLAS.product(
+            Float32Product.piece(
               rows: queries, columns: headWidth, depth: tokens, scores, aStride: tokens, v, wStride: qkvStride,
-              transposed: false, out + first * stride + head * headWidth, cStride: stride)
+              transposed: false, into: out + first * stride + head * headWidth, cStride: stride)
           }
         }
       }
