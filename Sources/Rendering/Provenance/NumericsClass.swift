@@ -26,7 +26,7 @@ public enum NumericsClass {
     try products() + rowOperations() + attention() + caching() + decoder()
   }
 
-  /// Both sides of the border between our own kernels and OpenBLAS', with a depth that OpenBLAS cuts into several sums.
+  /// Both sides of the border between products of few and of many rows, with a depth that is cut into several sums.
   private static func products() throws -> [(String, Tensor)] {
     let (inputs, outputs) = (780, 130)
     let weight = try StoredTensor(name: "weight", shape: [outputs, inputs], values: numbers(1, outputs * inputs))

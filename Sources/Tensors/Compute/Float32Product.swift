@@ -3,6 +3,9 @@ import CKernels
 /// Products of float32 matrices that have many rows: by a kernel, or by OpenBLAS on CPUs for which there is none. Distances
 /// between the rows of a matrix are its strides.
 enum Float32Product {
+  /// More than with weights that are packed already: each piece packs its own.
+  private static let mostRowsOfPiece = 512
+
   /// c = activation(a · wᵀ + bias), on all threads; w has `columns` rows.
   static func multiply(
     rows: Int, columns: Int, depth: Int, _ a: UnsafePointer<Float>, aStride: Int, _ w: UnsafePointer<Float>,
@@ -20,7 +23,7 @@ enum Float32Product {
       return ThreadPool.shared.forEach(tiles.count) { piece(tiles[$0].rows, tiles[$0].columns) }
     }
     let panelWidth = Int(CLUSCA_PANEL)
-    let pieces = PanelPieces(rows: rows, outputs: columns)
+    let pieces = PanelPieces(rows: rows, outputs: columns, mostRows: mostRowsOfPiece)
     ThreadPool.shared.forEach(pieces.count) { index in
       let (pieceRows, panels) = pieces[index]
       piece(pieceRows, panels.lowerBound * panelWidth..<min(columns, panels.upperBound * panelWidth))

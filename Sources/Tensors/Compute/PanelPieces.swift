@@ -1,12 +1,10 @@
 import CKernels
 
-/// How a product with packed weights is cut into pieces: by its size alone.
+/// How a product with panels of weights is cut into pieces: by its size alone.
 ///
 /// All rows of a piece go by a few panels of weights. The pieces of the last rows become smaller towards the end, so that
 /// threads end together though panels are few.
 struct PanelPieces {
-  /// Rows of one piece: enough that a panel, which comes from memory for each, costs little beside its products.
-  private static let mostRows = 384
   private static let panelsPerPiece = 4
 
   private let rows: Int
@@ -17,9 +15,11 @@ struct PanelPieces {
   private let across: Int
   let count: Int
 
-  init(rows: Int, outputs: Int) {
+  /// - Parameter mostRows: of one piece: enough that a panel, which comes from memory for each, costs little beside its
+  ///   products.
+  init(rows: Int, outputs: Int, mostRows: Int = 384) {
     let panelWidth = Int(CLUSCA_PANEL)
-    let down = (rows + Self.mostRows - 1) / Self.mostRows
+    let down = (rows + mostRows - 1) / mostRows
     self.rows = rows
     panels = (outputs + panelWidth - 1) / panelWidth
     rowsPerPiece = (rows + down - 1) / down

@@ -67,7 +67,8 @@ public struct WeightMatrix: Sendable {
     }
   }
 
-  /// With more rows than so many a row may have other last bits, since a library computes it then; nil where it never has.
+  /// With more rows than so many a row may have other last bits, since sums are made in another order then; nil where it
+  /// never has.
   public var mostRowsAlike: Int? {
     switch form {
     case .float32: Float32Rows.fewRows
