@@ -77,15 +77,18 @@ messages: ## writes Sources/CMessages anew from Proto (needs protobuf-c-compiler
 	protoc-c --proto_path=Proto --c_out=Sources/CMessages clusca.proto
 	mv Sources/CMessages/clusca.pb-c.h Sources/CMessages/include/
 
-# With PYTHON, one that has Tests/Benchmarks/PyTorch/requirements.txt, PyTorch does the same work by turns.
+# With PYTHON, one that has Tests/Benchmarks/PyTorch/requirements.txt, PyTorch does the same work by turns; with SDCPP, the
+# program that Tests/Benchmarks/StableDiffusionCpp builds, stable-diffusion.cpp does.
 PYTHON ?=
+SDCPP ?=
 BESIDE = $(if $(PYTHON),--python '$(PYTHON)')
-bench: packages ## measures steps, encoders, growth, pipelines, kernels and caching, as JSON; PYTHON=… times PyTorch too
+BESIDE_SDCPP = $(if $(SDCPP),--stable-diffusion-cpp '$(SDCPP)')
+bench: packages ## measures steps, encoders, growth, pipelines, kernels and caching, as JSON; PYTHON=… SDCPP=… time others too
 	swift build -c release --product Benchmarks
 	swift build -c release --product clusca
-	.build/release/Benchmarks step --models dit-256 flux-512 flux-1024 hunyuan-4k --rounds 3 $(BESIDE)
-	.build/release/Benchmarks step --models dit-256 flux-512 --dtype float32 --rounds 3 $(BESIDE)
-	.build/release/Benchmarks step --models dit-256 flux-512 --dtype int8 --rounds 3
+	.build/release/Benchmarks step --models dit-256 flux-512 flux-1024 hunyuan-4k --rounds 3 $(BESIDE) $(BESIDE_SDCPP)
+	.build/release/Benchmarks step --models dit-256 flux-512 --dtype float32 --rounds 3 $(BESIDE) $(BESIDE_SDCPP)
+	.build/release/Benchmarks step --models dit-256 flux-512 --dtype int8 --rounds 3 $(BESIDE_SDCPP)
 	$(if $(PYTHON),.build/release/Benchmarks parts $(BESIDE))
 	.build/release/Benchmarks growth --tokens 256 1024 4096 --heads 12 24 --rounds 1
 	.build/release/Benchmarks pipelines

@@ -68,7 +68,8 @@ let package = Package(
         "Measuring", "Media", "Rendering", "StrictJSON", "Tensors", "Transformers",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      path: "Tests/Benchmarks", exclude: ["PyTorch", "classes.csv"], resources: [.embedInCode("prompts.txt")]),
+      path: "Tests/Benchmarks", exclude: ["PyTorch", "StableDiffusionCpp", "classes.csv", "videos.txt"],
+      resources: [.embedInCode("prompts.txt")]),
 
     .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON"]),
     .testTarget(name: "MeasuringTests", dependencies: ["Measuring"]),

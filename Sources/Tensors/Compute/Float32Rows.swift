@@ -67,7 +67,7 @@ struct ProductTiles {
   let count: Int
 
   /// Halves the longer side until there are enough pieces for the threads of a large machine, or the pieces become so
-  /// small that the copies that OpenBLAS makes of each would cost more than they bring.
+  /// small that copies of them (OpenBLAS makes some of each) would cost more than they bring.
   init(rows: Int, columns: Int, wholeRows: Bool) {
     var (tileRows, tileColumns) = (rows, columns)
     let (fewestRows, fewestColumns, enough) = wholeRows ? (rows, 64, 64) : (128, 128, 16)

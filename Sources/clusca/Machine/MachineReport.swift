@@ -24,8 +24,9 @@ struct MachineReport: Sendable {
     ]
     let set = ComputeBackEnd.instructionSet
     let bfloat16 = set == "avx512bf16" ? "avx512bf16 instructions" : "widened to float32 on the way"
+    let float32 = ComputeBackEnd.multipliesFloat32 ? "packed on the way" : "OpenBLAS"
     backEnds = [
-      ("kernels", set), ("float32 products", "OpenBLAS"), ("bfloat16 products", "packed, \(bfloat16)"),
+      ("kernels", set), ("float32 products", float32), ("bfloat16 products", "packed, \(bfloat16)"),
       ("numerics class", (try? NumericsClass.current().description) ?? "unknown"),
       ("MP4 and animated WebP", VideoFile.programPath ?? "none: there is no ffmpeg in PATH"),
     ]

@@ -42,9 +42,9 @@ struct Parts: ParsableCommand {
         defer { try? FileManager.default.removeItem(atPath: place) }
         Report.note("\(part.rawValue) in \(precision.rawValue): warming up PyTorch")
         let others = try [false, true].map { isCompiled in
-          try PyTorchProcess(
-            python: python, script: "parts.py", subject: [part.rawValue, place], dtype: precision.rawValue,
-            isCompiled: isCompiled, threads: ThreadPool.shared.threads)
+          try OtherProgram.pyTorch(
+            python: python, script: "parts.py", subject: [part.rawValue, place], precision: precision,
+            isCompiled: isCompiled)
         }
         defer { for other in others { other.stop() } }
         let work = try part.open(folder: place, precision)

@@ -32,6 +32,10 @@ struct Step: ParsableCommand {
     help: "A Python with PyTorch and diffusers (Tests/Benchmarks/PyTorch/requirements.txt), to time theirs by turns.")
   var python: String?
 
+  @Option(
+    help: "The program that Tests/Benchmarks/StableDiffusionCpp builds, to time its FLUX by turns, in 8 bits with q8_0.")
+  var stableDiffusionCpp: String?
+
   @Option(help: "Threads to compute with.")
   var threads: Int?
 
@@ -65,14 +69,7 @@ struct Step: ParsableCommand {
       Report.note("\(model.rawValue): making weights")
       let sample = try TimedSample(model, dtype, differences: differences)
       var limit = Sample()
-      let others = try [false, true].compactMap { isCompiled in
-        try python.map {
-          Report.note("\(model.rawValue): warming up PyTorch")
-          return try PyTorchProcess(
-            python: $0, script: "steps.py", subject: [model.rawValue], dtype: dtype.rawValue, isCompiled: isCompiled,
-            threads: ThreadPool.shared.threads)
-        }
-      }
+      let others = try others(for: model)
       defer { for other in others { other.stop() } }
       for _ in 0..<3 { sample.cycle(isTimed: false) }
       for round in 0..<rounds {
@@ -109,6 +106,23 @@ struct Step: ParsableCommand {
     ])
   }
 
+  private func others(for model: StepModel) throws -> [OtherProgram] {
+    var others: [OtherProgram] = []
+    if let python {
+      for isCompiled in [false, true] {
+        Report.note("\(model.rawValue): warming up PyTorch")
+        others.append(
+          try .pyTorch(
+            python: python, script: "steps.py", subject: [model.rawValue], precision: dtype, isCompiled: isCompiled))
+      }
+    }
+    if let stableDiffusionCpp, model.isFlux {
+      Report.note("\(model.rawValue): warming up stable-diffusion.cpp")
+      others.append(try .stableDiffusionCpp(stableDiffusionCpp, model: model.rawValue, precision: dtype))
+    }
+    return others
+  }
+
   private func repeatSteps(_ kind: RepeatedKind) throws {
     let sample = try TimedSample(models[0], dtype, differences: differences)
     Report.note("\(models[0].rawValue): process \(getpid()) repeats \(kind.rawValue) steps")
@@ -129,7 +143,7 @@ struct Step: ParsableCommand {
     ]
   }
 
-  private static func json(_ sample: TimedSample, _ limit: Sample, _ others: [PyTorchProcess]) -> JSONObject {
+  private static func json(_ sample: TimedSample, _ limit: Sample, _ others: [OtherProgram]) -> JSONObject {
     let cached = sample.shownCached
     func wholeCached(_ time: (Sample) -> Double) -> Double { cached.whole(sample.shape, time) }
     func times(_ full: FullStepTimes) -> JSONValue {
@@ -150,8 +164,8 @@ struct Step: ParsableCommand {
           ]
         }),
       "cached": [
-        "seconds": cached.all.timeJSON, "without_the_first_block": cached.withoutDouble.timeJSON,
-        "without_the_last_block": cached.withoutSingle.timeJSON,
+        "seconds": cached.all.timeJSON, "seconds_by_a_double_block": cached.double.timeJSON,
+        "seconds_by_a_single_block": cached.single.timeJSON,
         "whole_model_seconds": [
           "minimum": .number(wholeCached(\.minimum)), "median": .number(wholeCached(\.median)),
         ],

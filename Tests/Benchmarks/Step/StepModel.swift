@@ -22,6 +22,8 @@ enum StepModel: String, CaseIterable, ExpressibleByArgument {
     }
   }
 
+  var isFlux: Bool { self == .flux512 || self == .flux1024 }
+
   /// The blocks of the released model; of one that repeats two kinds of them, two of each are timed: what the first of
   /// the one kind and the last of the other do besides, such as clustering, the whole model does once.
   var repetition: (double: Int, single: Int)? {

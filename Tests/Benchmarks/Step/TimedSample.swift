@@ -62,9 +62,9 @@ final class TimedSample {
 
   func uncachedStep() { if let sample = samples[Self.shownInterval] { uncached.add(sample.uncachedStep(cycles)) } }
 
-  /// The mean time of the cached steps behind a full one: of all blocks, and without the first and the last if these stand for
-  /// others, so that what each adds is known. What one of them alone takes would not say it: the features of many blocks are
-  /// added to the hidden states together.
+  /// The mean time of the cached steps behind a full one: of all blocks and, if blocks stand for others, of some of them, so
+  /// that what a block more of each kind adds is known. What one of them alone takes would not say it: the features of many
+  /// blocks are added to the hidden states together.
   private func cachedSteps(_ sample: SteppedSample, behind full: Int, interval: Int) -> CachedStepTimes.Step {
     func seconds(_ blocks: BlockRange) -> Double {
       sample.cachedSteps(behind: full, interval: interval, blocks: blocks)
@@ -73,7 +73,10 @@ final class TimedSample {
     let all = seconds(blocks)
     guard shape.repetition != nil else { return CachedStepTimes.Step(all: all) }
     return CachedStepTimes.Step(
-      all: all, withoutDouble: seconds(blocks.dropFirst()), withoutSingle: seconds(blocks.dropLast()))
+      all: all,
+      added: CachedStepTimes.Added(
+        double: seconds(blocks) - seconds(blocks.dropFirst()),
+        single: seconds(blocks.dropFirst(2)) - seconds(blocks.dropFirst(3))))
   }
 
   /// Full steps, or the cached ones behind one of them again and again, until the process is ended.
@@ -154,27 +157,33 @@ struct FullStepTimes {
 /// The times of cached steps, in seconds.
 struct CachedStepTimes {
   private(set) var all = Sample()
-  private(set) var withoutDouble = Sample()
-  private(set) var withoutSingle = Sample()
+  /// By a block more of each kind.
+  private(set) var double = Sample()
+  private(set) var single = Sample()
 
   struct Step {
     var all: Double
-    var withoutDouble: Double?
-    var withoutSingle: Double?
+    var added: Added?
+  }
+
+  /// What a block more adds, all else being the same: the blocks it is measured with end with the model's last, which makes
+  /// the hidden states whole, and none of them comes right behind the full step, when nothing is near.
+  struct Added {
+    var double: Double
+    var single: Double
   }
 
   mutating func add(_ step: Step) {
     all.values.append(step.all)
-    if let seconds = step.withoutDouble { withoutDouble.values.append(seconds) }
-    if let seconds = step.withoutSingle { withoutSingle.values.append(seconds) }
+    guard let added = step.added else { return }
+    double.values.append(added.double)
+    single.values.append(added.single)
   }
 
   /// A step of the released model.
-  ///
-  /// - Parameter time: takes one of the times, such as the median; a difference of two of them is one block's.
   func whole(_ shape: StepModel, _ time: (Sample) -> Double) -> Double {
     guard let repetition = shape.repetition else { return time(all) }
-    return time(all) + Double(repetition.double - 2) * (time(all) - time(withoutDouble))
-      + Double(repetition.single - 2) * (time(all) - time(withoutSingle))
+    // A difference of two times may be too small by what disturbed the second: of these the median counts.
+    return time(all) + Double(repetition.double - 2) * double.median + Double(repetition.single - 2) * single.median
   }
 }

@@ -1,8 +1,9 @@
 import Foundation
 import Measuring
+import Tensors
 
-/// The same work by PyTorch, in a process of its own that waits for its turn.
-final class PyTorchProcess {
+/// The same work by another program, in a process of its own that waits for its turn.
+final class OtherProgram {
   let name: String
   /// Versions, as it tells them.
   let versions: String
@@ -16,28 +17,41 @@ final class PyTorchProcess {
   /// - Parameters:
   ///   - python: a Python with the packages of `requirements.txt`.
   ///   - subject: what the script is to do, its first arguments.
-  init(python: String, script name: String, subject: [String], dtype: String, isCompiled: Bool, threads: Int) throws {
-    self.name = "PyTorch \(dtype) \(isCompiled ? "compiled" : "eager")"
+  static func pyTorch(
+    python: String, script name: String, subject: [String], precision: Precision, isCompiled: Bool
+  ) throws -> OtherProgram {
     let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       .appendingPathComponent("../PyTorch/\(name)").standardizedFileURL
-    process.executableURL = URL(fileURLWithPath: python)
+    return try OtherProgram(
+      "PyTorch \(precision.rawValue) \(isCompiled ? "compiled" : "eager")", python, precision,
+      [script.path] + subject + (isCompiled ? ["--compile"] : []))
+  }
+
+  /// Starts the program that `StableDiffusionCpp/CMakeLists.txt` builds.
+  static func stableDiffusionCpp(_ program: String, model: String, precision: Precision) throws -> OtherProgram {
+    try OtherProgram("stable-diffusion.cpp \(precision == .int8 ? "q8_0" : precision.rawValue)", program, precision, [model])
+  }
+
+  private init(_ name: String, _ program: String, _ precision: Precision, _ arguments: [String]) throws {
+    self.name = name
+    process.executableURL = URL(fileURLWithPath: program)
     process.arguments =
-      [script.path] + subject + ["--dtype", dtype, "--threads", "\(threads)"] + (isCompiled ? ["--compile"] : [])
+      arguments + ["--dtype", precision.rawValue, "--threads", "\(ThreadPool.shared.threads)"]
     process.environment = ProcessInfo.processInfo.environment.merging(["PYTHONWARNINGS": "ignore"]) { $1 }
     process.standardInput = input
     process.standardOutput = output
     try process.run()
     var versions = ""
     // Libraries may print lines of their own first.
-    while !versions.hasPrefix("ready") { versions = try Self.line(from: output, &unread, of: process) }
+    while !versions.hasPrefix("ready") { versions = try Self.line(of: name, from: output, &unread) }
     self.versions = String(versions.dropFirst("ready ".count))
   }
 
   /// The work once, timed by itself.
   func measure() throws {
     input.fileHandleForWriting.write(Data("\n".utf8))
-    let line = try Self.line(from: output, &unread, of: process)
-    guard let seconds = Double(line) else { throw BenchmarkError("PyTorch's script answered \(line)") }
+    let line = try Self.line(of: name, from: output, &unread)
+    guard let seconds = Double(line) else { throw BenchmarkError("\(name) answered \(line)") }
     times.values.append(seconds)
     // Its threads spin for a while when they have nothing to do; they shall not meet our next step.
     Thread.sleep(forTimeInterval: 0.3)
@@ -48,14 +62,14 @@ final class PyTorchProcess {
     process.waitUntilExit()
   }
 
-  private static func line(from pipe: Pipe, _ unread: inout Data, of process: Process) throws -> String {
+  private static func line(of name: String, from pipe: Pipe, _ unread: inout Data) throws -> String {
     while true {
       if let end = unread.firstIndex(of: 10) {
         defer { unread = unread[(end + 1)...] }
         return String(decoding: unread[..<end], as: UTF8.self)
       }
       let more = pipe.fileHandleForReading.availableData
-      guard !more.isEmpty else { throw BenchmarkError("PyTorch's script ended without an answer") }
+      guard !more.isEmpty else { throw BenchmarkError("\(name) ended without an answer") }
       unread.append(more)
     }
   }
