@@ -29,7 +29,8 @@ final class OtherProgram {
 
   /// Starts the program that `StableDiffusionCpp/CMakeLists.txt` builds.
   static func stableDiffusionCpp(_ program: String, model: String, precision: Precision) throws -> OtherProgram {
-    try OtherProgram("stable-diffusion.cpp \(precision == .int8 ? "q8_0" : precision.rawValue)", program, precision, [model])
+    let type = precision == .int8 ? "q8_0" : precision.rawValue
+    return try OtherProgram("stable-diffusion.cpp \(type)", program, precision, [model])
   }
 
   private init(_ name: String, _ program: String, _ precision: Precision, _ arguments: [String]) throws {

@@ -33,7 +33,8 @@ struct Step: ParsableCommand {
   var python: String?
 
   @Option(
-    help: "The program that Tests/Benchmarks/StableDiffusionCpp builds, to time its FLUX by turns, in 8 bits with q8_0.")
+    help: "The program that Tests/Benchmarks/StableDiffusionCpp builds, to time its FLUX by turns, in 8 bits with q8_0."
+  )
   var stableDiffusionCpp: String?
 
   @Option(help: "Threads to compute with.")
