@@ -81,8 +81,7 @@ INLINE rows_ahead rows_of_next(const float *next, size_t stride, size_t width, s
                                       size_t c_stride, int first, rows_ahead ahead) {                              \
     vf sums[rows][vectors];                                                                                        \
     UNROLLED(size_t i = 0; i < rows; i++) UNROLLED(size_t j = 0; j < vectors; j++) sums[i][j] = 0;                 \
-    UNROLLED(size_t i = 0; i < rows; i++) UNROLLED(size_t j = 0; j < vectors; j++)                                 \
-        __builtin_prefetch(c + i * c_stride + j * LANES, 1, 3);                                                    \
+    fetch_target(c, c_stride, rows);                                                                               \
     for (size_t from = 0; from < depth; from += LANES) {                                                           \
       const size_t end = depth - from < LANES ? depth : from + LANES;                                              \
       for (size_t row = ahead.first; row < ahead.last; row++)                                                      \

@@ -41,7 +41,9 @@ final class OtherProgram {
     process.environment = ProcessInfo.processInfo.environment.merging(["PYTHONWARNINGS": "ignore"]) { $1 }
     process.standardInput = input
     process.standardOutput = output
-    try process.run()
+    do { try process.run() } catch {
+      throw BenchmarkError("\(program) cannot be started: name a program that is there and may be run")
+    }
     var versions = ""
     // Libraries may print lines of their own first.
     while !versions.hasPrefix("ready") { versions = try Self.line(of: name, from: output, &unread) }
