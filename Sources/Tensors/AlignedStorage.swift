@@ -3,9 +3,13 @@
 /// Unchecked: whoever holds it alone writes it; once it is shared, nobody does.
 final class AlignedStorage<Element: BitwiseCopyable & Sendable>: @unchecked Sendable {
   let elements: UnsafeMutableBufferPointer<Element>
-  /// What the elements lie in if not in memory of their own: zeros that take address space only, or a file. They may not
-  /// be written then.
-  private let owner: AnyObject?
+  /// What the elements lie in.
+  private enum Place {
+    case own(UnsafeMutableRawBufferPointer)
+    /// Zeros that take address space only, or a file. They may not be written.
+    case others(AnyObject)
+  }
+  private let place: Place
 
   var count: Int { elements.count }
   var byteCount: Int { count * MemoryLayout<Element>.stride }
@@ -13,9 +17,9 @@ final class AlignedStorage<Element: BitwiseCopyable & Sendable>: @unchecked Send
 
   /// Memory that holds what it held.
   init(count: Int) {
-    let memory = RecycledMemory.allocate(bytes: Self.allocatedBytes(count))
-    elements = UnsafeMutableBufferPointer(start: memory.bindMemory(to: Element.self, capacity: count), count: count)
-    owner = nil
+    let memory = RecycledMemory.allocate(bytes: max(count, 1) * MemoryLayout<Element>.stride)
+    elements = UnsafeMutableBufferPointer(rebasing: memory.bindMemory(to: Element.self).prefix(count))
+    place = .own(memory)
   }
 
   /// Zeros for what is measured by its shape alone.
@@ -24,7 +28,7 @@ final class AlignedStorage<Element: BitwiseCopyable & Sendable>: @unchecked Send
   init?(zeros count: Int) {
     guard let pages = ZeroPages(byteCount: count * MemoryLayout<Element>.stride) else { return nil }
     elements = UnsafeMutableBufferPointer(mutating: pages.bytes.bindMemory(to: Element.self))
-    owner = pages
+    place = .others(pages)
   }
 
   /// What a tensor in a file holds, where it is mapped.
@@ -36,14 +40,11 @@ final class AlignedStorage<Element: BitwiseCopyable & Sendable>: @unchecked Send
     let bytes = stored.withBytes { $0 }
     guard Int(bitPattern: bytes.baseAddress) % 64 == 0 else { return nil }
     elements = UnsafeMutableBufferPointer(mutating: bytes.bindMemory(to: Element.self))
-    owner = file
+    place = .others(file)
   }
 
-  private static func allocatedBytes(_ count: Int) -> Int { max(count, 1) * MemoryLayout<Element>.stride }
-
   deinit {
-    guard owner == nil else { return }
-    RecycledMemory.release(start, bytes: Self.allocatedBytes(count))
+    if case .own(let memory) = place { RecycledMemory.release(memory) }
   }
 
   func copy() -> AlignedStorage {

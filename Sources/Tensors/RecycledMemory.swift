@@ -4,51 +4,75 @@ import Synchronization
 /// Memory of large tensors, used again: the system would clear every page of a new block, and the blocks of a model ask
 /// for the same sizes over and over.
 ///
-/// A block that nobody asked for during so many requests goes back to the system, so that what a program holds follows
-/// what it does: the tensors of a transformer do not stay while pictures are decoded.
+/// A block serves for what is smaller too, down to half of it. When none fits, others that nobody asked for during many
+/// requests go back to the system, so that what a program holds follows what it does: the tensors of a transformer do not
+/// stay beside those of a decoder. As long as all that is asked for is there, nothing goes, however seldom it is asked for.
 package enum RecycledMemory {
   /// Smaller ones the allocator keeps by itself; when it is given back 64 KiB or more, that of glibc tidies up all it has.
   private static let fewestBytes = 32 << 10
   /// Several times the tensors that a block of a transformer makes.
-  private static let requestsUntilFreed = 128
+  private static let requestsUntilStale = 128
   /// Where pages are huge: two of them at least would fit.
   private static let hugeFrom = 8 << 20
 
   /// Unchecked: a block belongs to the list alone from its release until it is handed out.
   private struct Block: @unchecked Sendable {
-    let memory: UnsafeMutableRawPointer
-    let bytes: Int
+    let memory: UnsafeMutableRawBufferPointer
+    let releasedAt: Int
   }
 
   private struct Kept {
     /// The oldest first.
-    var blocks: [(block: Block, releasedAt: Int)] = []
+    var blocks: [Block] = []
     var requests = 0
+
+    /// The smallest block that serves for so many bytes, and the newest of these: the most of it is still in the caches.
+    mutating func takeFitting(_ bytes: Int) -> Block? {
+      requests += 1
+      let fitting = blocks.indices.filter { bytes...2 * bytes ~= blocks[$0].memory.count }
+      guard let best = fitting.reversed().min(by: { blocks[$0].memory.count < blocks[$1].memory.count }) else { return nil }
+      return blocks.remove(at: best)
+    }
+
+    /// Blocks that may go for a new one of so many bytes.
+    mutating func takeStale(for bytes: Int) -> [Block] {
+      var (stale, left) = ([Block](), bytes)
+      blocks.removeAll { block in
+        guard block.releasedAt < requests - requestsUntilStale, block.memory.count <= left else { return false }
+        stale.append(block)
+        left -= block.memory.count
+        return true
+      }
+      return stale
+    }
   }
 
   private static let kept = Mutex(Kept())
 
-  /// Memory aligned to cache lines, in huge pages where it is large. It holds what it held.
-  static func allocate(bytes: Int) -> UnsafeMutableRawPointer {
-    if bytes >= fewestBytes, let block = reused(bytes) { return block }
+  /// At least so many bytes, aligned to cache lines, in huge pages where they are many. They hold what they held.
+  static func allocate(bytes: Int) -> UnsafeMutableRawBufferPointer {
+    guard bytes >= fewestBytes else { return .allocate(byteCount: bytes, alignment: 64) }
+    let (fitting, stale) = kept.withLock { kept in
+      let fitting = kept.takeFitting(bytes)
+      return (fitting, fitting == nil ? kept.takeStale(for: bytes) : [])
+    }
+    if let fitting { return fitting.memory }
+    for block in stale { block.memory.deallocate() }
     guard bytes >= hugeFrom else { return .allocate(byteCount: bytes, alignment: 64) }
-    let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 2 << 20)
-    madvise(memory, bytes, MADV_HUGEPAGE)
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes, alignment: 2 << 20)
+    madvise(memory.baseAddress, bytes, MADV_HUGEPAGE)
     return memory
   }
 
-  private static func reused(_ bytes: Int) -> UnsafeMutableRawPointer? {
-    kept.withLock { kept -> Block? in
-      kept.requests += 1
-      // The newest: the most of it is still in the caches.
-      guard let index = kept.blocks.lastIndex(where: { $0.block.bytes == bytes }) else { return nil }
-      return kept.blocks.remove(at: index).block
-    }?.memory
+  /// Takes back what ``allocate(bytes:)`` gave.
+  static func release(_ memory: UnsafeMutableRawBufferPointer) {
+    guard memory.count >= fewestBytes else { return memory.deallocate() }
+    kept.withLock { kept in kept.blocks.append(Block(memory: memory, releasedAt: kept.requests)) }
   }
 
-  /// Whether a block of that size waits to be used again.
-  static func keeps(bytes: Int) -> Bool {
-    kept.withLock { kept in kept.blocks.contains { $0.block.bytes == bytes } }
+  /// Whether this block waits to be used again.
+  static func keeps(_ memory: UnsafeMutableRawBufferPointer) -> Bool {
+    kept.withLock { kept in kept.blocks.contains { $0.memory.baseAddress == memory.baseAddress } }
   }
 
   /// Gives all that waits to be used again back to the system.
@@ -57,19 +81,6 @@ package enum RecycledMemory {
       defer { kept.blocks = [] }
       return kept.blocks
     }
-    for (block, _) in blocks { block.memory.deallocate() }
-  }
-
-  /// Takes back what ``allocate(bytes:)`` gave for as many bytes.
-  static func release(_ memory: UnsafeMutableRawPointer, bytes: Int) {
-    guard bytes >= fewestBytes else { return memory.deallocate() }
-    let block = Block(memory: memory, bytes: bytes)
-    let stale = kept.withLock { kept in
-      kept.blocks.append((block, kept.requests))
-      let count = kept.blocks.prefix { $0.releasedAt < kept.requests - requestsUntilFreed }.count
-      defer { kept.blocks.removeFirst(count) }
-      return kept.blocks.prefix(count).map(\.block)
-    }
-    for block in stale { block.memory.deallocate() }
+    for block in blocks { block.memory.deallocate() }
   }
 }
