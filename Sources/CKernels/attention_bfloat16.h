@@ -32,46 +32,49 @@ INLINE void narrow_panel(size_t rows, const uint16_t *a, size_t a_stride, size_t
   for (size_t i = 0; i < rows; i++) store(c + i * c_stride, sums[i]);
 }
 
-// 2^x with a relative error below 2e-4 for x <= 0: what bfloat16 keeps of it has 2e-3.
+// 2^x with a relative error below 1e-4 for x <= 0, what bfloat16 keeps of it has 2e-3: 2^floor(x) times a polynomial of
+// the rest (minimax, degree 3).
 INLINE vf exp2_coarse(vf x) {
-  const __m512 whole = _mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_NEAREST_INT);
-  const vf part = x - (vf)whole;
-  vf p = fma16(part, (vf)5.506195e-2f, (vf)2.4233839e-1f);
-  p = fma16(p, part, (vf)6.9325528e-1f);
-  p = fma16(p, part, (vf)9.9994657e-1f);
-  return (vf)_mm512_scalef_ps((__m512)p, whole);
+  const vf part = (vf)_mm512_reduce_ps((__m512)x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+  vf p = fma16(part, (vf)7.802452e-2f, (vf)2.2606716e-1f);
+  p = fma16(p, part, (vf)6.9583356e-1f);
+  p = fma16(p, part, (vf)9.999252e-1f);
+  return (vf)_mm512_scalef_ps((__m512)p, (__m512)x);
 }
 
-// Turns a row of scores into 2^(score * scale - maximum), as bfloat16 in the same place, zeros from `visible` on up to
-// `count`, an even number. The running maximum and sum of the row go on; returns what the older part of the row must be
-// multiplied with.
-INLINE float soften_tile(float *scores, size_t visible, size_t count, float scale, float *maximum, float *sum) {
-  uint16_t *weights = (uint16_t *)scores;
+// Raises the running maximum of a row to that of its first `visible` scores times `scale`; returns what the older part of
+// the row must be multiplied with.
+INLINE float raise_maximum(const float *scores, size_t visible, float scale, float *maximum) {
   vf largest = (vf)-FLT_MAX;
   size_t i = 0;
-  for (; i + LANES <= visible; i += LANES) largest = max16(largest, load(scores + i));
+  for (; i + LANES <= visible; i += LANES) largest = max16(load(scores + i), largest);
   if (i < visible) {
     const __mmask16 part = (__mmask16)((1u << (visible - i)) - 1);
-    largest = (vf)_mm512_mask_max_ps((__m512)largest, part, (__m512)largest, _mm512_maskz_loadu_ps(part, scores + i));
+    largest = (vf)_mm512_mask_max_ps((__m512)largest, part, _mm512_maskz_loadu_ps(part, scores + i), (__m512)largest);
   }
   const float top = maximum16(largest) * scale;
   const float old = *maximum, now = top > old ? top : old;
+  *maximum = now;
   // The first tile has nothing older.
-  const float shrink = old == -FLT_MAX ? 0 : exp2f(old - now);
-  vf added = 0;
-  for (i = 0; i < count; i += LANES) {
-    vf p = exp2_coarse(fma16(load(scores + i), (vf)scale, (vf)-now));
+  return old == -FLT_MAX ? 0 : exp2f(old - now);
+}
+
+// Turns a row of scores into 2^(score * scale - maximum), as bfloat16 in the same place, zeros from `visible` on up to
+// `count`, an even number. Returns their sum.
+INLINE float soften(float *scores, size_t visible, size_t count, float scale, float maximum) {
+  uint16_t *weights = (uint16_t *)scores;
+  vf sum = 0;
+  for (size_t i = 0; i < count; i += LANES) {
+    vf p = exp2_coarse(fma16(load(scores + i), (vf)scale, (vf)-maximum));
     if (i + LANES > visible) {
       const __mmask16 part = i < visible ? (__mmask16)((1u << (visible - i)) - 1) : 0;
       p = (vf)_mm512_maskz_mov_ps(part, (__m512)p);
     }
-    added += p;
+    sum += p;
     const __m256bh narrow = _mm512_cvtneps_pbh((__m512)p);
     memcpy(weights + i, &narrow, sizeof narrow);
   }
-  *maximum = now;
-  *sum = *sum * shrink + sum16(added);
-  return shrink;
+  return sum16(sum);
 }
 
 static void pack_keys(const float *k, size_t stride, size_t tokens, size_t dimensions, uint16_t *packed) {
@@ -128,24 +131,32 @@ static void attend_bfloat16(const float *q, size_t q_stride, size_t queries, siz
   for (size_t from = 0; from < most; from += TILE_KEYS) {
     const size_t count = most - from < TILE_KEYS ? most - from : TILE_KEYS;
     const size_t padded = (count + CLUSCA_PANEL - 1) / CLUSCA_PANEL * CLUSCA_PANEL;
-    for (size_t column = 0; column < padded; column += CLUSCA_PANEL) {
-      const uint16_t *these = keys + (from + column) * dimensions;
-      const uint16_t *next = from + column + CLUSCA_PANEL < most ? these + CLUSCA_PANEL * dimensions : NULL;
-      for (size_t i = 0; i < queries; i += BLOCK_ROWS) {
-        const size_t rows = queries - i < BLOCK_ROWS ? queries - i : BLOCK_ROWS;
-        panel_rows(rows, narrow + i * dimensions, dimensions, depth, these, scores + i * TILE_KEYS + column, TILE_KEYS, 1,
-                   share_of_next(next, i, queries));
+    for (size_t i = 0; i < queries; i += BLOCK_ROWS) {
+      const size_t rows = queries - i < BLOCK_ROWS ? queries - i : BLOCK_ROWS;
+      float *block = scores + i * TILE_KEYS;
+      for (size_t column = 0; column < padded; column += CLUSCA_PANEL) {
+        const uint16_t *these = keys + (from + column) * dimensions;
+        const uint16_t *next = from + column + TILE_KEYS < most ? these + TILE_KEYS * dimensions : NULL;
+        panel_rows(rows, narrow + i * dimensions, dimensions, depth, these, block + column, TILE_KEYS, 1,
+                   share_of_next(next, i / BLOCK_ROWS, queries));
       }
-    }
-    for (size_t r = 0; r < queries; r++) {
-      size_t visible = first_visible + r * visible_step;
-      visible = visible <= from ? 0 : visible - from < count ? visible - from : count;
-      const float shrink = soften_tile(scores + r * TILE_KEYS, visible, padded, scale2, maxima + r, totals + r);
-      if (from > 0 && shrink != 1)
-        for (size_t d = 0; d < dimensions; d += LANES) {
-          float *at = sums + r * LARGEST + d;
-          store(at, load(at) * shrink);
-        }
+      // While the scores are in the first-level cache, and row by row side by side: one alone would wait for itself.
+      size_t visible[BLOCK_ROWS];
+      float shrink[BLOCK_ROWS];
+      for (size_t r = 0; r < rows; r++) {
+        const size_t all = first_visible + (i + r) * visible_step;
+        visible[r] = all <= from ? 0 : all - from < count ? all - from : count;
+        shrink[r] = raise_maximum(block + r * TILE_KEYS, visible[r], scale2, maxima + i + r);
+      }
+      for (size_t r = 0; r < rows; r++) {
+        const float sum = soften(block + r * TILE_KEYS, visible[r], padded, scale2, maxima[i + r]);
+        totals[i + r] = totals[i + r] * shrink[r] + sum;
+        if (from > 0 && shrink[r] != 1)
+          for (size_t d = 0; d < dimensions; d += LANES) {
+            float *at = sums + (i + r) * LARGEST + d;
+            store(at, load(at) * shrink[r]);
+          }
+      }
     }
     for (size_t panel = 0; panel < panels; panel++) {
       const int is_narrow = dimensions - panel * CLUSCA_PANEL <= LANES;
@@ -162,7 +173,7 @@ static void attend_bfloat16(const float *q, size_t q_stride, size_t queries, siz
           narrow_panel(rows, weights, 2 * TILE_KEYS, (count + 1) / 2, these, out_rows, LARGEST, from == 0);
         else
           panel_rows(rows, weights, 2 * TILE_KEYS, (count + 1) / 2, these, out_rows, LARGEST, from == 0,
-                     share_of_next(next, i, queries));
+                     share_of_next(next, i / BLOCK_ROWS, queries));
       }
     }
   }

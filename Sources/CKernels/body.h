@@ -27,8 +27,9 @@ INLINE vf fma16(vf a, vf b, vf c) {
 #endif
 }
 
-INLINE vf max16(vf a, vf b) { return __builtin_elementwise_max(a, b); }
-INLINE vf min16(vf a, vf b) { return __builtin_elementwise_min(a, b); }
+// One instruction each: where either is not a number, the second. The compiler's own take three to prefer the number.
+INLINE vf max16(vf a, vf b) { return a > b ? a : b; }
+INLINE vf min16(vf a, vf b) { return a < b ? a : b; }
 INLINE vf abs16(vf a) { return __builtin_elementwise_abs(a); }
 
 // Sums of lanes in a fixed tree.
@@ -40,12 +41,19 @@ INLINE float sum16(vf v) {
   return lanes[0];
 }
 
-INLINE float maximum16(vf v) { return __builtin_reduce_max(v); }
+INLINE float maximum16(vf v) {
+  typedef float v4 __attribute__((ext_vector_type(4)));
+  typedef float v8 __attribute__((ext_vector_type(8)));
+  const v8 eight = v.lo > v.hi ? v.lo : v.hi;
+  const v4 four = eight.lo > eight.hi ? eight.lo : eight.hi;
+  const float a = four.x > four.z ? four.x : four.z, b = four.y > four.w ? four.y : four.w;
+  return a > b ? a : b;
+}
 
 // exp(x) with a relative error below 2e-7: x = n ln 2 + r, |r| <= ln(2)/2, a polynomial of degree 6 in r (the Taylor
 // coefficients, the last two adjusted), times 2^n. Saturates at the ends of float32.
 INLINE vf exp16(vf x) {
-  x = min16(max16(x, (vf)-87.0f), (vf)88.0f);
+  x = min16((vf)88.0f, max16((vf)-87.0f, x));
   vf n = __builtin_elementwise_roundeven(x * 1.44269504088896341f);
   vf r = fma16(n, (vf)-0.693359375f, x);
   r = fma16(n, (vf)2.12194440e-4f, r);
@@ -78,7 +86,7 @@ INLINE vf activate16(vf x, clusca_activation activation) {
       for (size_t i = 0; i < LANES; i++) x[i] = 0.5f * x[i] * (1.0f + erff(x[i] * 0.70710678118654752f));
       return x;
     case CLUSCA_RELU:
-      return max16(x, (vf)0.0f);
+      return max16((vf)0.0f, x);
     default:
       return x;
   }
@@ -233,7 +241,7 @@ static void softmax(float *x, size_t rows, size_t columns, size_t stride, float 
       WRITE(x, v);
       if (!whole)
         for (size_t lane = part; lane < LANES; lane++) v[lane] = -FLT_MAX;
-      largest = max16(largest, v);
+      largest = max16(v, largest);
     });
     const float top = maximum16(largest);
     vf sum = 0;

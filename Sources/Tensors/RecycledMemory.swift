@@ -30,8 +30,7 @@ package enum RecycledMemory {
     mutating func takeFitting(_ bytes: Int) -> Block? {
       requests += 1
       let fitting = blocks.indices.filter { bytes...2 * bytes ~= blocks[$0].memory.count }
-      guard let best = fitting.reversed().min(by: { blocks[$0].memory.count < blocks[$1].memory.count }) else { return nil }
-      return blocks.remove(at: best)
+      return fitting.reversed().min { blocks[$0].memory.count < blocks[$1].memory.count }.map { blocks.remove(at: $0) }
     }
 
     /// Blocks that may go for a new one of so many bytes.

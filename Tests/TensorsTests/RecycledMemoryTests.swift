@@ -20,7 +20,8 @@ import Testing
   }
 
   @Test func theSmallestBlockThatServesIsTaken() {
-    let (large, small) = (RecycledMemory.allocate(bytes: 1500 * megabyte), RecycledMemory.allocate(bytes: 1000 * megabyte))
+    let large = RecycledMemory.allocate(bytes: 1500 * megabyte)
+    let small = RecycledMemory.allocate(bytes: 1000 * megabyte)
     RecycledMemory.release(small)
     RecycledMemory.release(large)
     let first = RecycledMemory.allocate(bytes: 800 * megabyte)
