@@ -32,16 +32,6 @@ INLINE void narrow_panel(size_t rows, const uint16_t *a, size_t a_stride, size_t
   for (size_t i = 0; i < rows; i++) store(c + i * c_stride, sums[i]);
 }
 
-// 2^x with a relative error below 1e-4 for x <= 0, what bfloat16 keeps of it has 2e-3: 2^floor(x) times a polynomial of
-// the rest (minimax, degree 3).
-INLINE vf exp2_coarse(vf x) {
-  const vf part = (vf)_mm512_reduce_ps((__m512)x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
-  vf p = fma16(part, (vf)7.802452e-2f, (vf)2.2606716e-1f);
-  p = fma16(p, part, (vf)6.9583356e-1f);
-  p = fma16(p, part, (vf)9.999252e-1f);
-  return (vf)_mm512_scalef_ps((__m512)p, (__m512)x);
-}
-
 // Raises the running maximum of a row to that of its first `visible` scores times `scale`; returns what the older part of
 // the row must be multiplied with.
 INLINE float raise_maximum(const float *scores, size_t visible, float scale, float *maximum) {
