@@ -208,7 +208,7 @@ INLINE vf exp2_coarse(vf x) {
 // x / (1 + 2^z) as exactly as bfloat16 needs it.
 INLINE vf coarse_sigmoid_product(vf x, vf z) { return x * (vf)_mm512_rcp14_ps((__m512)(1.0f + exp2_coarse(z))); }
 
-// activate16 for what bfloat16 keeps of it, in half the time.
+// activate16 as exactly as bfloat16 keeps it, in half the time.
 INLINE vf activate_coarse(vf x, clusca_activation activation) {
   const float log2e = 1.44269504088896341f, slope = -2 * 0.79788456080286536f * log2e;
   switch (activation) {
@@ -223,10 +223,18 @@ INLINE vf activate_coarse(vf x, clusca_activation activation) {
   }
 }
 
-static void narrow_with_bias(const float *x, size_t stride, size_t rows, size_t columns, const float *bias,
-                             clusca_activation activation, uint16_t *y, size_t y_stride) {
-  for (size_t r = 0; r < rows; r++, x += stride, y += y_stride)
-    FOR_EACH_16(columns, store_narrow(y + i, activate_coarse(bias ? READ(x) + READ(bias) : READ(x), activation), part););
+// Adds the bias to sums and applies the activation, in place or to `narrow` if that is not NULL: the numbers are the same
+// but for their rounding.
+static void finish_rows(float *sums, size_t stride, size_t rows, size_t columns, const float *bias,
+                        clusca_activation activation, uint16_t *narrow, size_t narrow_stride) {
+  for (size_t r = 0; r < rows; r++, sums += stride)
+    FOR_EACH_16(columns, {
+      const vf v = activate_coarse(bias ? READ(sums) + READ(bias) : READ(sums), activation);
+      if (narrow)
+        store_narrow(narrow + r * narrow_stride + i, v, part);
+      else
+        WRITE(sums, v);
+    });
 }
 
 // The weights that come behind those of a panel, NULL if there are none; a panel has so many values.
@@ -251,11 +259,9 @@ static void panel_product(const uint16_t *a, size_t a_stride, size_t m, size_t p
       float *sums = c + i * c_stride;
       panel_block(a + i * a_stride + 2 * from, a_stride, rows, count, weights, width, sums, c_stride, from == 0,
                   share_of_next(next, block, m));
-      if (!is_last) continue;
-      if (narrow)
-        narrow_with_bias(sums, c_stride, rows, width, bias, activation, narrow + i * narrow_stride, narrow_stride);
-      else if (bias || activation != CLUSCA_IDENTITY)
-        add_bias(sums, rows, width, c_stride, bias, activation);
+      if (is_last && (bias || narrow || activation != CLUSCA_IDENTITY))
+        finish_rows(sums, c_stride, rows, width, bias, activation, narrow ? narrow + i * narrow_stride : NULL,
+                    narrow_stride);
     }
   }
 }
