@@ -4,14 +4,15 @@ import Synchronization
 /// Memory of large tensors, used again: the system would clear every page of a new block, and the blocks of a model ask
 /// for the same sizes over and over.
 ///
-/// A block serves for what is smaller too, down to half of it. When none fits, others that nobody asked for during many
-/// requests go back to the system, so that what a program holds follows what it does: the tensors of a transformer do not
-/// stay beside those of a decoder. As long as all that is asked for is there, nothing goes, however seldom it is asked for.
+/// A block serves for its own size alone: what stays for long, as in a cache, must not take more than it needs. When none
+/// is there, others that nobody asked for during many requests go back to the system, so that what a program holds follows
+/// what it does. As long as all that is asked for is there, nothing goes, however seldom it is asked for.
 package enum RecycledMemory {
   /// Smaller ones the allocator keeps by itself; when it is given back 64 KiB or more, that of glibc tidies up all it has.
   private static let fewestBytes = 32 << 10
-  /// Several times the tensors that a block of a transformer makes.
-  private static let requestsUntilStale = 128
+  /// Several times the tensors that a full step makes where a worker has a few blocks of a transformer: what one kind of
+  /// block asks for is still there in the next step, and what went is not missed soon.
+  private static let requestsUntilStale = 1024
   /// Where pages are huge: two of them at least would fit.
   private static let hugeFrom = 8 << 20
 
@@ -26,36 +27,34 @@ package enum RecycledMemory {
     var blocks: [Block] = []
     var requests = 0
 
-    /// The smallest block that serves for so many bytes, and the newest of these: the most of it is still in the caches.
-    mutating func takeFitting(_ bytes: Int) -> Block? {
+    /// A block of so many bytes, the newest: the most of it is still in the caches.
+    mutating func take(_ bytes: Int) -> Block? {
       requests += 1
-      let fitting = blocks.indices.filter { bytes...2 * bytes ~= blocks[$0].memory.count }
-      return fitting.reversed().min { blocks[$0].memory.count < blocks[$1].memory.count }.map { blocks.remove(at: $0) }
+      return blocks.lastIndex { $0.memory.count == bytes }.map { blocks.remove(at: $0) }
     }
 
-    /// Blocks that may go for a new one of so many bytes.
-    mutating func takeStale(for bytes: Int) -> [Block] {
-      var (stale, left) = ([Block](), bytes)
-      blocks.removeAll { block in
-        guard block.releasedAt < requests - requestsUntilStale, block.memory.count <= left else { return false }
-        stale.append(block)
-        left -= block.memory.count
-        return true
+    /// Blocks that go for a new one of so many bytes.
+    mutating func takeStale(for bytes: Int) -> ArraySlice<Block> {
+      var (count, freed) = (0, 0)
+      while count < blocks.count, freed < bytes, requests - blocks[count].releasedAt > requestsUntilStale {
+        freed += blocks[count].memory.count
+        count += 1
       }
-      return stale
+      defer { blocks.removeFirst(count) }
+      return blocks.prefix(count)
     }
   }
 
   private static let kept = Mutex(Kept())
 
-  /// At least so many bytes, aligned to cache lines, in huge pages where they are many. They hold what they held.
+  /// So many bytes, aligned to cache lines, in huge pages where they are many. They hold what they held.
   static func allocate(bytes: Int) -> UnsafeMutableRawBufferPointer {
     guard bytes >= fewestBytes else { return .allocate(byteCount: bytes, alignment: 64) }
-    let (fitting, stale) = kept.withLock { kept in
-      let fitting = kept.takeFitting(bytes)
-      return (fitting, fitting == nil ? kept.takeStale(for: bytes) : [])
+    let (block, stale) = kept.withLock { kept in
+      let block = kept.take(bytes)
+      return (block, block == nil ? kept.takeStale(for: bytes) : [])
     }
-    if let fitting { return fitting.memory }
+    if let block { return block.memory }
     for block in stale { block.memory.deallocate() }
     guard bytes >= hugeFrom else { return .allocate(byteCount: bytes, alignment: 64) }
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes, alignment: 2 << 20)

@@ -2,33 +2,20 @@ import Testing
 
 @testable import Tensors
 
-/// Memory of large tensors that is used again. All tests share what is kept: these sizes are some that no other test asks
-/// for, nor for half of them.
+/// Memory of large tensors that is used again. All tests share what is kept: no other test asks for these sizes.
 @Suite(.serialized) struct RecycledMemoryTests {
   private let megabyte = 1 << 20
 
-  @Test func aBlockServesForItsSizeAndForLessDownToHalf() {
+  @Test func aBlockIsHandedOutAgainForTheSameSize() {
     let block = RecycledMemory.allocate(bytes: 900 * megabyte)
-    for (bytes, serves) in [(900 * megabyte, true), (450 * megabyte, true), (449 * megabyte, false)] {
-      RecycledMemory.release(block)
-      let again = RecycledMemory.allocate(bytes: bytes)
-      #expect((again.baseAddress == block.baseAddress) == serves, "\(bytes) bytes")
-      #expect(again.count == (serves ? block.count : bytes))
-      if !serves { again.deallocate() }
-    }
-    RecycledMemory.allocate(bytes: 900 * megabyte).deallocate()
-  }
-
-  @Test func theSmallestBlockThatServesIsTaken() {
-    let large = RecycledMemory.allocate(bytes: 1500 * megabyte)
-    let small = RecycledMemory.allocate(bytes: 1000 * megabyte)
-    RecycledMemory.release(small)
-    RecycledMemory.release(large)
-    let first = RecycledMemory.allocate(bytes: 800 * megabyte)
-    #expect(first.baseAddress == small.baseAddress)
-    let second = RecycledMemory.allocate(bytes: 800 * megabyte)
-    #expect(second.baseAddress == large.baseAddress)
-    for block in [first, second] { block.deallocate() }
+    RecycledMemory.release(block)
+    let less = RecycledMemory.allocate(bytes: 899 * megabyte)
+    #expect(less.baseAddress != block.baseAddress)
+    let again = RecycledMemory.allocate(bytes: 900 * megabyte)
+    #expect(again.baseAddress == block.baseAddress)
+    let other = RecycledMemory.allocate(bytes: 900 * megabyte)
+    #expect(other.baseAddress != block.baseAddress)
+    for block in [less, again, other] { block.deallocate() }
   }
 
   @Test func blocksAreAlignedToCacheLinesAndHugePages() {
@@ -42,13 +29,18 @@ import Testing
   @Test func whatNobodyAsksForGoesWhenOtherMemoryIsNeeded() {
     let rare = RecycledMemory.allocate(bytes: 600 * megabyte)
     RecycledMemory.release(rare)
-    let common = RecycledMemory.allocate(bytes: megabyte)
-    RecycledMemory.release(common)
-    for _ in 0..<300 { RecycledMemory.release(RecycledMemory.allocate(bytes: megabyte)) }
+    for _ in 0..<1030 { RecycledMemory.release(RecycledMemory.allocate(bytes: megabyte + 64)) }
     #expect(RecycledMemory.keeps(rare), "all that was asked for was there")
-    RecycledMemory.allocate(bytes: 599 * megabyte / 2).deallocate()
-    #expect(RecycledMemory.keeps(rare), "less is needed than would go")
+    // More than everything that other tests may have left behind.
     RecycledMemory.allocate(bytes: 2000 * megabyte).deallocate()
     #expect(!RecycledMemory.keeps(rare))
+  }
+
+  @Test func whatWasAskedForLatelyStays() {
+    let recent = RecycledMemory.allocate(bytes: 700 * megabyte)
+    RecycledMemory.release(recent)
+    RecycledMemory.allocate(bytes: 2001 * megabyte).deallocate()
+    #expect(RecycledMemory.keeps(recent))
+    RecycledMemory.allocate(bytes: 700 * megabyte).deallocate()
   }
 }

@@ -16,7 +16,7 @@ enum PartModel: String, CaseIterable, ExpressibleByArgument {
     case .clip: "CLIP ViT-L/14's text encoder, 77 tokens"
     case .llama: "a layer of Llama 3 8B, 351 tokens"
     case .pictureDecoder: "FLUX.1's decoder, 512 x 512 pixels"
-    case .videoDecoder: "HunyuanVideo's decoder, 9 frames of 256 x 256 pixels"
+    case .videoDecoder: "HunyuanVideo's decoder, 5 frames of 128 x 128 pixels"
     }
   }
 
@@ -49,7 +49,7 @@ enum PartModel: String, CaseIterable, ExpressibleByArgument {
     case .videoDecoder:
       let decoder = try AutoencoderKLHunyuanVideoDecoder(
         AutoencoderKLHunyuanVideoConfiguration(configuration), parameters)
-      let latents = RandomValues.tensor([16, 3, 32, 32])
+      let latents = RandomValues.tensor([16, 2, 16, 16])
       return { _ = try decoder.decode(latents) }
     }
   }

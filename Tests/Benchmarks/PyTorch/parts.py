@@ -59,9 +59,9 @@ def picture_decoder():
 
 
 def video_decoder():
-    """HunyuanVideo's decoder, for 9 frames of 256 x 256 pixels."""
+    """HunyuanVideo's decoder, for 5 frames of 128 x 128 pixels."""
     def call(model, dtype):
-        latents = torch.randn(1, 16, 3, 32, 32, dtype=dtype)
+        latents = torch.randn(1, 16, 2, 16, 16, dtype=dtype)
         return lambda: model.decode(latents)
 
     return diffusers.AutoencoderKLHunyuanVideo, {}, call
