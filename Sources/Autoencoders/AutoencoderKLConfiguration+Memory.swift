@@ -55,6 +55,6 @@ extension AutoencoderKLConfiguration {
     let pixels = height * width
     let scores = hasMidAttention ? min(pixels, Attention.queriesPerPiece) * pixels : 0
     return max(
-      Convolution.scratchBytes(inputs: channels.max() ?? 1), scores * MemoryLayout<Float>.stride)
+      ConvolutionTile.scratchBytes(inputs: channels.max() ?? 1), scores * MemoryLayout<Float>.stride)
   }
 }

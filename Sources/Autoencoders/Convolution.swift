@@ -46,19 +46,6 @@ package struct Convolution: Sendable {
 
   var weightBytes: Int { phases.reduce(bias.byteCount) { $0 + $1.byteCount } }
 
-  /// Pixels of the input that one piece of work covers: 192, a multiple of what any kernel takes at once, whose
-  /// 512 channels fit the second-level cache. Every pixel is summed alone, so this changes no bits.
-  private static let (tileHeight, tileWidth) = (12, 16)
-
-  /// The most memory that a thread takes beside input and output.
-  static func scratchBytes(inputs: Int) -> Int {
-    let tile = tileHeight * tileWidth
-    let windows = (tileHeight + 2) * (tileWidth + 2) * inputs + tile * Int(CLUSCA_CHANNELS)
-    // Winograd's components: 16 for four pixels.
-    let components = 4 * tile * (inputs + Int(CLUSCA_CHANNELS))
-    return (windows + components) * MemoryLayout<Float>.stride
-  }
-
   /// `[height, width, inputs]` → `[height, width, outputs]`, twice as high and wide if doubling.
   ///
   /// - Parameter norm: what happens to the input first, with SiLU behind it.
@@ -79,26 +66,25 @@ package struct Convolution: Sendable {
     let factor = kind == .doubling ? 2 : 1
     precondition(x.columns == inputs, "\(x.shape) has not \(inputs) channels")
     precondition(y.shape == [height * factor, width * factor, outputs], "no room in \(y.shape)")
-    let tilesAcross = (width + Self.tileWidth - 1) / Self.tileWidth
-    let tilesDown = (height + Self.tileHeight - 1) / Self.tileHeight
+    let border = kind == .pointwise ? 0 : 1
+    let tiles = ConvolutionTile.all(height: height, width: width, border: border, channels: inputs)
     Tensor.withElements(norm?.scale, norm?.shift) { scale, shift in
       Tensor.withElements(of: [x, bias]) { elements in
         y.withUnsafeMutableElements { y in
           guard let y = y.baseAddress else { return }
-          ThreadPool.shared.forEach(tilesAcross * tilesDown) { index in
-            let (top, left) = (index / tilesAcross * Self.tileHeight, index % tilesAcross * Self.tileWidth)
-            let tile = ConvolutionTile(
-              top: top, left: left, height: min(Self.tileHeight, height - top),
-              width: min(Self.tileWidth, width - left), border: kind == .pointwise ? 0 : 1, channels: inputs)
+          ThreadPool.shared.forEach(tiles.count) { index in
+            let tile = tiles[index]
             tile.withPixels(of: elements[0], height: height, width: width, scale: scale, shift: shift) { pixels in
               for (phase, weights) in phases.enumerated() {
-                let (row, column) = (factor * top + phase / 2, factor * left + phase % 2)
-                let convolve = isWinograd ? tile.convolveByWinograd : tile.convolve
-                convolve(
-                  pixels, weights,
-                  ConvolutionTarget(
-                    y: y + (row * width * factor + column) * outputs, rowStride: factor * factor * width * outputs,
-                    pixelStride: factor * outputs, channels: outputs, bias: elements[1], adding: adding))
+                let (row, column) = (factor * tile.top + phase / 2, factor * tile.left + phase % 2)
+                let target = ConvolutionTarget(
+                  y: y + (row * width * factor + column) * outputs, rowStride: factor * factor * width * outputs,
+                  pixelStride: factor * outputs, channels: outputs, bias: elements[1], adding: adding)
+                if isWinograd {
+                  tile.convolveByWinograd([pixels[0]! - (tile.paddedWidth + 1) * inputs], weights, target)
+                } else {
+                  tile.convolve(pixels, weights, target)
+                }
               }
             }
           }

@@ -15,6 +15,30 @@ struct ConvolutionTile {
   var evenHeight: Int { border == 0 ? height : (height + 1) / 2 * 2 }
   var paddedWidth: Int { evenWidth + 2 * border }
 
+  /// Pixels of the input that one piece of work covers: 192, a multiple of what any kernel takes at once, whose
+  /// 512 channels fit the second-level cache. Every pixel is summed alone, so this changes no bits.
+  private static let (mostRows, mostColumns) = (12, 16)
+
+  /// The tiles of a picture.
+  static func all(height: Int, width: Int, border: Int, channels: Int) -> [ConvolutionTile] {
+    stride(from: 0, to: height, by: mostRows).flatMap { top in
+      stride(from: 0, to: width, by: mostColumns).map { left in
+        ConvolutionTile(
+          top: top, left: left, height: min(mostRows, height - top), width: min(mostColumns, width - left),
+          border: border, channels: channels)
+      }
+    }
+  }
+
+  /// The most memory that a thread takes for one of them, in so many frames.
+  static func scratchBytes(inputs: Int, frames: Int = 1) -> Int {
+    let pixels = mostRows * mostColumns
+    let windows = frames * (mostRows + 2) * (mostColumns + 2) * inputs + pixels * Int(CLUSCA_CHANNELS)
+    // Winograd's components: 16 for four pixels.
+    let components = 4 * pixels * (frames * inputs + Int(CLUSCA_CHANNELS))
+    return (windows + components) * MemoryLayout<Float>.stride
+  }
+
   /// Gathers the rectangle and its border, through norm and SiLU if there are any; outside of the picture are zeros.
   /// `body` gets the first channel of each pixel of the rectangle, row by row.
   func withPixels(

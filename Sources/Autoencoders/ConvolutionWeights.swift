@@ -17,14 +17,17 @@ struct ConvolutionWeights: Sendable {
   }
 
   /// The 16 components of Winograd's F(2 × 2, 3 × 3) (Lavin and Gray, 2015): G · g · Gᵀ of each window g. They meet
-  /// no pixels but components of these.
+  /// no pixels but components of these. Of windows of 3 × 3 × 3 there are so many for each frame, those of one component
+  /// one behind the other.
   init(winograd weight: Tensor) {
     let g: [[Double]] = [[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]]
-    let members: [[(place: Int, factor: Double)]] = (0..<16).map { component in
+    let frames = weight.shape[2] / 9
+    let members: [[(place: Int, factor: Double)]] = (0..<16 * frames).map { tap in
+      let (component, frame) = (tap / frames, tap % frames)
       let (rows, columns) = (g[component / 4], g[component % 4])
-      return (0..<9).map { place in (place, rows[place / 3] * columns[place % 3]) }
+      return (0..<9).map { place in (9 * frame + place, rows[place / 3] * columns[place % 3]) }
     }
-    self.init(weight, taps: [(row: Int, column: Int)](repeating: (0, 0), count: 16), members: members)
+    self.init(weight, taps: members.map { _ in (0, 0) }, members: members)
   }
 
   /// The pixels of a doubled picture whose row and column leave these remainders by 2: weights that meet the same pixel

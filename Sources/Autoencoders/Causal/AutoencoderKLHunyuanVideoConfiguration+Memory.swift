@@ -21,9 +21,9 @@ extension AutoencoderKLHunyuanVideoConfiguration {
     }
     let pixels = stretch * tileHeight * tileWidth
     let scores = hasMidAttention ? threads * min(pixels, Attention.queriesPerPiece) * pixels : 0
-    let windows = channels.map { CausalConvolution.gatheredBytes(inputs: $0, width: tileWidth * scale) }
     return bytes + blockBytes(stretch, tileHeight, tileWidth)
-      + max(scores * MemoryLayout<Float>.stride, windows.max() ?? 0)
+      + max(
+        scores * MemoryLayout<Float>.stride, threads * CausalConvolution.scratchBytes(inputs: channels.max() ?? 1))
   }
 
   /// The same for frames that are not cut, what threads take for themselves and the finished pixels left out.

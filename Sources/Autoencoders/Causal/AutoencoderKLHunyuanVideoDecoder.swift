@@ -27,7 +27,7 @@ public struct AutoencoderKLHunyuanVideoDecoder: Sendable {
     self.configuration = configuration
     postQuantConvolution = try CausalConvolution(
       all.module("post_quant_conv"), inputs: configuration.latentChannels, outputs: configuration.latentChannels,
-      size: 1)
+      .pointwise)
     convIn = try CausalConvolution(
       decoder.module("conv_in.conv"), inputs: configuration.latentChannels, outputs: channels[0])
     let mid = decoder.module("mid_block")

@@ -17,7 +17,7 @@ struct CausalResidualBlock: Sendable {
     shortcut =
       inputs == outputs
       ? nil
-      : try CausalConvolution(parameters.module("conv_shortcut.conv"), inputs: inputs, outputs: outputs, size: 1)
+      : try CausalConvolution(parameters.module("conv_shortcut.conv"), inputs: inputs, outputs: outputs, .pointwise)
   }
 
   var weightBytes: Int { conv1.weightBytes + conv2.weightBytes + (shortcut?.weightBytes ?? 0) }
