@@ -17,15 +17,20 @@ package enum RecycledMemory {
   private static let hugeFrom = 8 << 20
 
   /// Unchecked: a block belongs to the list alone from its release until it is handed out.
-  private struct Block: @unchecked Sendable {
+  struct Block: @unchecked Sendable {
     let memory: UnsafeMutableRawBufferPointer
     let releasedAt: Int
   }
 
-  private struct Kept {
+  /// What waits to be used again.
+  struct Kept {
     /// The oldest first.
-    var blocks: [Block] = []
-    var requests = 0
+    fileprivate(set) var blocks: [Block] = []
+    private var requests = 0
+
+    mutating func put(_ memory: UnsafeMutableRawBufferPointer) {
+      blocks.append(Block(memory: memory, releasedAt: requests))
+    }
 
     /// A block of so many bytes, the newest: the most of it is still in the caches.
     mutating func take(_ bytes: Int) -> Block? {
@@ -65,12 +70,7 @@ package enum RecycledMemory {
   /// Takes back what ``allocate(bytes:)`` gave.
   static func release(_ memory: UnsafeMutableRawBufferPointer) {
     guard memory.count >= fewestBytes else { return memory.deallocate() }
-    kept.withLock { kept in kept.blocks.append(Block(memory: memory, releasedAt: kept.requests)) }
-  }
-
-  /// Whether this block waits to be used again.
-  static func keeps(_ memory: UnsafeMutableRawBufferPointer) -> Bool {
-    kept.withLock { kept in kept.blocks.contains { $0.memory.baseAddress == memory.baseAddress } }
+    kept.withLock { kept in kept.put(memory) }
   }
 
   /// Gives all that waits to be used again back to the system.

@@ -27,20 +27,35 @@ import Testing
   }
 
   @Test func whatNobodyAsksForGoesWhenOtherMemoryIsNeeded() {
-    let rare = RecycledMemory.allocate(bytes: 600 * megabyte)
-    RecycledMemory.release(rare)
-    for _ in 0..<1030 { RecycledMemory.release(RecycledMemory.allocate(bytes: megabyte + 64)) }
-    #expect(RecycledMemory.keeps(rare), "all that was asked for was there")
-    // More than everything that other tests may have left behind.
-    RecycledMemory.allocate(bytes: 2000 * megabyte).deallocate()
-    #expect(!RecycledMemory.keeps(rare))
+    var kept = RecycledMemory.Kept()
+    kept.put(block(bytes: 600))
+    for _ in 0..<1030 {
+      if let common = kept.take(1) { kept.put(common.memory) } else { kept.put(block(bytes: 1)) }
+    }
+    #expect(kept.blocks.map(\.memory.count) == [600, 1], "all that was asked for was there")
+    let stale = kept.takeStale(for: 2)
+    #expect(stale.map(\.memory.count) == [600])
+    #expect(kept.blocks.map(\.memory.count) == [1])
   }
 
   @Test func whatWasAskedForLatelyStays() {
-    let recent = RecycledMemory.allocate(bytes: 700 * megabyte)
-    RecycledMemory.release(recent)
-    RecycledMemory.allocate(bytes: 2001 * megabyte).deallocate()
-    #expect(RecycledMemory.keeps(recent))
-    RecycledMemory.allocate(bytes: 700 * megabyte).deallocate()
+    var kept = RecycledMemory.Kept()
+    kept.put(block(bytes: 700))
+    let taken = kept.take(2001)
+    let stale = kept.takeStale(for: 2001)
+    #expect(taken?.memory == nil && stale.isEmpty && kept.blocks.count == 1)
+  }
+
+  @Test func noMoreGoesThanIsNeeded() {
+    var kept = RecycledMemory.Kept()
+    for _ in 0..<3 { kept.put(block(bytes: 100)) }
+    for _ in 0..<1030 { _ = kept.take(7) }
+    let stale = kept.takeStale(for: 150)
+    #expect(stale.count == 2 && kept.blocks.count == 1)
+  }
+
+  /// One that is counted and never touched.
+  private func block(bytes: Int) -> UnsafeMutableRawBufferPointer {
+    UnsafeMutableRawBufferPointer(start: UnsafeMutableRawPointer(bitPattern: 64), count: bytes)
   }
 }

@@ -1,4 +1,3 @@
-import CKernels
 import Tensors
 
 /// A convolution over frames, rows and columns that sees no later frame: the border repeats the outermost pixels, and in
