@@ -31,6 +31,7 @@ public struct Tensor: Sendable {
   public init(_ stored: StoredTensor) throws {
     self.init(uninitialized: stored.shape)
     try withUnsafeMutableElements { try stored.convertToFloat32(elements: 0..<$0.count, into: $0) }
+    stored.advise(.done)
   }
 
   public var count: Int { storage.count }
@@ -129,6 +130,16 @@ public struct Tensor: Sendable {
     return result
   }
 
+  /// The memory of the elements, which counts as a copy of the tensor for as long as it is held: whoever changes the tensor
+  /// meanwhile changes another.
+  package var memory: TensorMemory { TensorMemory(storage: storage) }
+
+  /// All elements of a memory under a shape of as many, without a copy; a change makes one as long as the memory is held.
+  package init(_ memory: TensorMemory, shape: [Int]) {
+    precondition(shape.reduce(1, *) == memory.storage.count, "\(memory.storage.count) elements do not fill \(shape)")
+    (self.shape, storage) = (shape, memory.storage)
+  }
+
   /// Calls `body` with the elements in storage order; the buffer is good only during the call.
   public func withUnsafeElements<Value, Failure: Error>(
     _ body: (UnsafeBufferPointer<Float>) throws(Failure) -> Value
@@ -145,6 +156,25 @@ public struct Tensor: Sendable {
     defer { withExtendedLifetime(storage) {} }
     return try body(storage.elements)
   }
+}
+
+/// The memory of a tensor's elements: it stays where it is, unchanged.
+package struct TensorMemory: Sendable {
+  fileprivate let storage: AlignedStorage<Float>
+
+  fileprivate init(storage: AlignedStorage<Float>) { self.storage = storage }
+
+  /// - Returns: nil if that keeps something else.
+  package init?(keeper: any AnyObject & Sendable) {
+    guard let storage = keeper as? AlignedStorage<Float> else { return nil }
+    self.storage = storage
+  }
+
+  /// What keeps it.
+  package var keeper: any AnyObject & Sendable { storage }
+
+  /// Good as long as the keeper lives.
+  package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(storage.elements) }
 }
 
 /// Equal shapes and equal bits.

@@ -37,6 +37,13 @@ struct PlanTests {
       #expect(stages.allSatisfy { ($0[key]?.int ?? 0) > 0 }, "\(key)")
     }
     #expect((stages[0]["forecast_bytes"]?.int ?? 0) > 0 && stages[1]["forecast_bytes"] == 0)
+    // What passes between two stages is at both of them. Three samples are in flight, one for each worker.
+    #expect(stages[0]["transit_bytes"] == stages[1]["transit_bytes"] && (stages[0]["transit_bytes"]?.int ?? 0) > 0)
+    for stage in stages {
+      let parts = ["weight_bytes", "activation_bytes", "cache_bytes", "transit_bytes"].compactMap { stage[$0]?.int }
+      let whole = try #require(json["stage_bytes"]?.int) + parts[0] + parts[1] + 3 * (parts[2] + parts[3])
+      #expect(stage["memory_bytes"]?.int == whole)
+    }
     #expect(json["left_out"]?[0]?["worker"] == "slow")
     #expect((json["full_steps"]?.int ?? 0) + (json["cached_steps"]?.int ?? 0) == 20 && json["samples_per_picture"] == 1)
     #expect((json["pictures_per_hour"]?.double ?? 0) > 3600 / (json["picture_seconds"]?.double ?? 0))

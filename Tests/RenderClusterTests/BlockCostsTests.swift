@@ -24,13 +24,7 @@ import Transformers
     let side = model.hasFixedSize ? model.defaults.width : 8 * model.sizeMultiple
     let grid = model.grid(width: side, height: side, frames: model.framesPerLatent == nil ? 1 : 9)
     let costs = try model.blockCosts(grid: grid, textTokens: 7, policy: Self.policy, precision: precision)
-    let rest =
-      MemoryEstimate.programBytes
-      + MemoryEstimate.activationBytes(
-        tokens: grid.tokens + 7, width: model.cost(grid, textTokens: 7).branches[0].width)
-      + model.cost(grid, textTokens: 7).forecastBytes(Self.policy)
-    let shared =
-      try model.stageBytes(grid: grid, textTokens: 7, policy: Self.policy, precision: precision) - rest
+    let shared = try model.stageBytes(precision) - MemoryEstimate.programBytes
     #expect(shared >= 0)
     for first in costs.indices {
       for end in first + 1...costs.count {
@@ -61,6 +55,24 @@ import Transformers
     #expect(costs.allSatisfy { $0.operations > 0 && $0.weightBytes > 0 && $0.cacheBytes > 0 })
   }
 
+  @Test(arguments: [Precision.float32, .bfloat16, .int8])
+  func blocksOfBothKindsTakeMoreOnTheWayThanThoseOfOne(precision: Precision) throws {
+    let branches = try Self.model("flux-dev-tiny").cost(TokenGrid(rows: 4, columns: 6), textTokens: 7).branches
+    func total(_ branches: [BranchShape], tokens: Int = 31) -> Int {
+      ActivationBytes(branches, tokens: tokens, precision).total
+    }
+    let (single, double) = (
+      branches.filter { $0.branch.stream == .joint }, branches.filter { $0.branch.stream != .joint }
+    )
+    let kinds = [total(single), total(double)].sorted()
+    #expect(!single.isEmpty && !double.isEmpty && kinds[0] > 0)
+    #expect(total(branches) > kinds[1] && total(branches) < kinds[0] + kinds[1])
+    #expect(total(Array(single.prefix(1))) == total(single) && total(single, tokens: 62) == 2 * total(single))
+    var merged = ActivationBytes(single, tokens: 31, precision)
+    merged.merge(ActivationBytes(double, tokens: 31, precision))
+    #expect(merged == ActivationBytes(branches, tokens: 31, precision))
+  }
+
   @Test func theMeanOfARunLiesBetweenItsFullAndItsCachedSteps() throws {
     let model = try Self.model("flux-dev-tiny")
     let grid = model.grid(width: 64, height: 64, frames: 1)
@@ -84,6 +96,7 @@ import Transformers
     #expect(costs.dropLast().allSatisfy { $0.stateBytes == (24 + 7) * width * 4 })
     #expect(costs.last?.stateBytes == 24 * whole.outputChannels * 4)
     #expect(costs.allSatisfy { $0.cachedStateBytes == $0.stateBytes && $0.forecastBytes == 0 })
+    #expect(costs.dropLast().allSatisfy { $0.transitBytes == $0.stateBytes } && costs.last?.transitBytes == 0)
   }
 
   @Test func atCachedStepsRowsOfFreshTokensAreHandedOverAndForecastsBefore() throws {
@@ -102,7 +115,9 @@ import Transformers
         let handed = rows > 0 ? min(block + 1, split) * (1 + rows) + rows : 0
         #expect(cost.cachedStateBytes == handed * width * 4, "\(method) behind block \(block)")
         #expect(cost.forecastBytes == 24 * width * 4)
+        #expect(cost.transitBytes == cost.stateBytes + 4 * cost.forecastBytes)
       }
+      #expect(costs.last?.transitBytes == 0)
       #expect(costs.last?.forecastBytes == 0 && costs.last?.cachedStateBytes == costs.last?.stateBytes)
     }
   }

@@ -17,7 +17,7 @@ import Testing
     var (compared, equal, missed, worst) = (0, 0, 0, 1.0)
     for seed in 0..<400 {
       let all = PlanEnumeration.random(seed: UInt64(seed))
-      let costs = StageCosts(all.blocks, all.workers, samples: 1, overhead: all.activationBytes)
+      let costs = StageCosts(all.blocks, all.workers, samples: 1, overhead: all.overheadBytes)
       let inFlight = min(all.samplesInFlight, all.workers.count, all.blocks.count)
       let exact = SubsetSearch(costs, all.workers).optimum(
         inFlight: inFlight, bound: StageCosts.longest(blocks: costs.blocks),

@@ -6,7 +6,7 @@ struct PlanEnumeration {
   var blocks: [BlockCost]
   var workers: [WorkerCapacity]
   var samplesInFlight: Int
-  var activationBytes: Int
+  var overheadBytes: Int
 
   /// What plans are compared by; times in nanoseconds.
   struct Value: Comparable, CustomStringConvertible {
@@ -28,10 +28,12 @@ struct PlanEnumeration {
     var (slowest, latency, samples) = (0, 0, samplesInFlight)
     for (worker, range) in parts {
       let costs = blocks[range]
-      let room = worker.memoryBytes - activationBytes - costs.map(\.weightBytes).reduce(0, +)
-      let cache = costs.map(\.cacheBytes).reduce(0, +)
-      guard room >= cache else { return nil }
-      if cache > 0 { samples = min(samples, room / cache) }
+      let room = worker.memoryBytes - overheadBytes - costs.map(\.weightBytes).reduce(0, +)
+      // What comes from the stage before and what goes to the next is there beside what is kept.
+      let passing = [range.lowerBound - 1, range.upperBound - 1].filter { $0 >= 0 }.map { blocks[$0].transitBytes }
+      let sample = (costs.map(\.cacheBytes) + passing).reduce(0, +)
+      guard room >= sample else { return nil }
+      if sample > 0 { samples = min(samples, room / sample) }
       let seconds =
         Double(costs.map(\.operations).reduce(0, +)) / worker.operationsPerSecond
         + Double(costs[range.upperBound - 1].stateBytes) / worker.bytesPerSecond
@@ -79,11 +81,13 @@ struct PlanEnumeration {
       return range.lowerBound + Int(numbers[next] * Double(range.count) * 0.999_999)
     }
     let state = draw(0...2) * 1000
-    let blocks = (0..<draw(1...6)).map { _ in
+    let transit = draw(0...3) * 60
+    var blocks = (0..<draw(1...6)).map { _ in
       BlockCost(
         operations: draw(1...5) * 1000, weightBytes: draw(1...4) * 100, cacheBytes: draw(0...3) * 50,
-        stateBytes: draw(0...4) == 0 ? 200 : state)
+        stateBytes: draw(0...4) == 0 ? 200 : state, transitBytes: transit)
     }
+    blocks[blocks.count - 1].transitBytes = 0
     let roominess = draw(1...5)
     let workers = (0..<draw(1...4)).map { index in
       WorkerCapacity(
@@ -91,6 +95,6 @@ struct PlanEnumeration {
         memoryBytes: draw(1...4) * 150 * roominess, bytesPerSecond: Double(draw(1...3)) * 2000)
     }
     return PlanEnumeration(
-      blocks: blocks, workers: workers, samplesInFlight: draw(1...5), activationBytes: draw(0...2) * 30)
+      blocks: blocks, workers: workers, samplesInFlight: draw(1...5), overheadBytes: draw(0...2) * 30)
   }
 }

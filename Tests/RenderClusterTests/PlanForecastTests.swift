@@ -11,7 +11,7 @@ import Testing
       WorkerCapacity(name: $0, operationsPerSecond: 1e6, memoryBytes: memory, bytesPerSecond: 1e9)
     }
     let plan = try StagePlanner.plan(
-      blocks: Self.blocks, workers: workers, samplesInFlight: samples, activationBytes: 0)
+      blocks: Self.blocks, workers: workers, samplesInFlight: samples, overheadBytes: 0)
     return PlanForecast(
       plan, blocks: Self.blocks, cachedOperations: [Int](repeating: 100_000, count: 4), workers: workers, fullSteps: 3,
       cachedSteps: 10, rows: rows, samplesInFlight: samples)
@@ -49,7 +49,7 @@ import Testing
         operations: 1_000_000, weightBytes: 1000, cacheBytes: 100, stateBytes: stateBytes,
         cachedStateBytes: cachedStateBytes, forecastBytes: forecastBytes), count: 4)
     blocks[3] = BlockCost(operations: 1_000_000, weightBytes: 1000, cacheBytes: 100, stateBytes: 0)
-    let plan = try StagePlanner.plan(blocks: blocks, workers: workers, samplesInFlight: 1, activationBytes: 0)
+    let plan = try StagePlanner.plan(blocks: blocks, workers: workers, samplesInFlight: 1, overheadBytes: 0)
     return PlanForecast(
       plan, blocks: blocks, cachedOperations: [Int](repeating: 100_000, count: 4), workers: workers, fullSteps: 3,
       cachedSteps: 10, stepsAhead: stepsAhead, rows: 1, samplesInFlight: 8)

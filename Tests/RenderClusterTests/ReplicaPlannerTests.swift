@@ -16,7 +16,7 @@ import Testing
     blocks: Int, _ workers: [WorkerCapacity], samples: Int = 8, most: Int = .max
   ) throws -> [[String]] {
     let plans = try ReplicaPlanner.plan(
-      blocks: Self.blocks(blocks), workers: workers, samples: samples, activationBytes: 0, most: most)
+      blocks: Self.blocks(blocks), workers: workers, samples: samples, overheadBytes: 0, most: most)
     for plan in plans { #expect(plan.stages.flatMap { Array($0.blocks) } == Array(0..<blocks)) }
     // Every worker is spoken of once.
     let names = plans.flatMap { $0.stages.map(\.worker) + $0.leftOut.map(\.worker) }

@@ -21,7 +21,7 @@ import Testing
     _ blocks: [BlockCost], _ workers: [WorkerCapacity], samples: Int = 8, activations: Int = 0
   ) throws -> StagePlan {
     let plan = try StagePlanner.plan(
-      blocks: blocks, workers: workers, samplesInFlight: samples, activationBytes: activations)
+      blocks: blocks, workers: workers, samplesInFlight: samples, overheadBytes: activations)
     // Whatever else is asked: every block is somewhere, and every worker is spoken of once.
     #expect(plan.stages.flatMap { Array($0.blocks) } == Array(blocks.indices))
     #expect((plan.stages.map(\.worker) + plan.leftOut.map(\.worker)).sorted() == workers.map(\.name).sorted())
@@ -45,7 +45,7 @@ import Testing
     let workers = ["a", "b"].map {
       WorkerCapacity(name: $0, operationsPerSecond: 1000, memoryBytes: 1000, bytesPerSecond: 1e9)
     }
-    let plan = try StagePlanner.plan(blocks: blocks, workers: workers, samplesInFlight: 2, activationBytes: 0)
+    let plan = try StagePlanner.plan(blocks: blocks, workers: workers, samplesInFlight: 2, overheadBytes: 0)
     #expect(plan.stages.map(\.blocks) == [0..<1, 1..<6])
     // What is said of full steps stays what they take.
     #expect(plan.stages.map(\.seconds) == [1, 5])
@@ -138,7 +138,7 @@ import Testing
       let best = all.best
       do {
         let found = try plan(
-          all.blocks, all.workers, samples: all.samplesInFlight, activations: all.activationBytes)
+          all.blocks, all.workers, samples: all.samplesInFlight, activations: all.overheadBytes)
         #expect(all.value(found) == best, "seed \(seed)")
         possible += 1
       } catch is StagePlanFailure {

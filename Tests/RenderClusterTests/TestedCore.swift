@@ -42,7 +42,7 @@ struct TestedCore {
       blocks: Array(
         repeating: BlockCost(operations: operations, weightBytes: 100, cacheBytes: 10, stateBytes: stateBytes),
         count: blocks),
-      activationBytes: 0)
+      overheadBytes: 0)
   }
 
   // MARK: - What happens

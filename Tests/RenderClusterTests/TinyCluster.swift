@@ -66,7 +66,8 @@ final class TinyCluster: Sendable {
       guard workers.count > cuts.count else { return .failure(StagePlanFailure("Workers are missing")) }
       let stages = zip(workers, zip(bounds, bounds.dropFirst())).map { worker, range in
         StagePlan.Stage(
-          worker: worker.name, blocks: range.0..<range.1, seconds: 1, weightBytes: 0, cacheBytes: 0, samples: 1)
+          worker: worker.name, blocks: range.0..<range.1, seconds: 1, weightBytes: 0, activationBytes: 0,
+          cacheBytes: 0, transitBytes: 0, samples: 1)
       }
       return .success([StagePlan(stages: stages, leftOut: [], samples: 100, latency: 1, interval: 1)])
     }
@@ -267,7 +268,7 @@ struct TinyModel: Sendable {
       steps: task.steps,
       blocks: try model.blockCosts(
         grid: grid, textTokens: family == .dit ? 0 : Self.textTokens, policy: task.cache.policy, precision: .float32),
-      activationBytes: 1 << 20)
+      overheadBytes: 1 << 20)
   }
 
   func denoising(_ task: Task) throws -> DenoisingTask {

@@ -1,9 +1,10 @@
 import Glibc
+import Tensors
 
 /// Bytes that do not change any more: the second frame of a message, or a part of a tensor.
 ///
-/// A value shares its memory with its copies and slices, and with ZeroMQ while it is being sent: nothing is copied on the
-/// way out. A received frame is a payload of the memory into which ZeroMQ read it.
+/// A value shares its memory with its copies and slices, with the tensor that it is of, and with ZeroMQ while it is being
+/// sent: nothing is copied on the way out. A received frame is a payload of the memory into which ZeroMQ read it.
 public struct Payload: Sendable {
   /// Keeps the memory.
   private let owner: (any AnyObject & Sendable)?
@@ -33,11 +34,15 @@ public struct Payload: Sendable {
   ) throws(Failure) {
     let memory = PayloadMemory(byteCount: byteCount)
     try fill(memory.bytes)
-    self.init(memory)
+    self.init(owner: memory, start: UnsafeRawPointer(memory.bytes.baseAddress), count: byteCount)
   }
 
-  init(_ memory: PayloadMemory) {
-    self.init(owner: memory, start: UnsafeRawPointer(memory.bytes.baseAddress), count: memory.bytes.count)
+  /// The memory of a tensor if all of it is what this consists of.
+  var tensorMemory: TensorMemory? {
+    guard let memory = owner.flatMap(TensorMemory.init(keeper:)), memory.bytes.baseAddress == start,
+      memory.bytes.count == count
+    else { return nil }
+    return memory
   }
 
   /// A part of the bytes, in the same memory.
@@ -79,9 +84,8 @@ extension Payload: Equatable {
 
 /// Memory that is written before it becomes a payload.
 ///
-/// Unchecked: whoever makes one is alone with it until ``Payload/init(_:)-(PayloadMemory)`` takes it, and nobody writes
-/// afterwards.
-final class PayloadMemory: @unchecked Sendable {
+/// Unchecked: ``Payload/init(byteCount:fill:)`` is alone with it until it has been filled, and nobody writes afterwards.
+private final class PayloadMemory: @unchecked Sendable {
   let bytes: UnsafeMutableRawBufferPointer
 
   init(byteCount: Int) { bytes = .allocate(byteCount: byteCount, alignment: 64) }

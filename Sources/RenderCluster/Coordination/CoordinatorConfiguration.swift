@@ -117,10 +117,10 @@ extension ReplicaPlanner {
 
   /// - Parameter most: replicas.
   public static func planning(most: Int) -> Planning {
-    { blocks, workers, samples, activationBytes in
+    { blocks, workers, samples, overheadBytes in
       Result { () throws(StagePlanFailure) in
         try plan(
-          blocks: blocks, workers: workers, samples: samples, activationBytes: activationBytes, most: most)
+          blocks: blocks, workers: workers, samples: samples, overheadBytes: overheadBytes, most: most)
       }
     }
   }

@@ -101,17 +101,18 @@ extension CoordinatorCore {
     return placed.places
   }
 
-  /// Whether the caches of another row of a job have room beside those in a pipeline.
+  /// Whether another row of a job has room beside those in a pipeline.
   func isRoom(forRowOf job: JobRecord, beside others: [JobRecord], in pipeline: Pipeline) -> Bool {
     let attempt = pipeline.attempt
     let there = others.filter { $0.places.contains(attempt) }
-    let activations = there.reduce(job.facts.activationBytes) { max($0, $1.facts.activationBytes) }
     return pipeline.plan.stages.allSatisfy { stage in
       guard let worker = index(of: stage.worker) else { return false }
-      let caches = there.reduce(job.cacheBytes(stage.blocks)) {
-        $0 + $1.rows(in: attempt) * $1.cacheBytes(stage.blocks)
+      // Steps are computed one after the other.
+      let computing = (there + [job]).map { $0.facts.overheadBytes + $0.facts.blocks.activationBytes(stage.blocks) }
+      let samples = there.reduce(job.facts.blocks.sampleBytes(stage.blocks)) {
+        $0 + $1.rows(in: attempt) * $1.facts.blocks.sampleBytes(stage.blocks)
       }
-      return stage.weightBytes + activations + caches <= Int(clamping: workers[worker].hello.memoryBytes)
+      return stage.weightBytes + (computing.max() ?? 0) + samples <= Int(clamping: workers[worker].hello.memoryBytes)
     }
   }
 

@@ -96,7 +96,7 @@ extension CoordinatorCore {
         let blocks = workers[worker].held?.stage.blocks ?? 0..<1
         return StagePlan.Stage(
           capacity(workers[worker]), Int(blocks.lowerBound)..<Int(blocks.upperBound), facts.blocks,
-          overhead: facts.activationBytes)
+          overhead: facts.overheadBytes)
       }, leftOut: [])
   }
 

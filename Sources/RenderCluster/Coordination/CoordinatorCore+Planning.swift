@@ -141,12 +141,15 @@ extension CoordinatorCore {
   }
 
   private func plans(for facts: JobFacts, _ workers: [WorkerCapacity]) -> Result<[StagePlan], StagePlanFailure> {
-    let result = planning(facts.blocks, workers, samplesExpected(facts, workers.count), facts.activationBytes)
+    let result = planning(facts.blocks, workers, samplesExpected(facts, workers.count), facts.overheadBytes)
     if case .success(let plans) = result, plans.reduce(0, { $0 + $1.samples }) < facts.rows {
       // They have room for some of the samples only: then all of them are planned as if they were one.
       var blocks = facts.blocks
-      for block in blocks.indices { blocks[block].cacheBytes *= facts.rows }
-      return planning(blocks, workers, 1, facts.activationBytes)
+      for block in blocks.indices {
+        blocks[block].cacheBytes *= facts.rows
+        blocks[block].transitBytes *= facts.rows
+      }
+      return planning(blocks, workers, 1, facts.overheadBytes)
     }
     return result
   }

@@ -46,7 +46,7 @@ public struct CoordinatorIdentity: Sendable, Hashable {
 /// Makes plans of pipelines that stand side by side: ``ReplicaPlanner``, ``StagePlanner`` for no more than one, or what a
 /// test wants.
 public typealias Planning =
-  @Sendable (_ blocks: [BlockCost], _ workers: [WorkerCapacity], _ samples: Int, _ activationBytes: Int)
+  @Sendable (_ blocks: [BlockCost], _ workers: [WorkerCapacity], _ samples: Int, _ overheadBytes: Int)
   -> Result<[StagePlan], StagePlanFailure>
 
 /// The coordinator's decisions: who is a worker, who has which blocks, which job goes on when, and what follows when a worker

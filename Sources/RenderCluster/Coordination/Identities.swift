@@ -38,21 +38,21 @@ public struct JobFacts: Sendable, Hashable {
   public var rows: Int
   public var steps: Int
   public var blocks: [BlockCost]
-  /// What a stage needs beside weights and caches while it computes.
-  public var activationBytes: Int
+  /// The bytes that any stage needs beside what its blocks do.
+  public var overheadBytes: Int
 
   /// Whether no step hangs on what stages keep of those before, so that any stage can go on with any step.
   var keepsNothing: Bool { blocks.allSatisfy { $0.cacheBytes == 0 } }
 
   public init(
-    model: ModelKey, modelName: String, rows: Int, steps: Int, blocks: [BlockCost], activationBytes: Int
+    model: ModelKey, modelName: String, rows: Int, steps: Int, blocks: [BlockCost], overheadBytes: Int
   ) {
     self.model = model
     self.modelName = modelName
     self.rows = rows
     self.steps = steps
     self.blocks = blocks
-    self.activationBytes = activationBytes
+    self.overheadBytes = overheadBytes
   }
 }
 

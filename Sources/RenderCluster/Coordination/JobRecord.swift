@@ -68,9 +68,6 @@ struct JobRecord: Sendable, Equatable {
 
   func rows(in pipeline: UInt32) -> Int { places.count { $0 == pipeline } }
 
-  /// What one of its rows keeps in blocks.
-  func cacheBytes(_ blocks: Range<Int>) -> Int { blocks.reduce(0) { $0 + facts.blocks[$1].cacheBytes } }
-
   /// The most that a snapshot of a sample takes: tensors of a block are rounded up to some kilobytes.
   var snapshotBytes: Int { facts.blocks.reduce(0) { $0 + $1.cacheBytes + SnapshotManifest.roundingBytes } }
 

@@ -7,7 +7,7 @@ extension RenderModel {
   /// What each block costs at a size of picture, as the planner takes it.
   ///
   /// A block's weights are those that a stage holds more for having it; what every stage holds beside is part of
-  /// ``stageBytes(grid:textTokens:policy:precision:)``. Operations outside of the branches are shared out evenly, but for
+  /// ``stageBytes(_:)``. Operations outside of the branches are shared out evenly, but for
   /// those that embed and project the picture's tokens: they are the first and the last block's. Behind the last block the
   /// model's output is handed over.
   ///
@@ -28,13 +28,19 @@ extension RenderModel {
         cacheBytes: MemoryEstimate.conditioningBytes(shapes.modulationOutputs(ofBlock: block), steps: .max),
         stateBytes: (block + 1 < count ? elements : grid.tokens * shapes.outputChannels) * MemoryLayout<Float>.stride)
     }
-    for branch in step.branches { costs[branch.branch.block].cacheBytes += policy.byteCount(branch) }
+    for branch in step.branches {
+      costs[branch.branch.block].cacheBytes += policy.byteCount(branch)
+      costs[branch.branch.block].activations.merge(
+        ActivationBytes([branch], tokens: grid.tokens + textTokens, precision))
+    }
+    for block in 0..<count - 1 { costs[block].transitBytes = costs[block].stateBytes }
     if let chain = policy.cutChain, chain.mostCutSteps > 0 {
       let width = step.branches.first?.width ?? 0
       for block in 0..<count - 1 {
         costs[block].cachedStateBytes = HandedChange.byteCount(
           branches: min(block + 1, shapes.layout.splitBlocks), chain, width: width)
         costs[block].forecastBytes = grid.tokens * width * MemoryLayout<Float>.stride
+        costs[block].transitBytes += chain.mostCutSteps * costs[block].forecastBytes
       }
     }
     // The last stage keeps what forecasts add up to.
@@ -100,18 +106,13 @@ extension RenderModel {
     return operations
   }
 
-  /// The bytes that every stage takes beside its blocks' weights and caches: the program, the weights that all of them hold,
-  /// such as the embedder of time, what a step computes on its way, and what the stage before sends meanwhile of forecasts.
+  /// The bytes that every stage takes beside what its blocks do: the program, and the weights that all stages hold, such as
+  /// the embedder of time.
   ///
   /// - Throws: as ``blockCosts(grid:textTokens:policy:precision:)``.
-  public func stageBytes(
-    grid: TokenGrid, textTokens: Int, policy: any FeatureCachePolicy, precision: Precision
-  ) throws -> Int {
+  public func stageBytes(_ precision: Precision) throws -> Int {
     let count = try transformerShapes(precision, blocks: nil).blockCount
-    let step = cost(grid, textTokens: textTokens)
-    let width = step.branches.map(\.width).max() ?? 0
     return try MemoryEstimate.programBytes + ownWeights(precision, blocks: count).ofEveryStage
-      + MemoryEstimate.activationBytes(tokens: grid.tokens + textTokens, width: width) + step.forecastBytes(policy)
   }
 
   /// Found by loading neighbours together and alone, without their numbers: what a pair holds less than both alone is what

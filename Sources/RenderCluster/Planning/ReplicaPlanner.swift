@@ -19,16 +19,16 @@ public enum ReplicaPlanner {
   /// - Returns: a plan for each replica, of different workers each.
   /// - Throws: ``StagePlanFailure`` with the numbers, if the workers cannot hold the model.
   public static func plan(
-    blocks: [BlockCost], workers: [WorkerCapacity], samples: Int, activationBytes: Int, most: Int = .max
+    blocks: [BlockCost], workers: [WorkerCapacity], samples: Int, overheadBytes: Int, most: Int = .max
   ) throws(StagePlanFailure) -> [StagePlan] {
     let one = try StagePlanner.plan(
-      blocks: blocks, workers: workers, samplesInFlight: samples, activationBytes: activationBytes)
+      blocks: blocks, workers: workers, samplesInFlight: samples, overheadBytes: overheadBytes)
     var choices = [(plans: [one], rate: [one].rate(blocks, workers, samples: samples))]
     for number in numbers(upTo: min(most, workers.count, samples), workers: workers.count) {
       let plans = groups(of: workers, number).compactMap { group in
         try? StagePlanner.plan(
           blocks: blocks, workers: group, samplesInFlight: (samples + number - 1) / number,
-          activationBytes: activationBytes)
+          overheadBytes: overheadBytes)
       }
       guard plans.count == number, areAlike(plans, blocks, workers) else { continue }
       choices.append((plans, plans.rate(blocks, workers, samples: samples)))

@@ -1,3 +1,5 @@
+import Rendering
+
 /// What every worker would take for every range of blocks, in whole nanoseconds: sums are the same in any order, so that
 /// plans that are equally good are seen to be.
 struct StageCosts: Equatable {
@@ -15,19 +17,22 @@ struct StageCosts: Equatable {
   static func longest(blocks: Int) -> Int { most * blocks }
 
   /// - Parameters:
-  ///   - samples: so many samples' caches must fit.
-  ///   - overhead: the bytes that a stage takes beside weights and caches.
+  ///   - samples: so many must fit.
+  ///   - overhead: the bytes that any stage takes beside what its blocks do.
   init(_ blocks: [BlockCost], _ workers: [WorkerCapacity], samples: Int, overhead: Int) {
     let count = blocks.count
     (self.blocks, self.workers) = (count, workers.count)
     var table = [Int](repeating: Self.never, count: workers.count * count * (count + 1))
     for (index, worker) in workers.enumerated() {
       for first in 0..<count {
-        var (operations, bytes) = (0, overhead)
+        var (operations, bytes, activations) = (0, overhead, ActivationBytes())
         for last in first..<count {
           operations += blocks[last].meanOperations
           bytes += blocks[last].weightBytes + samples * blocks[last].cacheBytes
-          if bytes > worker.memoryBytes { break }
+          activations.merge(blocks[last].activations)
+          let needed = bytes + activations.total
+          if needed > worker.memoryBytes { break }
+          if needed + samples * blocks.transitBytes(first..<last + 1) > worker.memoryBytes { continue }
           let seconds = worker.seconds(meanOperations: operations, behind: blocks[last])
           guard seconds.isFinite else { continue }
           table[(index * count + first) * (count + 1) + last + 1] = Int(min(seconds * 1e9, Double(Self.most)).rounded())

@@ -1,3 +1,4 @@
+import Rendering
 import Transformers
 
 /// What one block of a model costs at a certain size of picture; the first and the last also bear what only they need:
@@ -19,13 +20,19 @@ public struct BlockCost: Sendable, Hashable {
   public var forecastBytes: Int
   /// The share of cached steps in a run.
   public var cachedShare: Double
+  /// What one sample takes at either end of the link behind the block: the hidden states of a full step, and what is known
+  /// of all cached steps behind it.
+  public var transitBytes: Int
+  /// What computing the block takes on the way.
+  public var activations: ActivationBytes
 
   /// - Parameters:
   ///   - meanOperations: those of a full step unless given.
   ///   - cachedStateBytes: the hidden states unless given.
   public init(
     operations: Int, meanOperations: Int? = nil, weightBytes: Int, cacheBytes: Int, stateBytes: Int,
-    cachedStateBytes: Int? = nil, forecastBytes: Int = 0, cachedShare: Double = 0
+    cachedStateBytes: Int? = nil, forecastBytes: Int = 0, cachedShare: Double = 0, transitBytes: Int = 0,
+    activations: ActivationBytes = ActivationBytes()
   ) {
     self.operations = operations
     self.meanOperations = meanOperations ?? operations
@@ -35,6 +42,8 @@ public struct BlockCost: Sendable, Hashable {
     self.cachedStateBytes = cachedStateBytes ?? stateBytes
     self.forecastBytes = forecastBytes
     self.cachedShare = cachedShare
+    self.transitBytes = transitBytes
+    self.activations = activations
   }
 
   /// What is handed over at a step on the average of a run.
@@ -44,6 +53,28 @@ public struct BlockCost: Sendable, Hashable {
 
   /// What passes beside it.
   var meanForecastBytes: Int { Int((cachedShare * Double(forecastBytes)).rounded()) }
+}
+
+extension [BlockCost] {
+  /// What one sample takes on a stage of some of the model's blocks: what is kept, and what passes at both ends.
+  func sampleBytes(_ stage: BlockRange) -> Int {
+    self[stage].reduce(0) { $0 + $1.cacheBytes } + transitBytes(stage)
+  }
+
+  /// What each takes for one sample on a stage of its own.
+  var bytesAlone: [Int] {
+    indices.map { self[$0].weightBytes + sampleBytes($0..<$0 + 1) + activationBytes($0..<$0 + 1) }
+  }
+
+  /// What computing them takes on the way, one after the other.
+  func activationBytes(_ stage: BlockRange) -> Int {
+    self[stage].reduce(into: ActivationBytes()) { $0.merge($1.activations) }.total
+  }
+
+  /// What one sample takes of what comes from the stage before and goes to the next.
+  func transitBytes(_ stage: BlockRange) -> Int {
+    (stage.lowerBound > 0 ? self[stage.lowerBound - 1].transitBytes : 0) + self[stage.upperBound - 1].transitBytes
+  }
 }
 
 /// What a worker brings.
@@ -72,13 +103,17 @@ public struct StagePlan: Sendable, Hashable {
     /// Of a full step of one sample, computing and handing over.
     public var seconds: Double
     public var weightBytes: Int
+    /// What computing the blocks takes on the way.
+    public var activationBytes: Int
     /// Of one sample.
     public var cacheBytes: Int
-    /// So many samples' caches fit beside the weights, up to ``StagePlan/mostSamples``.
+    /// Of one sample: what comes from the stage before and goes to the next.
+    public var transitBytes: Int
+    /// So many samples fit beside the weights, up to ``StagePlan/mostSamples``.
     public var samples: Int
   }
 
-  /// The most samples that a stage is said to have room for: caches may be empty.
+  /// The most samples that a stage is said to have room for: they may take nothing.
   public static let mostSamples = 1 << 16
 
   /// A worker that has no blocks, and why, as the end of a sentence.
@@ -115,18 +150,20 @@ extension StagePlan {
 extension StagePlan.Stage {
   /// - Parameters:
   ///   - all: the blocks of the model.
-  ///   - overhead: bytes that a stage needs beside weights and caches.
+  ///   - overhead: bytes that any stage needs beside what its blocks do.
   init(_ worker: WorkerCapacity, _ blocks: BlockRange, _ all: [BlockCost], overhead: Int) {
     let costs = all[blocks]
     let weights = costs.reduce(0) { $0 + $1.weightBytes }
-    let cache = costs.reduce(0) { $0 + $1.cacheBytes }
+    let sample = all.sampleBytes(blocks)
+    let transit = all.transitBytes(blocks)
+    let activations = all.activationBytes(blocks)
     self.init(
       worker: worker.name, blocks: blocks,
       seconds: worker.seconds(
         operations: costs.reduce(0) { $0 + $1.operations }, handingOver: costs.last?.stateBytes ?? 0),
-      weightBytes: weights, cacheBytes: cache,
-      samples: cache == 0
+      weightBytes: weights, activationBytes: activations, cacheBytes: sample - transit, transitBytes: transit,
+      samples: sample == 0
         ? StagePlan.mostSamples
-        : min(StagePlan.mostSamples, (worker.memoryBytes - overhead - weights) / cache))
+        : min(StagePlan.mostSamples, (worker.memoryBytes - overhead - weights - activations) / sample))
   }
 }

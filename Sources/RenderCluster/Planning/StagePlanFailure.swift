@@ -9,7 +9,7 @@ public struct StagePlanFailure: Error, Sendable, Hashable, CustomStringConvertib
   ///   - overhead: the bytes that every stage needs beside weights and caches.
   static func doesNotFit(_ blocks: [BlockCost], _ workers: [WorkerCapacity], overhead: Int) -> StagePlanFailure {
     let start = "No set of these workers can hold the model: "
-    let needs = blocks.map { $0.weightBytes + $0.cacheBytes }
+    let needs = blocks.bytesAlone
     let largest = workers.map(\.memoryBytes).max() ?? 0
     let biggest = needs.indices.max { needs[$0] < needs[$1] } ?? 0
     if needs[biggest] + overhead > largest {
@@ -17,7 +17,8 @@ public struct StagePlanFailure: Error, Sendable, Hashable, CustomStringConvertib
         start + "block \(biggest) needs \(bytes(needs[biggest] + overhead)) with its features of one sample and "
           + "\(bytes(overhead)) that every stage takes, but the largest worker has \(bytes(largest)).")
     }
-    let (total, memory) = (needs.reduce(0, +), workers.reduce(0) { $0 + $1.memoryBytes })
+    let total = blocks.reduce(0) { $0 + $1.weightBytes + $1.cacheBytes }
+    let memory = workers.reduce(0) { $0 + $1.memoryBytes }
     let room = workers.reduce(0) { $0 + max(0, $1.memoryBytes - overhead) }
     let have = workers.count == 1 ? "the only worker has" : "the \(workers.count) workers have"
     let comparison =

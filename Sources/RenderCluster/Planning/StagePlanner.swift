@@ -16,10 +16,10 @@ public enum StagePlanner {
   ///   - blocks: of the whole model.
   ///   - workers: of different names.
   ///   - samplesInFlight: how many samples are rendered at once; at least 1.
-  ///   - activationBytes: what any stage needs beside the weights of its blocks and the caches.
+  ///   - overheadBytes: what any stage needs beside what its blocks do.
   /// - Throws: ``StagePlanFailure`` with the numbers, if the workers cannot hold the model.
   public static func plan(
-    blocks: [BlockCost], workers: [WorkerCapacity], samplesInFlight: Int, activationBytes: Int
+    blocks: [BlockCost], workers: [WorkerCapacity], samplesInFlight: Int, overheadBytes: Int
   ) throws(StagePlanFailure) -> StagePlan {
     precondition(!blocks.isEmpty, "a model has blocks")
     let named = workers.sorted { $0.name < $1.name }
@@ -35,7 +35,7 @@ public enum StagePlanner {
     var last: StageCosts?
     // Samples in flight need room, so that fewer of them may allow for a better cut.
     for inFlight in counts(upTo: most, areAll: usable.count <= SubsetSearch.maximumWorkers) {
-      let costs = StageCosts(blocks, usable, samples: inFlight, overhead: activationBytes)
+      let costs = StageCosts(blocks, usable, samples: inFlight, overhead: overheadBytes)
       if costs == last { continue }
       last = costs
       guard let cut = optimum(costs, usable, inFlight: inFlight, bound: best?.period) else { continue }
@@ -43,8 +43,8 @@ public enum StagePlanner {
       if let known = best, !isBetter((cut, period), known) { continue }
       best = (cut, period)
     }
-    guard let best else { throw .doesNotFit(blocks, usable, overhead: activationBytes) }
-    return plan(best.cut, blocks, usable: usable, all: named, overhead: activationBytes)
+    guard let best else { throw .doesNotFit(blocks, usable, overhead: overheadBytes) }
+    return plan(best.cut, blocks, usable: usable, all: named, overhead: overheadBytes)
   }
 
   /// How many samples in flight are looked at: all numbers, or every half.
@@ -111,9 +111,10 @@ public enum StagePlanner {
     guard worker.operationsPerSecond > 0 else { return "its speed is 0" }
     guard worker.bytesPerSecond > 0 else { return "its link has a speed of 0" }
     let room = worker.memoryBytes - overhead
-    let fitting = blocks.indices.filter { blocks[$0].weightBytes + blocks[$0].cacheBytes <= room }
+    let needs = blocks.bytesAlone
+    let fitting = blocks.indices.filter { needs[$0] <= room }
     let bytes = StagePlanFailure.bytes
-    let smallest = (blocks.map { $0.weightBytes + $0.cacheBytes }.min() ?? 0) + overhead
+    let smallest = (needs.min() ?? 0) + overhead
     let times = fitting.map { index in
       worker.seconds(operations: blocks[index].operations, handingOver: blocks[index].stateBytes)
     }

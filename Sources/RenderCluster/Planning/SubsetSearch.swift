@@ -80,8 +80,8 @@ struct SubsetSearch: StageSearch {
     return least
   }
 
-  /// How far each set of workers gets in the order that is best for it. A worker that begins later gets at least as far,
-  /// so that the furthest end is all that counts.
+  /// How far each set of workers gets in the order that is best for it. A worker that begins later, but not with the first
+  /// block, to which nothing comes from before, gets at least as far, so that the furthest end is all that counts.
   private func furthest(_ reach: [Int]) -> [Int] {
     var furthest = [Int](repeating: 0, count: 1 << costs.workers)
     for set in 1..<1 << costs.workers {

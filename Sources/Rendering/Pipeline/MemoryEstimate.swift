@@ -47,7 +47,7 @@ public struct MemoryEstimate: Sendable, Hashable {
       }
       conditioning = max(
         conditioning, request.rows * Self.conditioningBytes(cost.modulationOutputs, steps: request.steps))
-      activations = max(activations, Self.activationBytes(tokens: tokens, width: width))
+      activations = max(activations, ActivationBytes(cost.branches, tokens: tokens, precision).total)
       encoding = max(encoding, model.encodingBytes(textTokens: request.textTokens))
       decoding = max(decoding, model.decodingBytes(grid, request.tiling))
       prompts += request.rows * request.textTokens * width * 2 * MemoryLayout<Float>.stride
@@ -58,14 +58,6 @@ public struct MemoryEstimate: Sendable, Hashable {
   /// What a sample keeps of so many numbers a step that modulate blocks.
   public static func conditioningBytes(_ outputs: Int, steps: Int) -> Int {
     min(steps, Conditioning.stepsAtOnce) * outputs * MemoryLayout<Float>.stride
-  }
-
-  /// What the blocks of one sample compute on their way.
-  public static func activationBytes(tokens: Int, width: Int) -> Int {
-    // The widest moment of a block: hidden states, their norm, q, k, v and the MLP's four widths, with copies; and the
-    // scores of attention that each thread has in work.
-    let scores = ThreadPool.shared.threads * Attention.queriesPerPiece * tokens
-    return (tokens * width * 14 + scores) * MemoryLayout<Float>.stride
   }
 
   /// What is needed if only the first blocks stay in memory, and of the others two at a time are there.

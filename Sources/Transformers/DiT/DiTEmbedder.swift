@@ -37,9 +37,9 @@ struct DiTEmbedders: Sendable {
   mutating func add(block: Int, _ parameters: Parameters, _ configuration: DiTConfiguration) throws -> Int {
     let embedder = parameters.module("transformer_blocks.\(block).norm1.emb")
     let tensors = try Self.names.map { try embedder.stored($0) }
-    if let known = stored.firstIndex(where: { zip($0, tensors).allSatisfy { $0.holdsTheSame(as: $1) } }) {
-      return known
-    }
+    let known = stored.firstIndex { zip($0, tensors).allSatisfy { $0.holdsTheSame(as: $1) } }
+    for tensor in tensors { tensor.advise(.done) }
+    if let known { return known }
     distinct.append(
       try DiTEmbedder(embedder, classes: configuration.classes, width: configuration.width))
     stored.append(tensors)

@@ -38,8 +38,7 @@ extension JobFacts {
       blocks: model.blockCosts(
         grid: grid, textTokens: request.textTokens, policy: request.cache.policy, steps: request.steps,
         precision: settings.precision),
-      activationBytes: model.stageBytes(
-        grid: grid, textTokens: request.textTokens, policy: request.cache.policy, precision: settings.precision))
+      overheadBytes: model.stageBytes(settings.precision))
   }
 }
 

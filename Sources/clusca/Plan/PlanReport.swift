@@ -8,7 +8,7 @@ import Tensors
 struct PlanReport {
   let settings: PictureSettings
   let blocks: [BlockCost]
-  /// The bytes that every stage takes beside its blocks' weights and caches.
+  /// The bytes that every stage takes beside what its blocks do.
   let stageBytes: Int
   private let workers: [WorkerCapacity]
   let replicas: [PlanForecast]
@@ -23,10 +23,9 @@ struct PlanReport {
     let (policy, tokens) = (request.cache.policy, request.textTokens)
     blocks = try model.blockCosts(
       grid: grid, textTokens: tokens, policy: policy, steps: request.steps, precision: settings.precision)
-    stageBytes = try model.stageBytes(
-      grid: grid, textTokens: tokens, policy: policy, precision: settings.precision)
+    stageBytes = try model.stageBytes(settings.precision)
     let plans = try ReplicaPlanner.plan(
-      blocks: blocks, workers: workers, samples: samples, activationBytes: stageBytes, most: mostReplicas)
+      blocks: blocks, workers: workers, samples: samples, overheadBytes: stageBytes, most: mostReplicas)
     let full = policy.plannedSteps(request.steps).count { $0.kind.isFull }
     let cachedOperations = try model.cachedOperations(
       grid: grid, textTokens: tokens, policy: policy, steps: request.steps, precision: settings.precision)
@@ -46,6 +45,12 @@ struct PlanReport {
   /// Bytes a second of a stage's link.
   private func link(_ stage: StagePlan.Stage) -> Double {
     workers.first { $0.name == stage.worker }?.bytesPerSecond ?? 0
+  }
+
+  /// What a stage's worker takes with all samples in flight, or with those of one picture if these are more.
+  private func memory(_ stage: StagePlan.Stage, _ replica: PlanForecast) -> Int {
+    let samples = max(replica.samplesInFlight, replica.rows)
+    return stageBytes + stage.weightBytes + stage.activationBytes + samples * (stage.cacheBytes + stage.transitBytes)
   }
 
   /// Whether the kinds of steps are known only while they are computed.
@@ -77,14 +82,16 @@ struct PlanReport {
 
   var lines: [String] {
     let header = [
-      "worker", "blocks", "weights", "cache", "samples", "hands over", "cached", "ahead", "link", "full step",
+      "worker", "blocks", "weights", "cache", "transit", "memory", "samples", "hands over", "cached", "ahead", "link",
+      "full step",
       "cached step",
     ]
     let rows = replicas.flatMap { replica in
       zip(replica.plan.stages, replica.stages).map { stage, seconds in
         [
           stage.worker.printable(), "\(stage.blocks.lowerBound)–\(stage.blocks.upperBound - 1)",
-          "\(ByteCount(stage.weightBytes))", "\(ByteCount(stage.cacheBytes))",
+          "\(ByteCount(stage.weightBytes))", "\(ByteCount(stage.cacheBytes))", "\(ByteCount(stage.transitBytes))",
+          "\(ByteCount(memory(stage, replica)))",
           stage.samples == StagePlan.mostSamples ? "any" : "\(stage.samples)",
           "\(ByteCount(traffic(stage).stateBytes))",
           steps.cachedSteps > 0 ? "\(ByteCount(traffic(stage).cachedStateBytes))" : "",
@@ -100,8 +107,9 @@ struct PlanReport {
       lines.append("\(replicas.count) pipelines side by side, each with all blocks: every one does pictures of its own")
     }
     lines.append(
-      "cache and hand-over are those of one sample; every stage takes \(ByteCount(stageBytes)) beside weights and caches"
-    )
+      "cache, transit (what comes from the stage before and goes to the next) and hand-over are those of one sample; memory "
+        + "is what the worker takes in all: with \(ByteCount(stageBytes)) of its own and what blocks compute on their way"
+        + (samplesInFlight > steps.rows ? ", for all samples in flight" : ", for one picture"))
     if steps.cachedSteps > 0 {
       lines.append(
         "full steps hand over what is said first, cached ones the second; ahead passes, for each cached step, behind the full "
@@ -156,6 +164,8 @@ struct PlanReport {
               "worker": .string(stage.worker), "replica": .integer(number),
               "blocks": [.integer(stage.blocks.lowerBound), .integer(stage.blocks.upperBound)],
               "weight_bytes": .integer(stage.weightBytes), "cache_bytes": .integer(stage.cacheBytes),
+              "transit_bytes": .integer(stage.transitBytes), "activation_bytes": .integer(stage.activationBytes),
+              "memory_bytes": .integer(memory(stage, replica)),
               "samples": .integer(stage.samples), "hand_over_bytes": .integer(traffic(stage).stateBytes),
               "cached_hand_over_bytes": .integer(traffic(stage).cachedStateBytes),
               "forecast_bytes": .integer(traffic(stage).forecastBytes),

@@ -51,7 +51,9 @@ enum EnrolmentTargets {
   static func workers(_ bytes: [UInt8]) {
     guard let file = try? WorkersFile(path: ScratchFolder.shared.file(bytes)) else { return }
     let blocks = (1...5).map {
-      BlockCost(operations: $0 << 30, weightBytes: $0 << 20, cacheBytes: 1 << 16, stateBytes: 1 << 12)
+      BlockCost(
+        operations: $0 << 30, weightBytes: $0 << 20, cacheBytes: 1 << 16, stateBytes: 1 << 12,
+        transitBytes: $0 < 5 ? 1 << 15 : 0)
     }
     let workers = Array(file.workers.prefix(6))
     guard case .success(let plans) = ReplicaPlanner.planning(blocks, workers, 3, 1 << 10) else { return }
@@ -67,7 +69,7 @@ enum EnrolmentTargets {
       }
       for stage in plan.stages {
         let memory = workers.first { $0.name == stage.worker }?.memoryBytes ?? 0
-        demand(stage.weightBytes + stage.cacheBytes <= memory, "A stage does not fit")
+        demand(stage.weightBytes + stage.cacheBytes + stage.transitBytes <= memory, "A stage does not fit")
       }
     }
   }

@@ -3,28 +3,28 @@
 /// Cuts evenly, with as many workers as possible; for simulations, in which time matters and plans need not be good.
 enum SimulatedPlanner {
   /// A single pipeline.
-  static let plan: Planning = { blocks, workers, samples, activationBytes in
+  static let plan: Planning = { blocks, workers, samples, overheadBytes in
     let sorted = workers.sorted { $0.name < $1.name }
     var best: StagePlan?
     for count in (1...max(1, min(sorted.count, blocks.count))).reversed() where count <= sorted.count {
       for first in 0...sorted.count - count {
-        guard let plan = cut(blocks, Array(sorted[first..<first + count]), activationBytes) else { continue }
+        guard let plan = cut(blocks, Array(sorted[first..<first + count]), overheadBytes) else { continue }
         if best.map({ plan.interval < $0.interval }) ?? true { best = plan }
       }
       if let best { return .success([best]) }
     }
-    return .failure(StagePlanFailure.doesNotFit(blocks, sorted, overhead: activationBytes))
+    return .failure(StagePlanFailure.doesNotFit(blocks, sorted, overhead: overheadBytes))
   }
 
   /// Two pipelines where each half of the workers can hold the model, and there is something for both to do.
-  static let planSideBySide: Planning = { blocks, workers, samples, activationBytes in
+  static let planSideBySide: Planning = { blocks, workers, samples, overheadBytes in
     let sorted = workers.sorted { $0.name < $1.name }
     let halves = [0, 1].map { half in sorted.indices.filter { $0 % 2 == half }.map { sorted[$0] } }
     guard samples > 1, halves.allSatisfy({ !$0.isEmpty }) else {
-      return plan(blocks, workers, samples, activationBytes)
+      return plan(blocks, workers, samples, overheadBytes)
     }
-    let plans = halves.compactMap { try? plan(blocks, $0, samples, activationBytes).get() }
-    return plans.count == 2 ? .success(plans.flatMap(\.self)) : plan(blocks, workers, samples, activationBytes)
+    let plans = halves.compactMap { try? plan(blocks, $0, samples, overheadBytes).get() }
+    return plans.count == 2 ? .success(plans.flatMap(\.self)) : plan(blocks, workers, samples, overheadBytes)
   }
 
   private static func cut(_ blocks: [BlockCost], _ workers: [WorkerCapacity], _ overhead: Int) -> StagePlan? {
@@ -33,21 +33,15 @@ enum SimulatedPlanner {
     for (index, worker) in workers.enumerated() {
       let left = workers.count - index
       var end = begin
-      var (weights, caches) = (0, 0)
+      var weights = 0
       let most = (blocks.count - begin + left - 1) / left
       while end < blocks.count, end - begin < (index + 1 == workers.count ? blocks.count : most) {
-        let (block, most) = (blocks[end], worker.memoryBytes)
-        guard weights + block.weightBytes + caches + block.cacheBytes + overhead <= most else { break }
-        (weights, caches, end) = (weights + block.weightBytes, caches + block.cacheBytes, end + 1)
+        weights += blocks[end].weightBytes
+        guard weights + blocks.sampleBytes(begin..<end + 1) + overhead <= worker.memoryBytes else { break }
+        end += 1
       }
       guard end > begin else { return nil }
-      let operations = blocks[begin..<end].reduce(0) { $0 + $1.operations }
-      stages.append(
-        .init(
-          worker: worker.name, blocks: begin..<end,
-          seconds: worker.seconds(operations: operations, handingOver: blocks[end - 1].stateBytes),
-          weightBytes: weights, cacheBytes: caches,
-          samples: caches == 0 ? StagePlan.mostSamples : (worker.memoryBytes - overhead - weights) / caches))
+      stages.append(StagePlan.Stage(worker, begin..<end, blocks, overhead: overhead))
       begin = end
     }
     guard begin == blocks.count else { return nil }

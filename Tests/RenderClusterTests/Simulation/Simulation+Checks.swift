@@ -105,11 +105,11 @@ extension Simulation {
     }
     worker.newestOpening = (stage.epoch, attempt)
     guard let facts = job(key.job)?.facts else { return violation("\(worker.name) opens an unknown job") }
-    let caches = worker.samples.reduce(facts.cacheBytes(stage.blocks)) {
-      $0 + (job($1.key.job)?.facts.cacheBytes(stage.blocks) ?? 0)
+    let samples = worker.samples.reduce(facts.blocks.sampleBytes(stage.blocks)) {
+      $0 + (job($1.key.job)?.facts.blocks.sampleBytes(stage.blocks) ?? 0)
     }
     let weights = facts.blocks[stage.blocks].reduce(0) { $0 + $1.weightBytes }
-    let bytes = weights + caches + facts.activationBytes
+    let bytes = weights + samples + facts.overheadBytes
     if bytes > worker.memoryBytes {
       violation("\(worker.name) holds \(bytes) bytes, but has \(worker.memoryBytes)")
     }
@@ -159,11 +159,6 @@ extension Simulation {
       if count > 0 { violation("\(count) messages between the coordinator and \(worker.name) never arrive") }
     }
   }
-}
-
-extension JobFacts {
-  /// Of one sample.
-  func cacheBytes(_ range: Range<Int>) -> Int { blocks[range].reduce(0) { $0 + $1.cacheBytes } }
 }
 
 extension CoordinatorEffect {

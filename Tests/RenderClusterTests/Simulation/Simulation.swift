@@ -13,6 +13,7 @@ final class Simulation {
   static let operations = 1000
   private static let weightBytes = 100
   private static let cacheBytes = 10
+  private static let transitBytes = 3
   /// Jobs that are not over so long after the last fault never will be.
   private static let patience: Int64 = 600_000_000
 
@@ -122,10 +123,11 @@ final class Simulation {
       JobFacts(
         model: ModelKey(digest: models[others ? random.number(0...1) : 0], precision: .float32), modelName: "model",
         rows: random.number(1...2), steps: random.number(1...8),
-        blocks: Array(
-          repeating: BlockCost(
-            operations: Self.operations, weightBytes: Self.weightBytes, cacheBytes: Self.cacheBytes, stateBytes: 8),
-          count: blocks), activationBytes: 20 * random.number(1...2))
+        blocks: (1...blocks).map { end in
+          BlockCost(
+            operations: Self.operations, weightBytes: Self.weightBytes, cacheBytes: Self.cacheBytes, stateBytes: 8,
+            transitBytes: end < blocks ? Self.transitBytes : 0)
+        }, overheadBytes: 20 * random.number(1...2))
     }
     let speeds = (0..<count).map { _ in random.number(20_000...100_000) }
     let holders = (0..<count).map { _ in random.chance(0.5) }
@@ -169,8 +171,11 @@ final class Simulation {
     }
     guard !capacities.isEmpty else { return false }
     var blocks = facts.blocks
-    for index in blocks.indices { blocks[index].cacheBytes *= facts.rows }
-    return (try? Self.planning(seed)(blocks, capacities, 1, facts.activationBytes).get()) != nil
+    for index in blocks.indices {
+      blocks[index].cacheBytes *= facts.rows
+      blocks[index].transitBytes *= facts.rows
+    }
+    return (try? Self.planning(seed)(blocks, capacities, 1, facts.overheadBytes).get()) != nil
   }
 
   private func schedule() {
