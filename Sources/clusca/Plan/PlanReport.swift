@@ -49,7 +49,7 @@ struct PlanReport {
 
   /// What a stage's worker takes with all samples in flight, or with those of one picture if these are more.
   private func memory(_ stage: StagePlan.Stage, _ replica: PlanForecast) -> Int {
-    let samples = max(replica.samplesInFlight, replica.rows)
+    let samples = max(replica.samplesInFlight, (replica.rows + replicas.count - 1) / replicas.count)
     return stageBytes + stage.weightBytes + stage.activationBytes + samples * (stage.cacheBytes + stage.transitBytes)
   }
 
@@ -107,9 +107,11 @@ struct PlanReport {
       lines.append("\(replicas.count) pipelines side by side, each with all blocks: every one does pictures of its own")
     }
     lines.append(
-      "cache, transit (what comes from the stage before and goes to the next) and hand-over are those of one sample; memory "
-        + "is what the worker takes in all: with \(ByteCount(stageBytes)) of its own and what blocks compute on their way"
-        + (samplesInFlight > steps.rows ? ", for all samples in flight" : ", for one picture"))
+      "cache, transit and hand-over are those of one sample; transit is what comes from the stage before and goes to the next"
+    )
+    lines.append(
+      "memory is all that a worker takes for \(samplesInFlight > steps.rows ? "the samples in flight" : "a picture"), with "
+        + "\(ByteCount(stageBytes)) of its own and what blocks compute on their way")
     if steps.cachedSteps > 0 {
       lines.append(
         "full steps hand over what is said first, cached ones the second; ahead passes, for each cached step, behind the full "

@@ -62,6 +62,24 @@ import Testing
     return try pictureBytes(path)
   }
 
+  // MARK: - Memory
+
+  @Test func aWorkerTakesTheMemoryThatThePlanSays() async throws {
+    let cluster = try await Cluster(workers: 1, models: "default")
+    let picture = ["-m", "default", "--size", "512x512", "--steps", "10", "--dtype", "bf16"]
+    let file = try cluster.folder.file(
+      "workers.json", #"[{"name": "w0", "gflops": 10, "memory": "8 GB", "link": "1 Gbit/s"}]"#)
+    let plan = try JSONValue(parsing: Program.run(["plan", "--json", "--workers", file] + picture).output)
+    let planned = try #require(plan["stages"]?[0]?["memory_bytes"]?.int)
+    let outcome = try Program.run(
+      ["submit", "--coordinator", cluster.address, "-p", "a dog", "-o", "\(cluster.folder.path)/x.png"] + picture)
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let status = try String(
+      contentsOfFile: "/proc/\(cluster.workers[0].process.processIdentifier)/status", encoding: .utf8)
+    let peak = try #require(status.firstMatch(of: /VmHWM:\s+(\d+) kB/).flatMap { Int($0.1) }) * 1024
+    #expect((planned * 9 / 10...planned * 11 / 10).contains(peak), "\(peak) bytes, planned were \(planned)")
+  }
+
   // MARK: - Keys
 
   @Test func whoHasNotTheKeysIsNotLetInAndToldSo() async throws {
