@@ -22,6 +22,9 @@ package struct Convolution: Sendable {
   private let phases: [ConvolutionWeights]
   private let bias: Tensor
 
+  /// Transforms of the input pay only for themselves where there are outputs enough to share them.
+  static let fewestWinogradOutputs = 8
+
   /// Reads `weight` `[outputs, inputs, side, side]` and `bias` `[outputs]`.
   package init(_ parameters: Parameters, _ kind: Kind, inputs: Int, outputs: Int) throws {
     let side = kind == .pointwise ? 1 : 3
@@ -31,8 +34,7 @@ package struct Convolution: Sendable {
       : try parameters.stored("weight", shape: [outputs, inputs, side, side])
     let weight = try Tensor(stored).reshaped([outputs, inputs, side * side])
     self.kind = kind
-    // Transforms of the input pay only for themselves where there are outputs enough to share them.
-    isWinograd = kind == .square && outputs >= 8
+    isWinograd = kind == .square && outputs >= Self.fewestWinogradOutputs
     self.inputs = inputs
     self.outputs = outputs
     phases =

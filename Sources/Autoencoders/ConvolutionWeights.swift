@@ -10,6 +10,19 @@ struct ConvolutionWeights: Sendable {
 
   var byteCount: Int { packed.byteCount }
 
+  /// What weights `[outputs, inputs, …]` take in this order, as any convolution here has them: 3×3 in a window become 16 by
+  /// Winograd's algorithm as well as in front of a doubled picture.
+  static func byteCount(_ shape: [Int]) -> Int {
+    let (panelWidth, window) = (Int(CLUSCA_CHANNELS), shape.dropFirst(2).reduce(1, *))
+    let taps =
+      switch window {
+      case 9: shape[0] >= Convolution.fewestWinogradOutputs ? 16 : 9
+      case 27: 48
+      default: window
+      }
+    return (shape[0] + panelWidth - 1) / panelWidth * panelWidth * shape[1] * taps * MemoryLayout<Float>.stride
+  }
+
   /// weight: `[outputs, inputs, side · side]`
   init(_ weight: Tensor, side: Int) {
     let places = (0..<side * side).map { ($0 / side - side / 2, $0 % side - side / 2) }

@@ -23,6 +23,13 @@ import Testing
     #expect(try decoder(source).decode(z) == decoder(store).decode(z))
   }
 
+  @Test func whatTheWeightsTakeIsKnownBeforeTheyAreLoaded() throws {
+    let store = try TensorStore(folder: vae)
+    let loaded = try decoder(store).weightBytes
+    // With norms, which the decoder does not count.
+    #expect((loaded...loaded * 102 / 100).contains(store.decoderWeightBytes), "\(store.decoderWeightBytes), \(loaded)")
+  }
+
   @Test(arguments: ["", "vae."])
   func theOriginalNamesGiveTheSameBits(_ prefix: String) throws {
     let store = try TensorStore(folder: vae)

@@ -27,6 +27,12 @@ import Testing
     zip(left.elements, right.elements).reduce(0) { max($0, abs($1.0 - $1.1)) }
   }
 
+  @Test func whatTheWeightsTakeIsKnownBeforeTheyAreLoaded() throws {
+    let (known, loaded) = (try TensorStore(folder: Self.vae).decoderWeightBytes, try Self.decoder().weightBytes)
+    // With norms, which the decoder does not count.
+    #expect((loaded...loaded * 102 / 100).contains(known), "\(known), \(loaded)")
+  }
+
   @Test func everyModuleAndTheVideoAreThoseOfDiffusers() throws {
     let goldens = try DecoderGoldens("hunyuan_48x80_f5_n3")
     let seen = ProbedTensors()

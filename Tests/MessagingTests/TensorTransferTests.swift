@@ -428,6 +428,24 @@ import Testing
   /// Unchecked: only the server's thread uses it once the server runs.
   private final class InboxBox: @unchecked Sendable { var inbox = TensorInbox() }
 
+  @Test func tensorsTravelWhereTheyStandAndStayWhatTheyWere() throws {
+    var tensor = Tensor([1, 2, 3, 4, 5, 6], shape: [2, 3])
+    let before = tensor
+    let payload = tensor.payload()
+    let place = tensor.withUnsafeElements { UnsafeRawPointer($0.baseAddress) }
+    #expect(payload.withBytes { $0.baseAddress } == place)
+    tensor[0] = 7
+    #expect(payload == before.payload() && payload != tensor.payload())
+    let plan = try #require(TensorPlan(.output, .float32, shape: [3, 2]))
+    let arrived = try #require(Tensor(TensorInbox.Arrival(plan: plan, fence: Fence(), payload: payload)))
+    #expect(arrived == before.reshaped([3, 2]))
+    #expect(arrived.withUnsafeElements { UnsafeRawPointer($0.baseAddress) } == place)
+    // A part of a tensor is copied.
+    let half = try #require(TensorPlan(.output, .float32, shape: [3]))
+    let part = TensorInbox.Arrival(plan: half, fence: Fence(), payload: payload.slice(12..<24))
+    #expect(Tensor(part) == Tensor([4, 5, 6], shape: [3]))
+  }
+
   @Test func bfloat16IsWidened() throws {
     let plan = try #require(TensorPlan(.pooled, .bfloat16, shape: [2]))
     let arrival = TensorInbox.Arrival(plan: plan, fence: fence, payload: Payload([0x80, 0x3F, 0x20, 0xC0]))

@@ -189,8 +189,8 @@ import Testing
       try plan(blocks, workers, activations: 50_000_000)
     }
     #expect(
-      failure?.description == "No set of these workers can hold the model: block 3 needs 1.2 GB with its features of "
-        + "one sample and 50.0 MB that every stage takes, but the largest worker has 900.0 MB.")
+      failure?.description == "No set of these workers can hold the model: block 3 needs 1.2 GB with what it keeps and "
+        + "computes of one sample and 50.0 MB that every stage takes, but the largest worker has 900.0 MB.")
     blocks[3].weightBytes = 500_000_000
     #expect(
       #expect(throws: StagePlanFailure.self) { try plan(blocks, workers, activations: 50_000_000) }?.description

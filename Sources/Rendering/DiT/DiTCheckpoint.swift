@@ -14,8 +14,8 @@ public struct DiTCheckpoint: Sendable {
   private let schedulerSettings: PartConfiguration
   public let labels: ClassLabels
   public let defaults: RenderDefaults
-  /// How many numbers each part holds.
-  let counts: (transformer: Int, autoencoder: Int)
+  /// How many numbers the transformer holds, and what the decoder takes of memory for its own.
+  let counts: (transformer: Int, decoderBytes: Int)
   private let weights: (transformer: TensorStore, autoencoder: TensorStore)
 
   /// Opens a folder in the layout of diffusers.
@@ -32,7 +32,7 @@ public struct DiTCheckpoint: Sendable {
     scheduler = try schedulerChoice.scheduler(schedulerSettings)
     labels = try ClassLabels(folder.index, count: transformer.classes)
     weights = (try folder.weights("transformer"), try folder.weights("vae"))
-    counts = (weights.transformer.elementCount, weights.autoencoder.elementCount)
+    counts = (weights.transformer.elementCount, weights.autoencoder.decoderWeightBytes)
     guard transformer.inputChannels == autoencoder.latentChannels else {
       throw FileError(
         path: path,

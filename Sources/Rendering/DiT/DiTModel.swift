@@ -83,10 +83,9 @@ public struct DiTModel: RenderModel {
 
   /// At most: of embedders that all blocks share the file has a copy for each.
   public func weightBytes(_ precision: Precision) -> WeightBytes {
-    let width = precision.ofSensitiveMaps.weightBytes
-    return WeightBytes(
+    WeightBytes(
       textEncoders: 0, transformer: checkpoint.counts.transformer * precision.weightBytes,
-      decoder: checkpoint.counts.autoencoder * width)
+      decoder: checkpoint.counts.decoderBytes)
   }
 
   public func encodingBytes(textTokens: Int) -> Int { 0 }

@@ -30,10 +30,11 @@ public struct FluxCheckpoint: Sendable {
     var isMappedFloat32: Bool
   }
 
+  /// How many numbers a part holds, and what the decoder takes of memory for them.
   struct PartCounts: Sendable {
     var transformer: Int
-    var autoencoder: Int
     var textEncoders: Int
+    var decoderBytes: Int
   }
 
   /// Opens a folder in the layout of diffusers.
@@ -57,8 +58,9 @@ public struct FluxCheckpoint: Sendable {
         transformer: stores.transformer, autoencoder: stores.autoencoder, clip: stores.clip,
         t5: stores.t5,
         counts: PartCounts(
-          transformer: stores.transformer.elementCount, autoencoder: stores.autoencoder.elementCount,
-          textEncoders: stores.clip.elementCount + stores.t5.elementCount),
+          transformer: stores.transformer.elementCount,
+          textEncoders: stores.clip.elementCount + stores.t5.elementCount,
+          decoderBytes: stores.autoencoder.decoderWeightBytes),
         isMappedFloat32: stores.transformer.isMappedFloat32),
       tokenizers: (folder.folder("tokenizer"), folder.folder("tokenizer_2")),
       defaults: RenderDefaults(

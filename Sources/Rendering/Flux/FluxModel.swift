@@ -79,7 +79,7 @@ public struct FluxModel: RenderModel {
     let counts = checkpoint.counts
     return WeightBytes(
       textEncoders: counts.textEncoders * width, transformer: counts.transformer * precision.weightBytes,
-      decoder: counts.autoencoder * width)
+      decoder: counts.decoderBytes)
   }
 
   public func encodingBytes(textTokens: Int) -> Int { checkpoint.t5.activationBytes(tokens: textTokens) }

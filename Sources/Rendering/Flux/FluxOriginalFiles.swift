@@ -52,8 +52,8 @@ extension FluxCheckpoint {
       sources: Sources(
         transformer: transformer.source, autoencoder: autoencoder, clip: clip, t5: t5,
         counts: PartCounts(
-          transformer: transformer.store.elementCount, autoencoder: autoencoder.elementCount,
-          textEncoders: clip.elementCount + t5.elementCount),
+          transformer: transformer.store.elementCount, textEncoders: clip.elementCount + t5.elementCount,
+          decoderBytes: autoencoder.decoderWeightBytes),
         isMappedFloat32: transformer.store.isMappedFloat32),
       tokenizers: (files.clipTokenizer, files.t5Tokenizer), defaults: .flux(isDistilledToFewSteps: isSchnell))
   }

@@ -119,11 +119,11 @@ public struct HunyuanVideoCheckpoint: Sendable {
     try LlamaEncoder(llama, Parameters(weights.llama, precision: precision), layerCount: layerCount)
   }
 
-  /// How many numbers each part holds.
-  var counts: (transformer: Int, autoencoder: Int, textEncoders: Int) {
+  /// How many numbers a part holds, and what the decoder takes of memory for them.
+  var counts: (transformer: Int, textEncoders: Int, decoderBytes: Int) {
     (
-      weights.transformer.elementCount, weights.autoencoder.elementCount,
-      weights.llama.elementCount + weights.clip.elementCount
+      weights.transformer.elementCount, weights.llama.elementCount + weights.clip.elementCount,
+      weights.autoencoder.decoderWeightBytes
     )
   }
 }

@@ -87,10 +87,9 @@ public struct HunyuanVideoModel: RenderModel {
   public func weightBytes(_ precision: Precision) -> WeightBytes {
     let width = precision.ofSensitiveMaps.weightBytes
     let counts = checkpoint.counts
-    // The decoder computes in float32 whatever is asked for.
     return WeightBytes(
       textEncoders: counts.textEncoders * width, transformer: counts.transformer * precision.weightBytes,
-      decoder: counts.autoencoder * 4)
+      decoder: counts.decoderBytes)
   }
 
   public func encodingBytes(textTokens: Int) -> Int {
