@@ -14,8 +14,8 @@ public struct StagePlanFailure: Error, Sendable, Hashable, CustomStringConvertib
     let biggest = needs.indices.max { needs[$0] < needs[$1] } ?? 0
     if needs[biggest] + overhead > largest {
       return StagePlanFailure(
-        start + "block \(biggest) needs \(bytes(needs[biggest] + overhead)) with what it keeps and computes of one sample "
-          + "and \(bytes(overhead)) that every stage takes, but the largest worker has \(bytes(largest)).")
+        start + "block \(biggest) needs \(bytes(needs[biggest] + overhead)) with what it keeps and computes of one "
+          + "sample and \(bytes(overhead)) that every stage takes, but the largest worker has \(bytes(largest)).")
     }
     let total = blocks.reduce(0) { $0 + $1.weightBytes + $1.cacheBytes }
     let memory = workers.reduce(0) { $0 + $1.memoryBytes }
