@@ -66,7 +66,7 @@ import Testing
 
   @Test func aWorkerTakesTheMemoryThatThePlanSays() async throws {
     let cluster = try await Cluster(workers: 1, models: "default")
-    let picture = ["-m", "default", "--size", "512x512", "--steps", "10", "--dtype", "bf16"]
+    let picture = ["-m", "default", "--size", "384x384", "--steps", "6", "--cfg-scale", "1", "--dtype", "bf16"]
     let file = try cluster.folder.file(
       "workers.json", #"[{"name": "w0", "gflops": 10, "memory": "8 GB", "link": "1 Gbit/s"}]"#)
     let plan = try JSONValue(parsing: Program.run(["plan", "--json", "--workers", file] + picture).output)
