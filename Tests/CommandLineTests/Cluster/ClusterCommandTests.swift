@@ -71,9 +71,11 @@ import Testing
       "workers.json", #"[{"name": "w0", "gflops": 10, "memory": "8 GB", "link": "1 Gbit/s"}]"#)
     let plan = try JSONValue(parsing: Program.run(["plan", "--json", "--workers", file] + picture).output)
     let planned = try #require(plan["stages"]?[0]?["memory_bytes"]?.int)
-    let outcome = try Program.run(
+    let submission = try RunningProgram(
       ["submit", "--coordinator", cluster.address, "-p", "a dog", "-o", "\(cluster.folder.path)/x.png"] + picture)
-    #expect(outcome.status == 0, "\(outcome.errors)")
+    // Without holding a thread for which tests wait that have to be quick.
+    while submission.process.isRunning { try await Task.sleep(for: .milliseconds(20)) }
+    #expect(submission.end() == 0, "\(submission.errors)")
     let status = try String(
       contentsOfFile: "/proc/\(cluster.workers[0].process.processIdentifier)/status", encoding: .utf8)
     let peak = try #require(status.firstMatch(of: /VmHWM:\s+(\d+) kB/).flatMap { Int($0.1) }) * 1024
