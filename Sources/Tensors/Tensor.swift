@@ -130,14 +130,10 @@ public struct Tensor: Sendable {
     return result
   }
 
-  /// The memory of the elements, which counts as a copy of the tensor for as long as it is held: whoever changes the tensor
-  /// meanwhile changes another.
-  package var memory: TensorMemory { TensorMemory(storage: storage) }
-
-  /// All elements of a memory under a shape of as many, without a copy; a change makes one as long as the memory is held.
-  package init(_ memory: TensorMemory, shape: [Int]) {
-    precondition(shape.reduce(1, *) == memory.storage.count, "\(memory.storage.count) elements do not fill \(shape)")
-    (self.shape, storage) = (shape, memory.storage)
+  /// The bytes of the elements where they stand, good as long as what keeps them lives. It counts as a copy of the tensor:
+  /// whoever changes that meanwhile changes another.
+  package var sharedBytes: (keeper: any AnyObject & Sendable, bytes: UnsafeRawBufferPointer) {
+    (storage, UnsafeRawBufferPointer(storage.elements))
   }
 
   /// Calls `body` with the elements in storage order; the buffer is good only during the call.
@@ -156,25 +152,6 @@ public struct Tensor: Sendable {
     defer { withExtendedLifetime(storage) {} }
     return try body(storage.elements)
   }
-}
-
-/// The memory of a tensor's elements: it stays where it is, unchanged.
-package struct TensorMemory: Sendable {
-  fileprivate let storage: AlignedStorage<Float>
-
-  fileprivate init(storage: AlignedStorage<Float>) { self.storage = storage }
-
-  /// - Returns: nil if that keeps something else.
-  package init?(keeper: any AnyObject & Sendable) {
-    guard let storage = keeper as? AlignedStorage<Float> else { return nil }
-    self.storage = storage
-  }
-
-  /// What keeps it.
-  package var keeper: any AnyObject & Sendable { storage }
-
-  /// Good as long as the keeper lives.
-  package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(storage.elements) }
 }
 
 /// Equal shapes and equal bits.

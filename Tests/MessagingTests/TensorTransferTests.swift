@@ -428,7 +428,7 @@ import Testing
   /// Unchecked: only the server's thread uses it once the server runs.
   private final class InboxBox: @unchecked Sendable { var inbox = TensorInbox() }
 
-  @Test func tensorsTravelWhereTheyStandAndStayWhatTheyWere() throws {
+  @Test func tensorsAreSentFromWhereTheyStandAndStayWhatTheyWere() {
     var tensor = Tensor([1, 2, 3, 4, 5, 6], shape: [2, 3])
     let before = tensor
     let payload = tensor.payload()
@@ -436,14 +436,6 @@ import Testing
     #expect(payload.withBytes { $0.baseAddress } == place)
     tensor[0] = 7
     #expect(payload == before.payload() && payload != tensor.payload())
-    let plan = try #require(TensorPlan(.output, .float32, shape: [3, 2]))
-    let arrived = try #require(Tensor(TensorInbox.Arrival(plan: plan, fence: Fence(), payload: payload)))
-    #expect(arrived == before.reshaped([3, 2]))
-    #expect(arrived.withUnsafeElements { UnsafeRawPointer($0.baseAddress) } == place)
-    // A part of a tensor is copied.
-    let half = try #require(TensorPlan(.output, .float32, shape: [3]))
-    let part = TensorInbox.Arrival(plan: half, fence: Fence(), payload: payload.slice(12..<24))
-    #expect(Tensor(part) == Tensor([4, 5, 6], shape: [3]))
   }
 
   @Test func bfloat16IsWidened() throws {

@@ -1,5 +1,4 @@
 import Glibc
-import Tensors
 
 /// Bytes that do not change any more: the second frame of a message, or a part of a tensor.
 ///
@@ -34,15 +33,11 @@ public struct Payload: Sendable {
   ) throws(Failure) {
     let memory = PayloadMemory(byteCount: byteCount)
     try fill(memory.bytes)
-    self.init(owner: memory, start: UnsafeRawPointer(memory.bytes.baseAddress), count: byteCount)
+    self.init(memory)
   }
 
-  /// The memory of a tensor if all of it is what this consists of.
-  var tensorMemory: TensorMemory? {
-    guard let memory = owner.flatMap(TensorMemory.init(keeper:)), memory.bytes.baseAddress == start,
-      memory.bytes.count == count
-    else { return nil }
-    return memory
+  init(_ memory: PayloadMemory) {
+    self.init(owner: memory, start: UnsafeRawPointer(memory.bytes.baseAddress), count: memory.bytes.count)
   }
 
   /// A part of the bytes, in the same memory.
@@ -84,8 +79,9 @@ extension Payload: Equatable {
 
 /// Memory that is written before it becomes a payload.
 ///
-/// Unchecked: ``Payload/init(byteCount:fill:)`` is alone with it until it has been filled, and nobody writes afterwards.
-private final class PayloadMemory: @unchecked Sendable {
+/// Unchecked: whoever makes one is alone with it until ``Payload/init(_:)-(PayloadMemory)`` takes it, and nobody writes
+/// afterwards.
+final class PayloadMemory: @unchecked Sendable {
   let bytes: UnsafeMutableRawBufferPointer
 
   init(byteCount: Int) { bytes = .allocate(byteCount: byteCount, alignment: 64) }

@@ -3,17 +3,13 @@ import Tensors
 extension Tensor {
   /// The elements as they travel, where they stand: float32, little-endian, row-major.
   public func payload() -> Payload {
-    let memory = memory
-    return Payload(owner: memory.keeper, start: memory.bytes.baseAddress, count: memory.bytes.count)
+    let (keeper, bytes) = sharedBytes
+    return Payload(owner: keeper, start: bytes.baseAddress, count: bytes.count)
   }
 
-  /// The tensor that has arrived, where it stands, or widened to float32 if it is bfloat16; nil for other types.
+  /// The tensor that has arrived, widened to float32 if it is bfloat16; nil for other types.
   public init?(_ arrival: TensorInbox.Arrival) {
     guard arrival.plan.dtype == .float32 || arrival.plan.dtype == .bfloat16 else { return nil }
-    if arrival.plan.dtype == .float32, let memory = arrival.payload.tensorMemory {
-      self.init(memory, shape: arrival.plan.shape)
-      return
-    }
     self.init(uninitialized: arrival.plan.shape)
     withUnsafeMutableElements { elements in
       arrival.payload.withBytes { bytes in

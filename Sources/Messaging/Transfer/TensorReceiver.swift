@@ -1,12 +1,9 @@
-import Tensors
-
 /// The receiving end of one tensor, whose plan it knows before the first chunk.
 struct TensorReceiver: ~Copyable {
   let expected: TensorInbox.Expectation
   private let limits: Limits
-  /// There from the first good chunk on, as what follows. Numbers are used where they arrive, so that all types arrive in a
-  /// tensor.
-  private var memory: Tensor?
+  /// There from the first good chunk on, as what follows.
+  private var memory: PayloadMemory?
   private var transfer: UInt64?
   private var plan: TensorPlan?
   private var hasArrived: [Bool] = []
@@ -47,21 +44,16 @@ struct TensorReceiver: ~Copyable {
   }
 
   private mutating func keep(_ payload: Payload, _ index: Int, _ chunk: TensorChunk) -> Outcome {
-    let bytes = chunk.plan.byteCount
+    let memory = memory ?? PayloadMemory(byteCount: chunk.plan.byteCount)
     if plan == nil {
-      memory = Tensor(uninitialized: [(bytes + MemoryLayout<Float>.stride - 1) / MemoryLayout<Float>.stride])
-      missing = (bytes + limits.chunkBytes - 1) / limits.chunkBytes
+      missing = (chunk.plan.byteCount + limits.chunkBytes - 1) / limits.chunkBytes
       hasArrived = Array(repeating: false, count: missing)
     }
-    (transfer, plan) = (chunk.transfer, chunk.plan)
-    memory?.withUnsafeMutableElements { elements in
-      let whole = UnsafeMutableRawBufferPointer(elements)
-      payload.withBytes { UnsafeMutableRawBufferPointer(rebasing: whole[chunk.offset...]).copyMemory(from: $0) }
-    }
+    (self.memory, transfer, plan) = (memory, chunk.transfer, chunk.plan)
+    payload.withBytes { UnsafeMutableRawBufferPointer(rebasing: memory.bytes[chunk.offset...]).copyMemory(from: $0) }
     hasArrived[index] = true
     missing -= 1
-    guard missing == 0, let memory else { return .kept }
-    return .complete(memory.payload().slice(0..<bytes))
+    return missing == 0 ? .complete(Payload(memory)) : .kept
   }
 }
 
