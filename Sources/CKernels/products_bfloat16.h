@@ -31,24 +31,26 @@ INLINE size_t rows_of_block(size_t block, size_t m) {
   return m / blocks + (block < m % blocks);
 }
 
-// What a register block fetches on its way, for later: of every LINES cache lines from `start` on those of some places.
+// What a register block fetches on its way, for later: from `start` on, so many cache lines in FETCH_STEPS of its steps.
 typedef struct {
-  const void *start;
-  size_t first, last;
+  const char *start;
+  size_t lines;
 } read_ahead;
-enum { LINE = 64, LINES = 4 };
+enum { LINE = 64, FETCH_STEPS = 256 };
 
 // The share of the weights behind those of a pass that a block of its m rows fetches: while a pass uses what the
-// second-level cache has, memory would have nothing to do. With few rows it is what takes the time.
-INLINE read_ahead share_of_next(const void *next, size_t block, size_t m) {
-  const size_t all = row_blocks(m), blocks = all < LINES ? all : LINES;
+// second-level cache has, memory would have nothing to do. With few rows it is what takes the time. Each of the first
+// blocks fetches a stretch of its own and at an even pace, as memory gives it fastest. A step uses STEP_LINES lines.
+INLINE read_ahead share_of_next(const void *next, size_t block, size_t m, size_t steps) {
+  enum { STEP_LINES = 4, MOST_BLOCKS = 4 };
+  const size_t all = row_blocks(m), blocks = all < MOST_BLOCKS ? all : MOST_BLOCKS;
   if (!next || block >= blocks) return (read_ahead){0};
-  return (read_ahead){next, block * LINES / blocks, (block + 1) * LINES / blocks};
+  return (read_ahead){(const char *)next + steps * STEP_LINES * block / blocks * LINE, FETCH_STEPS * STEP_LINES / blocks};
 }
 
-INLINE void fetch_ahead(read_ahead ahead, size_t index) {
-  for (size_t line = ahead.first; line < ahead.last; line++)
-    __builtin_prefetch((const char *)ahead.start + (index * LINES + line) * LINE, 0, 2);
+INLINE void fetch_ahead(read_ahead ahead, size_t step) {
+  for (size_t line = step * ahead.lines / FETCH_STEPS; line < (step + 1) * ahead.lines / FETCH_STEPS; line++)
+    __builtin_prefetch(ahead.start + line * LINE, 0, 2);
 }
 
 // Fetches what a register block of some rows will write, so that its stores find it near.
@@ -258,7 +260,7 @@ static void panel_product(const uint16_t *a, size_t a_stride, size_t m, size_t p
       rows = rows_of_block(block, m);
       float *sums = c + i * c_stride;
       panel_block(a + i * a_stride + 2 * from, a_stride, rows, count, weights, width, sums, c_stride, from == 0,
-                  share_of_next(next, block, m));
+                  share_of_next(next, block, m, count));
       if (is_last && (bias || narrow || activation != CLUSCA_IDENTITY))
         finish_rows(sums, c_stride, rows, width, bias, activation, narrow ? narrow + i * narrow_stride : NULL,
                     narrow_stride);
