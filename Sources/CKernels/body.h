@@ -317,35 +317,75 @@ INLINE vf load_term(clusca_term term, size_t at, size_t part) {
   return part == LANES ? load(term.wide + at) : load_part(term.wide + at, part);
 }
 
-static void add_gated_sum(float *x, size_t rows, size_t columns, const float *gate, const clusca_term *terms,
-                          const float *coefficients, size_t term_count) {
-  enum { VECTORS = 4 };  // at a time, so that a term is looked up once for them
-  for (size_t r = 0; r < rows; r++) {
-    float *row = x + r * columns;
-    size_t done = 0;
-    for (; done + VECTORS * LANES <= columns; done += VECTORS * LANES) {
-      vf sums[VECTORS];
-      UNROLLED(size_t j = 0; j < VECTORS; j++) {
-        sums[j] = load_term(terms[0], r * columns + done + j * LANES, LANES);
-        if (coefficients[0] != 1.0f) sums[j] = sums[j] * coefficients[0];
-      }
-      for (size_t t = 1; t < term_count; t++)
-        UNROLLED(size_t j = 0; j < VECTORS; j++)
-          sums[j] = fma16((vf)coefficients[t], load_term(terms[t], r * columns + done + j * LANES, LANES), sums[j]);
-      UNROLLED(size_t j = 0; j < VECTORS; j++) {
-        float *at = row + done + j * LANES;
-        store(at, gate ? fma16(load(gate + done + j * LANES), sums[j], load(at)) : load(at) + sums[j]);
-      }
+// Terms of a whole model come from memory, which gives more when it is asked early: so many elements ahead.
+enum { AHEAD = 1024 };
+
+// Fetches 64 elements.
+INLINE void fetch_term(clusca_term term, size_t at) {
+  const char *start = term.wide ? (const char *)(term.wide + at) : (const char *)(term.narrow + at);
+  const size_t lines = term.wide ? 4 : 2;
+  for (size_t line = 0; line < lines; line++) __builtin_prefetch(start + line * LINE, 0, 3);
+}
+
+// The targets that add_sums_to_some takes at once: their sums, and a term, fill the registers.
+enum { TARGETS = 6 };
+
+// Adds gate * sum of terms to `vectors` <= 4 registers' worth of a row of each of some targets; `part` is LANES but where
+// there is one register that is not filled.
+INLINE void add_sums_to_some(const size_t targets, const size_t vectors, float *const *xs, size_t x_at,
+                             const float *const *gates, size_t column, const clusca_term *terms, size_t at,
+                             const float *coefficients, size_t term_count, size_t part) {
+  vf sums[TARGETS][4], term[4];
+  // To add to -0 changes nothing, not even the sign of a zero.
+  UNROLLED(size_t s = 0; s < targets; s++) UNROLLED(size_t j = 0; j < vectors; j++) sums[s][j] = (vf)-0.0f;
+  for (size_t t = 0; t < term_count; t++) {
+    UNROLLED(size_t j = 0; j < vectors; j++) term[j] = load_term(terms[t], at + j * LANES, part);
+    if (vectors == 4) fetch_term(terms[t], at + AHEAD);
+    UNROLLED(size_t s = 0; s < targets; s++) {
+      const vf coefficient = (vf)coefficients[s * term_count + t];
+      UNROLLED(size_t j = 0; j < vectors; j++) sums[s][j] = fma16(coefficient, term[j], sums[s][j]);
     }
-    const float *gates = gate ? gate + done : NULL;
-    row += done;
-    FOR_EACH_16(columns - done, {
-      const size_t at = r * columns + done + i;
-      vf sum = load_term(terms[0], at, part);
-      if (coefficients[0] != 1.0f) sum = sum * coefficients[0];
-      for (size_t t = 1; t < term_count; t++) sum = fma16((vf)coefficients[t], load_term(terms[t], at, part), sum);
-      WRITE(row, gates ? fma16(READ(gates), sum, READ(row)) : READ(row) + sum);
-    });
+  }
+  UNROLLED(size_t s = 0; s < targets; s++) UNROLLED(size_t j = 0; j < vectors; j++) {
+    float *x = xs[s] + x_at + j * LANES;
+    const vf old = load_part(x, part), gate = gates ? load_part(gates[s] + column + j * LANES, part) : (vf)0;
+    store_part(x, gates ? fma16(gate, sums[s][j], old) : old + sums[s][j], part);
+  }
+}
+
+INLINE void add_sums_to(const size_t targets, float *const *xs, size_t first_row, size_t rows, size_t columns,
+                        const float *const *gates, const clusca_term *terms, const float *coefficients,
+                        size_t term_count) {
+  for (size_t r = 0; r < rows; r++) {
+    const size_t x_row = r * columns, row = (first_row + r) * columns;
+    size_t c = 0;
+    for (; c + 4 * LANES <= columns; c += 4 * LANES)
+      add_sums_to_some(targets, 4, xs, x_row + c, gates, c, terms, row + c, coefficients, term_count, LANES);
+    for (size_t part; c < columns; c += part) {
+      part = columns - c < LANES ? columns - c : LANES;
+      add_sums_to_some(targets, 1, xs, x_row + c, gates, c, terms, row + c, coefficients, term_count, part);
+    }
+  }
+}
+
+static void add_gated_sums(float *const *xs, size_t targets, size_t first_row, size_t rows, size_t columns,
+                           const float *const *gates, const clusca_term *terms, const float *coefficients,
+                           size_t term_count) {
+  for (size_t count; targets > 0; targets -= count) {
+    count = targets < TARGETS ? targets : TARGETS;
+#define ADD_TO(count) add_sums_to(count, xs, first_row, rows, columns, gates, terms, coefficients, term_count)
+    switch (count) {
+      case 1: ADD_TO(1); break;
+      case 2: ADD_TO(2); break;
+      case 3: ADD_TO(3); break;
+      case 4: ADD_TO(4); break;
+      case 5: ADD_TO(5); break;
+      default: ADD_TO(TARGETS);
+    }
+#undef ADD_TO
+    xs += count;
+    gates = gates ? gates + count : NULL;
+    coefficients += count * term_count;
   }
 }
 
@@ -433,7 +473,7 @@ const clusca_kernels KERNELS = {
     .store_channels = store_channels,
     .to_bfloat16 = to_bfloat16,
     .from_bfloat16 = from_bfloat16,
-    .add_gated_sum = add_gated_sum,
+    .add_gated_sums = add_gated_sums,
     .update_differences = update_differences,
     .nearest_centroid = nearest_centroid,
 };

@@ -45,24 +45,17 @@ public struct Feature: Sendable {
   }
 }
 
-extension clusca_term {
-  /// The same term from a later element on.
-  func advanced(by elements: Int) -> clusca_term {
-    clusca_term(wide: wide.map { $0 + elements }, narrow: narrow.map { $0 + elements })
-  }
-}
-
 extension [clusca_term] {
   /// Adds gate ⊙ Σ coefficientᵢ · termᵢ, of some rows of the terms, to as many rows.
   func add(
     to target: UnsafeMutablePointer<Float>, rows: Range<Int>, width: Int, coefficients: [Float],
     gate: UnsafePointer<Float>?
   ) {
-    withUnsafeTemporaryAllocation(of: clusca_term.self, capacity: count) { moved in
-      for (index, term) in enumerated() {
-        moved.initializeElement(at: index, to: term.advanced(by: rows.lowerBound * width))
+    withUnsafePointer(to: target as UnsafeMutablePointer<Float>?) { target in
+      withUnsafePointer(to: gate) { gates in
+        kernels.add_gated_sums(
+          target, 1, rows.lowerBound, rows.count, width, gate == nil ? nil : gates, self, coefficients, count)
       }
-      kernels.add_gated_sum(target, rows.count, width, gate, moved.baseAddress, coefficients, count)
     }
   }
 }
@@ -80,10 +73,9 @@ extension Tensor {
       feature.withTerms { terms in
         Self.withElements(gate, nil) { gate, _ in
           Self.forEachRowRange(rows: rows, columns: columns * (terms.count + 1)) { range in
-            let start = range.lowerBound * columns
-            let moved = terms.map { $0.advanced(by: start) }
-            kernels.add_gated_sum(
-              x + start, range.count, columns, gate, moved, feature.coefficients, moved.count)
+            terms.add(
+              to: x + range.lowerBound * columns, rows: range, width: columns, coefficients: feature.coefficients,
+              gate: gate)
           }
         }
       }

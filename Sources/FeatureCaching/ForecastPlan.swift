@@ -76,21 +76,17 @@ extension ForecastSum {
     let places = plans.map(\.places)
     var totals = start ?? plans.map { _ in Tensor(zeros: [tokens, width]) }
     var rows = plans.map { Tensor(uninitialized: [$0.wantedRows, width]) }
-    SharedAddition.open(plans) { additions in
+    SharedOperation.open(plans, places) { operations in
       Tensor.withMutableElements(of: &totals) { totals in
         Tensor.withMutableElements(of: &rows) { rows in
           // What a piece takes of all steps stays in a core's own cache while all features go by.
-          Tensor.forEachRowRange(rows: tokens, columns: width * (plans.count + 3)) { range in
-            for (place, addition) in additions.enumerated() {
-              for (step, plan) in plans.enumerated() {
-                let total = totals[step]
-                switch plan.operations[place] {
-                case .add: addition?.add(to: total + range.lowerBound * width, rows: range, width: width, step: step)
-                case .read(let branch, let wanted):
-                  let first = places[step][branch]?.lowerBound ?? 0
-                  for (index, token) in wanted.enumerated() where range.contains(token) {
-                    (rows[step] + (first + index) * width).update(from: total + token * width, count: width)
-                  }
+          Tensor.forEachRowRange(rows: tokens, columns: width * plans.count / 2) { range in
+            for operation in operations {
+              switch operation {
+              case .add(let addition): addition.add(to: totals, rows: range, width: width)
+              case .read(let wanted):
+                for row in wanted where range.contains(row.token) {
+                  (rows[row.step] + row.place * width).update(from: totals[row.step] + row.token * width, count: width)
                 }
               }
             }
@@ -118,39 +114,69 @@ extension ForecastPlan {
   fileprivate var wantedRows: Int { places.values.reduce(0) { $0 + $1.count } }
 }
 
-/// A feature that all plans add, each at its own distance with its own gate, as kernels take it.
-private struct SharedAddition {
-  let terms: [clusca_term]
-  /// By step.
-  let coefficients: [[Float]]
-  let gates: [UnsafePointer<Float>?]
+/// An operation of all plans.
+private enum SharedOperation {
+  case add(SharedAddition)
+  case read([WantedRow])
 
-  /// Adds some rows of the feature to as many rows.
-  func add(to target: UnsafeMutablePointer<Float>, rows: Range<Int>, width: Int, step: Int) {
-    terms.add(to: target, rows: rows, width: width, coefficients: coefficients[step], gate: gates[step])
+  /// A row of a token's sum at a step, with its place among the rows of that step.
+  struct WantedRow {
+    let step: Int
+    let token: Int
+    let place: Int
   }
 
-  /// One an operation, nil where it adds nothing; the pointers are good only during the call.
-  static func open(_ plans: [ForecastPlan], _ body: ([SharedAddition?]) -> Void) {
-    func open(_ place: Int, _ additions: [SharedAddition?]) {
-      guard place < plans[0].operations.count else { return body(additions) }
-      let features = plans.compactMap { plan -> (feature: Feature, gate: Tensor?, firstRow: Int)? in
-        guard case .add(let feature, let gate, let firstRow) = plan.operations[place] else { return nil }
-        return (feature, gate, firstRow)
+  /// The pointers are good only during the call.
+  static func open(
+    _ plans: [ForecastPlan], _ places: [[Branch: Range<Int>]], _ body: ([SharedOperation]) -> Void
+  ) {
+    func open(_ index: Int, _ operations: [SharedOperation]) {
+      guard index < plans[0].operations.count else { return body(operations) }
+      var additions: [(feature: Feature, gate: Tensor?, firstRow: Int)] = []
+      var wanted: [WantedRow] = []
+      for (step, plan) in plans.enumerated() {
+        switch plan.operations[index] {
+        case .add(let feature, let gate, let firstRow): additions.append((feature, gate, firstRow))
+        case .read(let branch, let tokens):
+          let first = places[step][branch]?.lowerBound ?? 0
+          wanted += tokens.enumerated().map { WantedRow(step: step, token: $1, place: first + $0) }
+        }
       }
-      guard let first = features.first else { return open(place + 1, additions + [nil]) }
-      precondition(features.count == plans.count, "the plans are of different blocks")
+      guard let first = additions.first else { return open(index + 1, operations + [.read(wanted)]) }
+      precondition(additions.count == plans.count, "the plans are of different blocks")
       first.feature.withTerms { terms in
-        let moved = terms.map { $0.advanced(by: first.firstRow * first.feature.terms[0].columns) }
-        let gates = features.compactMap(\.gate)
-        Tensor.withElements(of: gates) { pointers in
+        Tensor.withElements(of: additions.compactMap(\.gate)) { gates in
           let addition = SharedAddition(
-            terms: moved, coefficients: features.map(\.feature.coefficients),
-            gates: gates.isEmpty ? features.map { _ in nil } : pointers)
-          open(place + 1, additions + [addition])
+            terms: terms, firstRow: first.firstRow, coefficients: additions.flatMap(\.feature.coefficients), gates: gates)
+          open(index + 1, operations + [.add(addition)])
         }
       }
     }
     open(0, [])
+  }
+}
+
+/// A feature that all plans add, each at its own distance with its own gate, as kernels take it.
+private struct SharedAddition {
+  let terms: [clusca_term]
+  /// Of the terms, for the first of the picture's tokens.
+  let firstRow: Int
+  /// Of all terms at one step after the other.
+  let coefficients: [Float]
+  /// One a step; none where they are all 1.
+  let gates: [UnsafePointer<Float>?]
+
+  /// Adds some rows of the feature to as many of each step's.
+  func add(to totals: [UnsafeMutablePointer<Float>], rows: Range<Int>, width: Int) {
+    withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<Float>?.self, capacity: totals.count) { targets in
+      for (step, total) in totals.enumerated() {
+        targets.initializeElement(at: step, to: total + rows.lowerBound * width)
+      }
+      gates.withUnsafeBufferPointer { gates in
+        kernels.add_gated_sums(
+          targets.baseAddress, totals.count, firstRow + rows.lowerBound, rows.count, width,
+          gates.isEmpty ? nil : gates.baseAddress, terms, coefficients, terms.count)
+      }
+    }
   }
 }

@@ -132,9 +132,8 @@ public struct FreshChange: Sendable, Equatable {
           for (place, target) in targets.enumerated() {
             let row = values + target.place * width
             if target.isNew { row.update(repeating: 0, count: width) }
-            var term = clusca_term(wide: source.baseAddress! + place * width, narrow: nil)
-            var factor = change.factors[place]
-            kernels.add_gated_sum(row, 1, width, gate, &term, &factor, 1)
+            [clusca_term(wide: source.baseAddress!, narrow: nil)].add(
+              to: row, rows: place..<place + 1, width: width, coefficients: [change.factors[place]], gate: gate)
           }
         }
       }

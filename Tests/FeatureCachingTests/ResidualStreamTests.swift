@@ -112,19 +112,21 @@ import Testing
     #expect(stream.gathered(tokens: [0, 69, 8], for: Self.branch) == stream.all.gathered(rows: [0, 69, 8]))
   }
 
-  /// Two steps are planned: one as it is, and one with other gates and at another distance.
+  /// Steps are planned, more of them than a kernel takes at once: one as it is, and the others each with gates and at a
+  /// distance of its own.
   @Test func forecastsThatWereSummedBeforeTheStepGiveTheSameBits() {
     func other(_ step: Int, _ feature: Feature, _ gate: Tensor?) -> (Feature, Tensor?) {
       guard step > 0 else { return (feature, gate) }
-      let coefficients = feature.coefficients.enumerated().map { $0 == 0 ? 0.9 : 2 * $1 }
+      let coefficients = feature.coefficients.enumerated().map { $0 == 0 ? 1 - 0.1 * Float(step) : Float(1 + step) * $1 }
       return (
         Feature(
           terms: feature.terms, narrowTerms: feature.narrowTerms, coefficients: coefficients, change: feature.change),
-        gate?.applying(.silu)
+        gate.map { gate in gate + Tensor(repeating: 0.1 * Float(step), shape: gate.shape) }
       )
     }
     func fresh(_ step: Int, _ branch: Int) -> [Int] { [(3 + 31 * step + 7 * branch) % Self.tokens, 69, 12] }
-    let plans = [0, 1].map { step in
+    let steps = 0..<9
+    let plans = steps.map { step in
       let plan = ForecastPlan()
       let stream = ResidualStream(Self.states, summing: .planning(plan))
       for (index, (feature, gate)) in Self.changed.enumerated() {
@@ -135,7 +137,7 @@ import Testing
       return plan
     }
     let sums = ForecastSum.sums(of: plans, from: nil, tokens: Self.tokens, width: Self.width)
-    for step in [0, 1] {
+    for step in steps {
       let ahead = ResidualStream(Self.states, summing: .apart(sums[step]))
       let onTheWay = ResidualStream(Self.states, summing: .apart(nil))
       for (index, (feature, gate)) in Self.changed.enumerated() {

@@ -153,10 +153,11 @@ typedef struct clusca_kernels {
   void (*from_bfloat16)(const uint16_t *x, float *y, size_t count);
 
   // -- Feature caching.
-  // x[r][c] += gate[c] * sum_i coefficients[i] * terms[i][r][c]; gate may be NULL (1). A single coefficient of 1 adds
-  // gate * terms[0] exactly.
-  void (*add_gated_sum)(float *x, size_t rows, size_t columns, const float *gate, const clusca_term *terms,
-                        const float *coefficients, size_t term_count);
+  // xs[s][r][c] += gates[s][c] * sum_i coefficients[s][i] * terms[i][first_row + r][c] for each target s < targets, which
+  // share what is read of the terms; gates may be NULL (1). A single coefficient of 1 adds gate * terms[0] exactly.
+  void (*add_gated_sums)(float *const *xs, size_t targets, size_t first_row, size_t rows, size_t columns,
+                         const float *const *gates, const clusca_term *terms, const float *coefficients,
+                         size_t term_count);
   // Backward differences, in place: with f the new value, orders[0] := f and orders[i+1] := (orders[i] - old orders[i])
   // / distance for i + 1 < new_count, where orders[i] is the new one before it is rounded. old_count of the orders held
   // values before.
