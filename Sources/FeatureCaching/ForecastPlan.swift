@@ -147,7 +147,8 @@ private enum SharedOperation {
       first.feature.withTerms { terms in
         Tensor.withElements(of: additions.compactMap(\.gate)) { gates in
           let addition = SharedAddition(
-            terms: terms, firstRow: first.firstRow, coefficients: additions.flatMap(\.feature.coefficients), gates: gates)
+            terms: terms, firstRow: first.firstRow, coefficients: additions.flatMap(\.feature.coefficients),
+            gates: gates)
           open(index + 1, operations + [.add(addition)])
         }
       }

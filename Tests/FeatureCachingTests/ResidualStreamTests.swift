@@ -117,7 +117,9 @@ import Testing
   @Test func forecastsThatWereSummedBeforeTheStepGiveTheSameBits() {
     func other(_ step: Int, _ feature: Feature, _ gate: Tensor?) -> (Feature, Tensor?) {
       guard step > 0 else { return (feature, gate) }
-      let coefficients = feature.coefficients.enumerated().map { $0 == 0 ? 1 - 0.1 * Float(step) : Float(1 + step) * $1 }
+      let coefficients = feature.coefficients.enumerated().map {
+        $0 == 0 ? 1 - 0.1 * Float(step) : Float(1 + step) * $1
+      }
       return (
         Feature(
           terms: feature.terms, narrowTerms: feature.narrowTerms, coefficients: coefficients, change: feature.change),
