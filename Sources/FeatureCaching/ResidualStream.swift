@@ -12,7 +12,7 @@ import Tensors
 /// Not thread-safe: it belongs to one step of one sample.
 public final class ResidualStream {
   /// Where features are summed apart, as the step began.
-  private var states: Tensor
+  private var states: StackedRows
   private let summing: StreamSumming
   private var sums: StreamSums
   private var pending: [(feature: Feature, gate: Tensor?)] = []
@@ -23,9 +23,13 @@ public final class ResidualStream {
   /// - Parameters:
   ///   - sums: what blocks before have summed apart.
   ///   - summedRows: the tokens that are brought up to date; the others stay what they are. All unless given.
-  public init(
+  public convenience init(
     _ states: Tensor, summing: StreamSumming = .directly, sums: StreamSums = StreamSums(), summedRows: Range<Int>? = nil
   ) {
+    self.init(StackedRows([states]), summing: summing, sums: sums, summedRows: summedRows)
+  }
+
+  private init(_ states: StackedRows, summing: StreamSumming, sums: StreamSums, summedRows: Range<Int>?) {
     let summedRows = summedRows ?? 0..<states.rows
     precondition(summedRows.lowerBound >= 0 && summedRows.upperBound <= states.rows, "no rows \(summedRows)")
     self.states = states
@@ -50,7 +54,7 @@ public final class ResidualStream {
       }
       firstRow += stream.tokens
     }
-    let states = Tensor.concatenated(rows: streams.map(\.states))
+    let states = StackedRows(streams.flatMap(\.states.parts))
     // Forecasts that are summed already are those of the picture.
     let summing = streams.map(\.summing).first { if case .apart(nil) = $0 { false } else { true } }
     self.init(states, summing: summing ?? streams[0].summing, sums: sums, summedRows: summedRows)
@@ -77,14 +81,20 @@ public final class ResidualStream {
   /// The hidden states of all tokens, `[tokens, width]`.
   public var all: Tensor {
     settle()
-    guard case .apart(let ahead) = summing else { return states }
-    return states.adding(sums, ahead: ahead, rows: summedRows)
+    guard case .apart(let ahead) = summing else { return states.joined }
+    guard let forecasts = ahead?.total ?? sums.forecasts else {
+      precondition(sums.changes.isEmpty, "outputs that fresh tokens change are forecast")
+      return states.joined
+    }
+    // Those that were summed before are those of the summed rows alone.
+    precondition(ahead == nil || forecasts.rows == summedRows.count, "the forecasts are of other tokens")
+    return states.adding(forecasts, from: ahead == nil ? 0 : summedRows.lowerBound, sums.changes, to: summedRows)
   }
 
   /// The hidden states, with what is still to be added to them.
   public var apart: (states: Tensor, sums: StreamSums) {
     settle()
-    return (states, sums)
+    return (states.joined, sums)
   }
 
   /// The hidden states of tokens that a branch computes anew, `[tokens.count, width]`; the others wait further on.
@@ -133,12 +143,12 @@ public final class ResidualStream {
   private func settle() {
     guard !pending.isEmpty, !isSummedAhead else { return }
     if case .apart = summing {
-      var forecasts = sums.forecasts ?? Tensor(zeros: states.shape)
+      var forecasts = sums.forecasts ?? Tensor(zeros: [tokens, width])
       sums.forecasts = nil  // so that it is changed in place
       addPending(to: &forecasts)
       sums.forecasts = forecasts
     } else {
-      addPending(to: &states)
+      addPending(to: &states.joined)
     }
     pending = []
     rowsReadAhead = 0
@@ -209,26 +219,28 @@ extension StreamSums {
   }
 }
 
-extension Tensor {
+extension StackedRows {
   /// Hidden states as a step began, with all that was summed apart: first the forecasts, then the changes.
-  fileprivate func adding(_ sums: StreamSums, ahead: ForecastSum?, rows: Range<Int>) -> Tensor {
-    guard let forecasts = ahead?.total ?? sums.forecasts else {
-      precondition(sums.changes.isEmpty, "outputs that fresh tokens change are forecast")
-      return self
-    }
-    // Those that were summed before are those of the summed rows alone.
-    let firstForecast = ahead == nil ? 0 : rows.lowerBound
-    precondition(ahead == nil || forecasts.rows == rows.count, "the forecasts are of other tokens")
-    var result = self
+  ///
+  /// - Parameters:
+  ///   - firstForecast: the row of the first forecast.
+  ///   - summed: the rows to which anything is added.
+  fileprivate func adding(
+    _ forecasts: Tensor, from firstForecast: Int, _ changes: [StreamSums.PlacedChange], to summed: Range<Int>
+  ) -> Tensor {
+    var result = Tensor(uninitialized: [rows, columns])
     let width = columns
     result.withUnsafeMutableElements { result in
       forecasts.withUnsafeElements { forecasts in
         guard let result = result.baseAddress, let forecasts = forecasts.baseAddress else { return }
-        Tensor.forEachRowRange(rows: rows.count, columns: width) { range in
-          let range = rows.lowerBound + range.lowerBound..<rows.lowerBound + range.upperBound
-          let start = result + range.lowerBound * width
-          kernels.add(start, forecasts + (range.lowerBound - firstForecast) * width, range.count * width)
-          for placed in sums.changes {
+        Tensor.forEachRowRange(rows: rows, columns: width) { range in
+          copy(rows: range, to: result + range.lowerBound * width)
+          let range = range.clamped(to: summed)
+          guard !range.isEmpty else { return }
+          kernels.add(
+            result + range.lowerBound * width, forecasts + (range.lowerBound - firstForecast) * width,
+            range.count * width)
+          for placed in changes {
             let changed = range.clamped(to: placed.rows)
             guard !changed.isEmpty else { continue }
             placed.change.add(

@@ -30,21 +30,25 @@ public struct LayerNorm: Sendable {
     bias = try parameters.tensor("bias", shape: [columns])
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { apply(x, offset: 0, scale: weight, shift: bias) }
-
-  /// norm(x) · (1 + scale) + shift
-  public func callAsFunction(_ x: Tensor, _ modulation: Modulation) -> Tensor {
-    apply(x, offset: 1, scale: modulation.scale, shift: modulation.shift)
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    apply(x, rows: 0..<x.rows, offset: 0, scale: weight, shift: bias)
   }
 
-  private func apply(_ x: Tensor, offset: Float, scale: Tensor?, shift: Tensor?) -> Tensor {
-    var y = Tensor(uninitialized: x.shape)
+  /// norm(x) · (1 + scale) + shift, for all rows of x or a range of them.
+  public func callAsFunction(_ x: Tensor, rows: Range<Int>? = nil, _ modulation: Modulation) -> Tensor {
+    apply(x, rows: rows ?? 0..<x.rows, offset: 1, scale: modulation.scale, shift: modulation.shift)
+  }
+
+  private func apply(_ x: Tensor, rows: Range<Int>, offset: Float, scale: Tensor?, shift: Tensor?) -> Tensor {
+    precondition(rows.lowerBound >= 0 && rows.upperBound <= x.rows, "\(x.shape) has no rows \(rows)")
     let columns = x.columns
+    var y = Tensor(uninitialized: rows.count == x.rows ? x.shape : [rows.count, columns])
     Tensor.withElements(scale, shift) { scale, shift in
       x.withUnsafeElements { source in
         y.withUnsafeMutableElements { target in
-          guard let from = source.baseAddress, let to = target.baseAddress else { return }
-          Tensor.forEachRowRange(rows: x.rows, columns: columns) { range in
+          guard let source = source.baseAddress, let to = target.baseAddress else { return }
+          let from = source + rows.lowerBound * columns
+          Tensor.forEachRowRange(rows: rows.count, columns: columns) { range in
             let start = range.lowerBound * columns
             kernels.layer_norm(from + start, to + start, range.count, columns, epsilon, offset, scale, shift)
           }

@@ -165,12 +165,12 @@ struct JointBlocks: Sendable {
   /// Hidden states behind the last block → `[image tokens, output channels]`
   func project(_ state: BlockState, of tokens: Tokens, vec: ModulationVector, probe: Probe?) -> Tensor {
     guard let head else { preconditionFailure("only the last stage projects") }
-    guard
-      let image = state.streams[.image]
-        ?? state.streams[.joint].map({ $0.rows(order.imageRows(tokens.image, tokens.text)) })
-    else { preconditionFailure("the state has no picture") }
+    let image = state.streams[.image]
+    guard let hidden = image ?? state.streams[.joint] else { preconditionFailure("the state has no picture") }
+    let rows = image == nil ? order.imageRows(tokens.image, tokens.text) : 0..<hidden.rows
     let vectors = head.modulation.vectors(vec)  // scale first here (AdaLayerNormContinuous)
-    let normed = LayerNorm(epsilon: 1e-6)(image, Modulation(shift: vectors[1], scale: vectors[0]))
+    let normed = LayerNorm(epsilon: 1e-6)(
+      hidden, rows: rows, Modulation(shift: vectors[1], scale: vectors[0]))
     let out = head.projection(normed)
     probe?("norm_out", normed)
     probe?("proj_out", out)
