@@ -45,7 +45,8 @@ INLINE read_ahead share_of_next(const void *next, size_t block, size_t m, size_t
   enum { STEP_LINES = 4, MOST_BLOCKS = 4 };
   const size_t all = row_blocks(m), blocks = all < MOST_BLOCKS ? all : MOST_BLOCKS;
   if (!next || block >= blocks) return (read_ahead){0};
-  return (read_ahead){(const char *)next + steps * STEP_LINES * block / blocks * LINE, FETCH_STEPS * STEP_LINES / blocks};
+  const char *start = (const char *)next + steps * STEP_LINES * block / blocks * LINE;
+  return (read_ahead){start, FETCH_STEPS * STEP_LINES / blocks};
 }
 
 INLINE void fetch_ahead(read_ahead ahead, size_t step) {

@@ -146,6 +146,7 @@ private enum SharedOperation {
       precondition(additions.count == plans.count, "the plans are of different blocks")
       first.feature.withTerms { terms in
         Tensor.withElements(of: additions.compactMap(\.gate)) { gates in
+          precondition(gates.isEmpty || gates.count == plans.count, "some of the plans have no gate")
           let addition = SharedAddition(
             terms: terms, firstRow: first.firstRow, coefficients: additions.flatMap(\.feature.coefficients),
             gates: gates)
