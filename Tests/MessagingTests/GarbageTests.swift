@@ -62,6 +62,39 @@ import Testing
     await server.server.stop()
   }
 
+  /// Versions of ZMTP before 3 begin with a name, with or without a greeting.
+  @Test(.timeLimit(.minutes(1))) func whoSpeaksAnOldProtocolIsSentAway() async throws {
+    let server = try await TestServer(.plaintext) { $0.settings.handshakeMilliseconds = 600_000 }
+    let signature: [UInt8] = [0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 0x7F]
+    for hello in [[1, 0], signature + [0, 5, 1, 0], signature + [1, 5, 0, 0]] {
+      let descriptor = PlainConnection.open(to: server.endpoint)
+      #expect(send(descriptor, hello, hello.count, Int32(MSG_NOSIGNAL)) == hello.count)
+      #expect(try await PlainConnection.isClosed(descriptor))
+      close(descriptor)
+    }
+    let good = try await TestClient(.plaintext, to: server.endpoint, name: "good")
+    #expect(try await good.isAnswered(sequence: 1))
+    await good.client.stop()
+    await server.server.stop()
+  }
+
+  /// ZeroMQ ended the process when it could not hand over their name any more.
+  @Test func whoSpeaksAnOldProtocolWhileAServerStopsDoesNotEndTheProcess() async throws {
+    for round in 0..<100 {
+      let server = try await TestServer(.plaintext)
+      let strangers = (0..<40).map { _ in PlainConnection.open(to: server.endpoint) }
+      for stranger in strangers { _ = send(stranger, [1] as [UInt8], 1, Int32(MSG_NOSIGNAL)) }
+      try await Task.sleep(for: .milliseconds(2))
+      async let rest: Void = {
+        try? await Task.sleep(for: .microseconds(round * 7 % 300))
+        for stranger in strangers { _ = send(stranger, [0] as [UInt8], 1, Int32(MSG_NOSIGNAL)) }
+      }()
+      await server.server.stop()
+      await rest
+      for stranger in strangers { close(stranger) }
+    }
+  }
+
   private static func garbage(
     _ kind: Kind, _ session: [UInt8], _ isProtected: Bool, _ generator: inout SeededGenerator
   ) -> [UInt8] {

@@ -16,6 +16,11 @@ enum CurveSecurity {
     else { throw SecurityError.notEnforced }
   }
 
+  /// Sends away who speaks ZMTP 1 or 2, on a socket without keys: libzmq 4.3.4 ends the process when the name with which
+  /// these begin comes while the socket is being closed (`process_routing_id_msg` in zmtp_engine.cpp asserts that it can
+  /// still be handed over). It speaks no version before 3 where there is a domain; without a handler all others get in.
+  static func serveOpenly(_ socket: Socket) throws { try socket.set(ZMQ_ZAP_DOMAIN, ZAPHandler.domain) }
+
   static func connect(_ socket: Socket, keys: KeyPair, server: PublicKey) throws {
     try socket.set(ZMQ_CURVE_SERVERKEY, server.text)
     try socket.set(ZMQ_CURVE_PUBLICKEY, keys.publicKey.text)
