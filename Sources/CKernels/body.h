@@ -318,7 +318,7 @@ INLINE vf load_term(clusca_term term, size_t at, size_t part) {
 }
 
 // Terms of a whole model come from memory, which gives more when it is asked early: so many elements ahead.
-enum { AHEAD = 1024 };
+enum { AHEAD = 512 };
 
 // Fetches 64 elements.
 INLINE void fetch_term(clusca_term term, size_t at) {

@@ -38,15 +38,45 @@ typedef struct {
 } read_ahead;
 enum { LINE = 64, FETCH_STEPS = 256 };
 
-// The share of the weights behind those of a pass that a block of its m rows fetches: while a pass uses what the
-// second-level cache has, memory would have nothing to do. With few rows it is what takes the time. Each of the first
-// blocks fetches a stretch of its own and at an even pace, as memory gives it fastest. A step uses STEP_LINES lines.
+// The first register blocks of a pass fetch the weights behind its own: while it uses what the second-level cache has,
+// memory would have nothing to do. With few rows it is what takes the time. The other blocks fetch what is needed behind
+// the product.
+enum { WEIGHT_BLOCKS = 4 };
+
+// The share of a block of m rows of the next weights. Each block fetches a stretch of its own and at an even pace, as memory
+// gives it fastest. A step uses STEP_LINES lines.
 INLINE read_ahead share_of_next(const void *next, size_t block, size_t m, size_t steps) {
-  enum { STEP_LINES = 4, MOST_BLOCKS = 4 };
-  const size_t all = row_blocks(m), blocks = all < MOST_BLOCKS ? all : MOST_BLOCKS;
-  if (!next || block >= blocks) return (read_ahead){0};
+  enum { STEP_LINES = 4 };
+  const size_t all = row_blocks(m), blocks = all < WEIGHT_BLOCKS ? all : WEIGHT_BLOCKS;
+  if (!next) return (read_ahead){0};
   const char *start = (const char *)next + steps * STEP_LINES * block / blocks * LINE;
   return (read_ahead){start, FETCH_STEPS * STEP_LINES / blocks};
+}
+
+// What is needed behind a product, on its way from block to block.
+typedef struct {
+  const clusca_memory *parts;
+  size_t count;
+  // Lines of the first part that were fetched, and those that a block fetches.
+  size_t fetched, lines_of_block;
+} memory_ahead;
+
+INLINE memory_ahead memory_for(clusca_ahead ahead, size_t m, size_t passes) {
+  const size_t all = row_blocks(m), blocks = all > WEIGHT_BLOCKS ? passes * (all - WEIGHT_BLOCKS) : 0;
+  if (blocks == 0) return (memory_ahead){0};
+  size_t lines = 0;
+  for (size_t part = 0; part < ahead.parts; part++) lines += ahead.memory[part].bytes / LINE;
+  return (memory_ahead){ahead.memory, ahead.parts, 0, (lines + blocks - 1) / blocks};
+}
+
+INLINE read_ahead share_of_memory(memory_ahead *memory) {
+  if (memory->count == 0) return (read_ahead){0};
+  const size_t left = memory->parts->bytes / LINE - memory->fetched;
+  const size_t lines = left < memory->lines_of_block ? left : memory->lines_of_block;
+  const read_ahead share = {(const char *)memory->parts->start + memory->fetched * LINE, lines};
+  memory->fetched += lines;
+  if (lines == left) *memory = (memory_ahead){memory->parts + 1, memory->count - 1, 0, memory->lines_of_block};
+  return share;
 }
 
 INLINE void fetch_ahead(read_ahead ahead, size_t step) {
@@ -240,17 +270,10 @@ static void finish_rows(float *sums, size_t stride, size_t rows, size_t columns,
     });
 }
 
-// The weights that come behind those of a panel, NULL if there are none; a panel has so many values.
-INLINE const uint16_t *panel_behind(size_t panel, size_t last_panel, size_t then_panel, size_t n,
-                                    const uint16_t *packed, size_t values) {
-  const size_t next = panel + 1 < last_panel ? panel + 1 : then_panel;
-  return next * CLUSCA_PANEL < n ? packed + next * values : NULL;
-}
-
-// One panel, `width` columns of it, for m rows; weights from `then` on are likely to be the next. Gives float32 in c, or
-// bfloat16 in `narrow` if that is not NULL, with sums in c.
+// One panel, `width` columns of it, for m rows; `then` are the weights behind it. Gives float32 in c, or bfloat16 in `narrow`
+// if that is not NULL, with sums in c.
 static void panel_product(const uint16_t *a, size_t a_stride, size_t m, size_t pairs, const uint16_t *panel, size_t width,
-                          const uint16_t *then, float *c, size_t c_stride, const float *bias,
+                          const uint16_t *then, memory_ahead *memory, float *c, size_t c_stride, const float *bias,
                           clusca_activation activation, uint16_t *narrow, size_t narrow_stride) {
   for (size_t from = 0; from < pairs; from += PASS / 2) {
     const size_t count = pairs - from < PASS / 2 ? pairs - from : PASS / 2;
@@ -261,7 +284,7 @@ static void panel_product(const uint16_t *a, size_t a_stride, size_t m, size_t p
       rows = rows_of_block(block, m);
       float *sums = c + i * c_stride;
       panel_block(a + i * a_stride + 2 * from, a_stride, rows, count, weights, width, sums, c_stride, from == 0,
-                  share_of_next(next, block, m, count));
+                  block < WEIGHT_BLOCKS ? share_of_next(next, block, m, count) : share_of_memory(memory));
       if (is_last && (bias || narrow || activation != CLUSCA_IDENTITY))
         finish_rows(sums, c_stride, rows, width, bias, activation, narrow ? narrow + i * narrow_stride : NULL,
                     narrow_stride);
@@ -269,38 +292,44 @@ static void panel_product(const uint16_t *a, size_t a_stride, size_t m, size_t p
   }
 }
 
-static void product_bfloat16(const uint16_t *a, size_t a_stride, size_t m, size_t k, const uint16_t *packed,
-                             size_t first_panel, size_t last_panel, size_t then_panel, size_t n, float *c, size_t c_stride,
-                             const float *bias, clusca_activation activation) {
+// Panels for m rows, one after the other: to c if that is not NULL, or else to `narrow` by way of `sums`.
+INLINE void panel_products(const uint16_t *a, size_t a_stride, size_t m, size_t k, const uint16_t *packed,
+                           size_t first_panel, size_t last_panel, size_t n, float *c, size_t c_stride, uint16_t *narrow,
+                           size_t narrow_stride, float *sums, const float *bias, clusca_activation activation,
+                           clusca_ahead ahead) {
   const size_t pairs = (k + 1) / 2, values = pairs * 2 * CLUSCA_PANEL;
+  const size_t passes = (last_panel - first_panel) * ((2 * pairs + PASS - 1) / PASS);
+  memory_ahead memory = memory_for(ahead, m, passes);
   for (size_t panel = first_panel; panel < last_panel; panel++) {
     const size_t column = panel * CLUSCA_PANEL;
     const size_t width = n - column < CLUSCA_PANEL ? n - column : CLUSCA_PANEL;
-    panel_product(a, a_stride, m, pairs, packed + panel * values, width,
-                  panel_behind(panel, last_panel, then_panel, n, packed, values), c + column, c_stride,
-                  bias ? bias + column : NULL, activation, NULL, 0);
+    const uint16_t *weights = packed + panel * values;
+    panel_product(a, a_stride, m, pairs, weights, width, panel + 1 < last_panel ? weights + values : ahead.weights,
+                  &memory, c ? c + column : sums, c ? c_stride : CLUSCA_PANEL, bias ? bias + column : NULL, activation,
+                  narrow ? narrow + column : NULL, narrow_stride);
   }
 }
 
+static void product_bfloat16(const uint16_t *a, size_t a_stride, size_t m, size_t k, const uint16_t *packed,
+                             size_t first_panel, size_t last_panel, size_t n, float *c, size_t c_stride,
+                             const float *bias, clusca_activation activation, clusca_ahead ahead) {
+  panel_products(a, a_stride, m, k, packed, first_panel, last_panel, n, c, c_stride, NULL, 0, NULL, bias, activation,
+                 ahead);
+}
+
 static void narrow_product_bfloat16(const uint16_t *a, size_t a_stride, size_t m, size_t k, const uint16_t *packed,
-                                    size_t first_panel, size_t last_panel, size_t then_panel, size_t n, uint16_t *c,
-                                    size_t c_stride, float *sums, const float *bias, clusca_activation activation) {
-  const size_t pairs = (k + 1) / 2, values = pairs * 2 * CLUSCA_PANEL;
-  for (size_t panel = first_panel; panel < last_panel; panel++) {
-    const size_t column = panel * CLUSCA_PANEL;
-    const size_t width = n - column < CLUSCA_PANEL ? n - column : CLUSCA_PANEL;
-    panel_product(a, a_stride, m, pairs, packed + panel * values, width,
-                  panel_behind(panel, last_panel, then_panel, n, packed, values), sums, CLUSCA_PANEL,
-                  bias ? bias + column : NULL, activation, c + column, c_stride);
-  }
+                                    size_t first_panel, size_t last_panel, size_t n, uint16_t *c, size_t c_stride,
+                                    float *sums, const float *bias, clusca_activation activation, clusca_ahead ahead) {
+  panel_products(a, a_stride, m, k, packed, first_panel, last_panel, n, NULL, 0, c, c_stride, sums, bias, activation,
+                 ahead);
 }
 
 #else
 
 static void product_bfloat16(const uint16_t *a, size_t a_stride, size_t m, size_t k, const uint16_t *packed,
-                             size_t first_panel, size_t last_panel, size_t then_panel, size_t n, float *c, size_t c_stride,
-                             const float *bias, clusca_activation activation) {
-  (void)then_panel;
+                             size_t first_panel, size_t last_panel, size_t n, float *c, size_t c_stride,
+                             const float *bias, clusca_activation activation, clusca_ahead ahead) {
+  (void)ahead;
   const size_t pairs = (k + 1) / 2;
   float wide[BLOCK_ROWS * PASS];
   for (size_t from = 0; from < pairs; from += PASS / 2) {

@@ -35,13 +35,9 @@ public struct Feature: Sendable {
     terms.allSatisfy { $0.count == count } && narrowTerms.allSatisfy { $0.count == count }
   }
 
-  /// The terms as kernels take them; the pointers are good only during the call.
-  func withTerms(_ body: ([clusca_term]) -> Void) {
-    func open(_ index: Int, _ terms: [clusca_term]) {
-      guard index < narrowTerms.count else { return body(terms) }
-      narrowTerms[index].withUnsafeElements { open(index + 1, terms + [clusca_term(wide: nil, narrow: $0)]) }
-    }
-    Tensor.withElements(of: terms) { terms in open(0, terms.map { clusca_term(wide: $0, narrow: nil) }) }
+  /// The terms as kernels take them; the pointers are good as long as the feature lives.
+  var kernelTerms: [clusca_term] {
+    terms.map { clusca_term(wide: $0.start, narrow: nil) } + narrowTerms.map { clusca_term(wide: nil, narrow: $0.start) }
   }
 }
 
@@ -70,15 +66,13 @@ extension Tensor {
     precondition(gate.map { $0.count == columns } ?? true, "a gate has one value a column")
     withUnsafeMutableElements { x in
       guard let x = x.baseAddress else { return }
-      feature.withTerms { terms in
-        Self.withElements(gate, nil) { gate, _ in
-          Self.forEachRowRange(rows: rows, columns: columns * (terms.count + 1)) { range in
-            terms.add(
-              to: x + range.lowerBound * columns, rows: range, width: columns, coefficients: feature.coefficients,
-              gate: gate)
-          }
-        }
+      let terms = feature.kernelTerms
+      Self.forEachRowRange(rows: rows, columns: columns * (terms.count + 1)) { range in
+        terms.add(
+          to: x + range.lowerBound * columns, rows: range, width: columns, coefficients: feature.coefficients,
+          gate: gate?.start)
       }
+      withExtendedLifetime((feature, gate)) {}
     }
     guard let change = feature.change else { return }
     var gated = FreshChange(labels: change.labels, width: change.width)

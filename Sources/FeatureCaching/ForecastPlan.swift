@@ -76,24 +76,16 @@ extension ForecastSum {
     let places = plans.map(\.places)
     var totals = start ?? plans.map { _ in Tensor(zeros: [tokens, width]) }
     var rows = plans.map { Tensor(uninitialized: [$0.wantedRows, width]) }
-    SharedOperation.open(plans, places) { operations in
-      Tensor.withMutableElements(of: &totals) { totals in
-        Tensor.withMutableElements(of: &rows) { rows in
-          // What a piece takes of all steps stays in a core's own cache while all features go by.
-          Tensor.forEachRowRange(rows: tokens, columns: width * plans.count / 2) { range in
-            for operation in operations {
-              switch operation {
-              case .add(let addition): addition.add(to: totals, rows: range, width: width)
-              case .read(let wanted):
-                for row in wanted where range.contains(row.token) {
-                  (rows[row.step] + row.place * width).update(from: totals[row.step] + row.token * width, count: width)
-                }
-              }
-            }
-          }
+    let shared = SharedPlan(plans, places)
+    Tensor.withMutableElements(of: &totals) { totals in
+      Tensor.withMutableElements(of: &rows) { rows in
+        // What a piece takes of all steps stays in a core's own cache while all features go by.
+        Tensor.forEachRowRange(rows: tokens, columns: width * plans.count / 2) { range in
+          shared.sum(range, of: totals, wanted: rows, width: width)
         }
       }
     }
+    withExtendedLifetime(plans) {}
     return plans.indices.map { step in
       ForecastSum(total: totals[step], start: start?[step], rows: rows[step], places: places[step])
     }
@@ -114,70 +106,95 @@ extension ForecastPlan {
   fileprivate var wantedRows: Int { places.values.reduce(0) { $0 + $1.count } }
 }
 
-/// An operation of all plans.
-private enum SharedOperation {
-  case add(SharedAddition)
-  case read([WantedRow])
+/// The operations of plans of the same blocks, as kernels take them: good as long as the plans live.
+private struct SharedPlan {
+  private enum Operation {
+    case add(Addition)
+    case read(Range<Int>)
+  }
+
+  /// A feature that all plans add, each at its own distance with its own gate.
+  private struct Addition {
+    let terms: Range<Int>
+    /// Of the terms, for the first of the picture's tokens.
+    let firstRow: Int
+    /// Of all terms at one step after the other.
+    let firstCoefficient: Int
+    /// One a step; nil where they are all 1.
+    let firstGate: Int?
+  }
 
   /// A row of a token's sum at a step, with its place among the rows of that step.
-  struct WantedRow {
+  private struct WantedRow {
     let step: Int
     let token: Int
     let place: Int
   }
 
-  /// The pointers are good only during the call.
-  static func open(
-    _ plans: [ForecastPlan], _ places: [[Branch: Range<Int>]], _ body: ([SharedOperation]) -> Void
-  ) {
-    func open(_ index: Int, _ operations: [SharedOperation]) {
-      guard index < plans[0].operations.count else { return body(operations) }
-      var additions: [(feature: Feature, gate: Tensor?, firstRow: Int)] = []
-      var wanted: [WantedRow] = []
-      for (step, plan) in plans.enumerated() {
-        switch plan.operations[index] {
-        case .add(let feature, let gate, let firstRow): additions.append((feature, gate, firstRow))
-        case .read(let branch, let tokens):
-          let first = places[step][branch]?.lowerBound ?? 0
-          wanted += tokens.enumerated().map { WantedRow(step: step, token: $1, place: first + $0) }
+  private var operations: [Operation] = []
+  private var terms: [clusca_term] = []
+  private var coefficients: [Float] = []
+  private var gates: [UnsafePointer<Float>?] = []
+  private var wanted: [WantedRow] = []
+
+  init(_ plans: [ForecastPlan], _ places: [[Branch: Range<Int>]]) {
+    for (index, operation) in plans[0].operations.enumerated() {
+      switch operation {
+      case .add(let feature, _, let firstRow):
+        let addition = Addition(
+          terms: terms.count..<terms.count + feature.coefficients.count, firstRow: firstRow,
+          firstCoefficient: coefficients.count, firstGate: appendGates(plans, index))
+        operations.append(.add(addition))
+        terms += feature.kernelTerms
+        for plan in plans {
+          guard case .add(let feature, _, _) = plan.operations[index] else {
+            preconditionFailure("the plans are of different blocks")
+          }
+          coefficients += feature.coefficients
         }
-      }
-      guard let first = additions.first else { return open(index + 1, operations + [.read(wanted)]) }
-      precondition(additions.count == plans.count, "the plans are of different blocks")
-      first.feature.withTerms { terms in
-        Tensor.withElements(of: additions.compactMap(\.gate)) { gates in
-          precondition(gates.isEmpty || gates.count == plans.count, "some of the plans have no gate")
-          let addition = SharedAddition(
-            terms: terms, firstRow: first.firstRow, coefficients: additions.flatMap(\.feature.coefficients),
-            gates: gates)
-          open(index + 1, operations + [.add(addition)])
+      case .read:
+        let first = wanted.count
+        for (step, plan) in plans.enumerated() {
+          guard case .read(let branch, let tokens) = plan.operations[index] else { continue }
+          let firstPlace = places[step][branch]?.lowerBound ?? 0
+          wanted += tokens.enumerated().map { WantedRow(step: step, token: $1, place: firstPlace + $0) }
         }
+        operations.append(.read(first..<wanted.count))
       }
     }
-    open(0, [])
   }
-}
 
-/// A feature that all plans add, each at its own distance with its own gate, as kernels take it.
-private struct SharedAddition {
-  let terms: [clusca_term]
-  /// Of the terms, for the first of the picture's tokens.
-  let firstRow: Int
-  /// Of all terms at one step after the other.
-  let coefficients: [Float]
-  /// One a step; none where they are all 1.
-  let gates: [UnsafePointer<Float>?]
+  private mutating func appendGates(_ plans: [ForecastPlan], _ index: Int) -> Int? {
+    let ofSteps = plans.compactMap { plan -> UnsafePointer<Float>? in
+      if case .add(_, let gate?, _) = plan.operations[index] { gate.start } else { nil }
+    }
+    precondition(ofSteps.isEmpty || ofSteps.count == plans.count, "some of the plans have no gate")
+    defer { gates += ofSteps }
+    return ofSteps.isEmpty ? nil : gates.count
+  }
 
-  /// Adds some rows of the feature to as many of each step's.
-  func add(to totals: [UnsafeMutablePointer<Float>], rows: Range<Int>, width: Int) {
-    withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<Float>?.self, capacity: totals.count) { targets in
-      for (step, total) in totals.enumerated() {
-        targets.initializeElement(at: step, to: total + rows.lowerBound * width)
-      }
-      gates.withUnsafeBufferPointer { gates in
-        kernels.add_gated_sums(
-          targets.baseAddress, totals.count, firstRow + rows.lowerBound, rows.count, width,
-          gates.isEmpty ? nil : gates.baseAddress, terms, coefficients, terms.count)
+  /// Sums some tokens' rows of each step: adds to those of `totals`, and copies what is wanted on the way to `wanted`.
+  func sum(
+    _ range: Range<Int>, of totals: [UnsafeMutablePointer<Float>], wanted rows: [UnsafeMutablePointer<Float>], width: Int
+  ) {
+    let targets = totals.map { Optional($0 + range.lowerBound * width) }
+    terms.withUnsafeBufferPointer { terms in
+      coefficients.withUnsafeBufferPointer { coefficients in
+        gates.withUnsafeBufferPointer { gates in
+          for operation in operations {
+            switch operation {
+            case .add(let addition):
+              kernels.add_gated_sums(
+                targets, targets.count, addition.firstRow + range.lowerBound, range.count, width,
+                addition.firstGate.map { gates.baseAddress! + $0 }, terms.baseAddress! + addition.terms.lowerBound,
+                coefficients.baseAddress! + addition.firstCoefficient, addition.terms.count)
+            case .read(let places):
+              for row in wanted[places] where range.contains(row.token) {
+                (rows[row.step] + row.place * width).update(from: totals[row.step] + row.token * width, count: width)
+              }
+            }
+          }
+        }
       }
     }
   }

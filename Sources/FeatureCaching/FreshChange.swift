@@ -127,16 +127,19 @@ public struct FreshChange: Sendable, Equatable {
     let width = width
     values.withUnsafeMutableElements { values in
       guard let values = values.baseAddress else { return }
-      change.values.withUnsafeElements { source in
-        Tensor.withElements(gate, nil) { gate, _ in
-          for (place, target) in targets.enumerated() {
-            let row = values + target.place * width
-            if target.isNew { row.update(repeating: 0, count: width) }
-            [clusca_term(wide: source.baseAddress!, narrow: nil)].add(
-              to: row, rows: place..<place + 1, width: width, coefficients: [change.factors[place]], gate: gate)
-          }
+      var source = clusca_term(wide: change.values.start, narrow: nil)
+      var gateOfRow = gate?.start
+      for (place, target) in targets.enumerated() {
+        var row: UnsafeMutablePointer<Float>? = values + target.place * width
+        if target.isNew { row?.update(repeating: 0, count: width) }
+        var factor = change.factors[place]
+        if gateOfRow == nil {
+          kernels.add_gated_sums(&row, 1, place, 1, width, nil, &source, &factor, 1)
+        } else {
+          kernels.add_gated_sums(&row, 1, place, 1, width, &gateOfRow, &source, &factor, 1)
         }
       }
+      withExtendedLifetime((change, gate)) {}
     }
   }
 

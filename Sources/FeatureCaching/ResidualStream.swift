@@ -125,11 +125,10 @@ public final class ResidualStream {
     let width = width
     rows.withUnsafeMutableElements { rows in
       guard let rows = rows.baseAddress else { return }
-      withPending { pending in
-        ThreadPool.shared.forEach(tokens.count) { place in
-          for addition in pending {
-            addition.add(to: rows + place * width, rows: tokens[place]..<tokens[place] + 1, width: width)
-          }
+      let additions = pending.map(Addition.init)
+      ThreadPool.shared.forEach(tokens.count) { place in
+        for addition in additions {
+          addition.add(to: rows + place * width, rows: tokens[place]..<tokens[place] + 1, width: width)
         }
       }
     }
@@ -158,39 +157,29 @@ public final class ResidualStream {
     let (width, first) = (target.columns, summedRows.lowerBound)
     target.withUnsafeMutableElements { target in
       guard let target = target.baseAddress else { return }
-      withPending { pending in
-        // What a piece changes stays in a core's own cache while all features go by.
-        Tensor.forEachRowRange(rows: summedRows.count, columns: width) { range in
-          let rows = first + range.lowerBound..<first + range.upperBound
-          for addition in pending { addition.add(to: target + rows.lowerBound * width, rows: rows, width: width) }
-        }
+      let additions = pending.map(Addition.init)
+      // What a piece changes stays in a core's own cache while all features go by.
+      Tensor.forEachRowRange(rows: summedRows.count, columns: width) { range in
+        let rows = first + range.lowerBound..<first + range.upperBound
+        for addition in additions { addition.add(to: target + rows.lowerBound * width, rows: rows, width: width) }
       }
     }
   }
 
-  /// A feature that waits, as kernels take it.
+  /// A feature that waits, as kernels take it: good as long as that waits.
   private struct Addition {
-    let terms: [clusca_term]
-    let coefficients: [Float]
-    let gate: UnsafePointer<Float>?
+    private let terms: [clusca_term]
+    private let coefficients: [Float]
+    private let gate: UnsafePointer<Float>?
+
+    init(_ feature: Feature, gate: Tensor?) {
+      (terms, coefficients, self.gate) = (feature.kernelTerms, feature.coefficients, gate?.start)
+    }
 
     /// Adds some rows of the feature to as many rows.
     func add(to target: UnsafeMutablePointer<Float>, rows: Range<Int>, width: Int) {
       terms.add(to: target, rows: rows, width: width, coefficients: coefficients, gate: gate)
     }
-  }
-
-  private func withPending(_ body: ([Addition]) -> Void) {
-    func open(_ index: Int, _ additions: [Addition]) {
-      guard index < pending.count else { return body(additions) }
-      let (feature, gate) = pending[index]
-      feature.withTerms { terms in
-        Tensor.withElements(gate, nil) { gate, _ in
-          open(index + 1, additions + [Addition(terms: terms, coefficients: feature.coefficients, gate: gate)])
-        }
-      }
-    }
-    open(0, [])
   }
 }
 

@@ -86,6 +86,10 @@ class TaylorCache: FeatureCache {
     return RowRequest(rows: nil) { [self] _ in forecast(branch, distance: distance) }
   }
 
+  func memoryNeeded(behind branch: Branch) -> MemoryAhead {
+    step.kind.isFull ? series[branch]?.memory ?? MemoryAhead() : MemoryAhead()
+  }
+
   func observe(_ stream: TokenStream, behind block: Int, _ hidden: ResidualStream) {}
 
   func summing(_ stream: TokenStream) -> StreamSumming {

@@ -39,6 +39,9 @@ struct TaylorSeries {
     return orders
   }
 
+  /// What an update looks at and changes.
+  var memory: MemoryAhead { MemoryAhead(wide, narrow: narrow) }
+
   private var count: Int { wide.count + narrow.count }
 
   /// Takes the output of a full step, `distance` steps after the one before.

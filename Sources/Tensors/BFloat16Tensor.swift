@@ -36,11 +36,8 @@ public struct BFloat16Tensor: Sendable {
   public var count: Int { storage.count }
   public var byteCount: Int { storage.byteCount }
 
-  /// Calls `body` with the elements in storage order; the pointer is good only during the call.
-  package func withUnsafeElements<Value>(_ body: (UnsafePointer<UInt16>) throws -> Value) rethrows -> Value {
-    defer { withExtendedLifetime(storage) {} }
-    return try body(UnsafePointer(storage.start))
-  }
+  /// Where the elements stand, good as long as this tensor lives and is not changed.
+  package var start: UnsafePointer<UInt16> { UnsafePointer(storage.start) }
 
   /// Calls `body` with the elements in storage order, to be changed; the pointer is good only during the call.
   package mutating func withUnsafeMutableElements<Value>(

@@ -130,6 +130,9 @@ public struct Tensor: Sendable {
     return result
   }
 
+  /// Where the elements stand, good as long as this tensor lives and is not changed.
+  package var start: UnsafePointer<Float> { UnsafePointer(storage.start) }
+
   /// The bytes of the elements where they stand, good as long as what keeps them lives. It counts as a copy of the tensor:
   /// whoever changes that meanwhile changes another.
   package var sharedBytes: (keeper: any AnyObject & Sendable, bytes: UnsafeRawBufferPointer) {

@@ -219,13 +219,13 @@ extension TransformerSample {
     guard let width = state.streams.values.first?.columns, start.map({ $0.count == steps.count }) ?? true else {
       return []
     }
-    let planners = try steps.enumerated().map { place, step in
-      let planner = cache.planner(for: step, refreshes: place + 1)
+    try Task.checkCancellation()
+    let planners = ThreadPool.shared.map(steps.count) { place in
+      let planner = cache.planner(for: steps[place], refreshes: place + 1)
       var planned = state
-      try run(
-        &planned, blocks: blocks, conditioning: conditioning(timestep: timestep(step.index), probe: nil),
-        cache: planner,
-        probe: nil, beforeBlock: { _ in try Task.checkCancellation() })
+      run(
+        &planned, blocks: blocks, conditioning: conditioning(timestep: timestep(steps[place].index), probe: nil),
+        cache: planner, probe: nil, beforeBlock: { _ in })
       return planner
     }
     return planners.isEmpty

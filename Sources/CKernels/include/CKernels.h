@@ -32,6 +32,18 @@ typedef struct {
   const float *wide;
   const uint16_t *narrow;
 } clusca_term;
+// What a product in bfloat16 fetches on its way, while memory has little to do. Only speed hangs on it.
+typedef struct {
+  const void *start;
+  size_t bytes;
+} clusca_memory;
+typedef struct {
+  // The packed weights that the caller is likely to multiply with next; NULL if they are not known.
+  const uint16_t *weights;
+  // What is needed behind the product, in so many parts. Products of few rows have no time for it.
+  const clusca_memory *memory;
+  size_t parts;
+} clusca_ahead;
 // An order of differences, likewise.
 typedef struct {
   float *wide;
@@ -95,16 +107,15 @@ typedef struct clusca_kernels {
   // `first` is the first column that is written.
   void (*pack_bfloat16)(const uint16_t *w, size_t n, size_t k, size_t first, uint16_t *packed);
   // c[m][first_panel*64 ..< last_panel*64] = activation(a * w + bias), cut at column n. a: bfloat16, rows a_stride
-  // apart, even a_stride >= k, with a zero behind an odd k. Sums are float32. Panel `then_panel` is fetched on the way, as
-  // the caller is likely to multiply with it next; n or more if none is known.
+  // apart, even a_stride >= k, with a zero behind an odd k. Sums are float32.
   void (*product_bfloat16)(const uint16_t *a, size_t a_stride, size_t m, size_t k, const uint16_t *packed,
-                           size_t first_panel, size_t last_panel, size_t then_panel, size_t n, float *c,
-                           size_t c_stride, const float *bias, clusca_activation activation);
+                           size_t first_panel, size_t last_panel, size_t n, float *c, size_t c_stride,
+                           const float *bias, clusca_activation activation, clusca_ahead ahead);
   // The same in bfloat16, for a product to follow. `sums` is scratch memory of m * CLUSCA_PANEL values. NULL where the CPU
   // has no instructions for such products.
   void (*narrow_product_bfloat16)(const uint16_t *a, size_t a_stride, size_t m, size_t k, const uint16_t *packed,
-                                  size_t first_panel, size_t last_panel, size_t then_panel, size_t n, uint16_t *c,
-                                  size_t c_stride, float *sums, const float *bias, clusca_activation activation);
+                                  size_t first_panel, size_t last_panel, size_t n, uint16_t *c, size_t c_stride,
+                                  float *sums, const float *bias, clusca_activation activation, clusca_ahead ahead);
 
   // -- Products in 8 bits, with a scale for each row of both sides; sums are exact.
   // Packs rows [0, n) of w (k a row) as columns [first, first + n) of panels: `packed` holds panels * ceil(k/4) * 4 *

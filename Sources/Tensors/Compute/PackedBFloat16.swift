@@ -58,46 +58,61 @@ struct PackedBFloat16: Sendable {
 
   func multiply(
     _ x: UnsafePointer<Float>, rows: Int, bias: UnsafePointer<Float>?, activation: Activation,
-    into c: UnsafeMutablePointer<Float>, stride cStride: Int
+    into c: UnsafeMutablePointer<Float>, stride cStride: Int, fetching memory: MemoryAhead
   ) {
     multiply(
-      NarrowRows(x, rows: rows, columns: inputs), bias: bias, activation: activation, into: c, stride: cStride)
+      NarrowRows(x, rows: rows, columns: inputs), bias: bias, activation: activation, into: c, stride: cStride,
+      fetching: memory)
   }
 
+  /// - Parameter memory: what is needed behind the product.
   func multiply(
     _ x: NarrowRows, bias: UnsafePointer<Float>?, activation: Activation, into c: UnsafeMutablePointer<Float>,
-    stride cStride: Int
+    stride cStride: Int, fetching memory: MemoryAhead
   ) {
     let pieces = PanelPieces(rows: x.rows, outputs: outputs)
     ThreadPool.shared.forEach(pieces.count) { index in
       let (rows, packed) = pieces[index]
-      kernels.product_bfloat16(
-        x.elements + rows.lowerBound * x.stride, x.stride, rows.count, inputs, panels.start, packed.lowerBound,
-        packed.upperBound, pieces.panelAfter(index), outputs, c + rows.lowerBound * cStride, cStride, bias,
-        activation.code)
+      memory.withShare(index, of: pieces.count) { memory in
+        kernels.product_bfloat16(
+          x.elements + rows.lowerBound * x.stride, x.stride, rows.count, inputs, panels.start, packed.lowerBound,
+          packed.upperBound, outputs, c + rows.lowerBound * cStride, cStride, bias, activation.code,
+          clusca_ahead(weights: panel(pieces.panelAfter(index)), memory: memory.baseAddress, parts: memory.count))
+      }
     }
     withExtendedLifetime(x) {}
   }
 
-  /// Whether ``multiply(_:bias:activation:into:firstColumn:)`` can be had.
+  /// Whether ``multiply(_:bias:activation:into:firstColumn:next:)`` can be had.
   static var givesNarrowRows: Bool { kernels.narrow_product_bfloat16 != nil }
 
   /// Writes the product over some of the columns of rows that another product takes.
+  ///
+  /// - Parameter next: the matrix that these rows are multiplied with.
   func multiply(
-    _ x: NarrowRows, bias: UnsafePointer<Float>?, activation: Activation, into c: NarrowRows, firstColumn: Int
+    _ x: NarrowRows, bias: UnsafePointer<Float>?, activation: Activation, into c: NarrowRows, firstColumn: Int,
+    next: PackedBFloat16
   ) {
     let pieces = PanelPieces(rows: x.rows, outputs: outputs)
+    let nextPieces = PanelPieces(rows: x.rows, outputs: next.outputs)
     ThreadPool.shared.forEach(pieces.count) { index in
       let (rows, packed) = pieces[index]
       let scratch = rows.count * Int(CLUSCA_PANEL) * MemoryLayout<Float>.stride
+      let then = panel(pieces.panelAfter(index)) ?? pieces.panelOfNext(nextPieces, after: index).flatMap(next.panel)
       withUnsafeTemporaryAllocation(byteCount: scratch, alignment: 64) { scratch in
         kernels.narrow_product_bfloat16(
           x.elements + rows.lowerBound * x.stride, x.stride, rows.count, inputs, panels.start, packed.lowerBound,
-          packed.upperBound, pieces.panelAfter(index), outputs, c.elements + rows.lowerBound * c.stride + firstColumn,
-          c.stride,
-          scratch.baseAddress!.assumingMemoryBound(to: Float.self), bias, activation.code)
+          packed.upperBound, outputs, c.elements + rows.lowerBound * c.stride + firstColumn, c.stride,
+          scratch.baseAddress!.assumingMemoryBound(to: Float.self), bias, activation.code,
+          clusca_ahead(weights: then, memory: nil, parts: 0))
       }
     }
     withExtendedLifetime((x, c)) {}
+  }
+
+  /// Where a panel begins; nil behind the last.
+  private func panel(_ index: Int) -> UnsafePointer<UInt16>? {
+    let first = index * Self.panelShape(outputs: outputs, inputs: inputs)[1]
+    return first < panels.count ? UnsafePointer(panels.start + first) : nil
   }
 }

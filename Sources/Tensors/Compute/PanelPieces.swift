@@ -44,6 +44,12 @@ struct PanelPieces {
     return next < count ? self[next].panels.lowerBound : panels
   }
 
+  /// The same where another product follows: its first panel for a thread whose piece here is the last; nil if it has another.
+  func panelOfNext(_ next: PanelPieces, after index: Int) -> Int? {
+    let place = index + ThreadPool.shared.threads - count
+    return next.count > 0 && place >= 0 && place < next.count ? next[place].panels.lowerBound : nil
+  }
+
   /// Panels in pieces that are halved while there are few left for many threads.
   private static func shrinking(_ panels: Int) -> [Range<Int>] {
     var pieces: [Range<Int>] = []

@@ -31,8 +31,8 @@ struct StreamedBFloat16: Sendable {
         packed.initialize(repeating: 0)
         panel.withBFloat16 { kernels.pack_bfloat16($0, outputs, inputs, 0, packed.baseAddress) }
         kernels.product_bfloat16(
-          narrow.elements, narrow.stride, rows, inputs, packed.baseAddress, 0, 1, outputs, outputs, c + first, cStride,
-          bias.map { $0 + first }, activation.code)
+          narrow.elements, narrow.stride, rows, inputs, packed.baseAddress, 0, 1, outputs, c + first, cStride,
+          bias.map { $0 + first }, activation.code, clusca_ahead())
       }
     }
     withExtendedLifetime(narrow) {}

@@ -7,31 +7,34 @@ extension Linear {
   /// - Parameters:
   ///   - x: `[rows, inputs]`
   ///   - beside: `[rows, …]`, in front of what this map gives; nothing if nil
+  ///   - memory: what is needed behind it
   /// - Returns: `[rows, next.outputs]`
   public func callAsFunction(
-    _ x: Tensor, activation: Activation, beside: Tensor? = nil, then next: Linear
+    _ x: Tensor, activation: Activation, beside: Tensor? = nil, then next: Linear,
+    fetching memory: MemoryAhead = MemoryAhead()
   ) -> Tensor {
     let before = beside?.columns ?? 0
     precondition(x.columns == inputs && before + outputs == next.inputs, "the maps do not fit")
     precondition(beside.map { $0.rows == x.rows } ?? true, "there are other rows beside")
     guard x.rows > 0, let first = weight.chained, let second = next.weight.chained else {
-      guard let beside else { return next(self(x, activation: activation)) }
+      guard let beside else { return next(self(x, activation: activation), fetching: memory) }
       var inner = Tensor(uninitialized: [x.rows, next.inputs])
       inner.replace(columns: 0..<before, by: beside)
       apply(x, activation: activation, to: &inner, firstColumn: before)
-      return next(inner)
+      return next(inner, fetching: memory)
     }
     let inner = NarrowRows(uninitializedRows: x.rows, columns: next.inputs)
     Tensor.withElements(beside, nil) { beside, _ in if let beside { inner.write(beside, columns: before) } }
     Tensor.withElements(x, bias) { x, bias in
       first.multiply(
         NarrowRows(x!, rows: inner.rows, columns: inputs), bias: bias, activation: activation, into: inner,
-        firstColumn: before)
+        firstColumn: before, next: second)
     }
     var y = Tensor(uninitialized: [x.rows, next.outputs])
     Tensor.withElements(next.bias, nil) { bias, _ in
       y.withUnsafeMutableElements { y in
-        second.multiply(inner, bias: bias, activation: .identity, into: y.baseAddress!, stride: next.outputs)
+        second.multiply(inner, bias: bias, activation: .identity, into: y.baseAddress!, stride: next.outputs,
+          fetching: memory)
       }
     }
     return y

@@ -39,20 +39,24 @@ public struct Linear: Sendable {
   }
 
   /// x: `[rows, inputs]` → `[rows, outputs]`, for all rows of x or a range of them.
-  public func callAsFunction(_ x: Tensor, rows: Range<Int>? = nil, activation: Activation = .identity) -> Tensor {
+  ///
+  /// - Parameter memory: what is needed behind it.
+  public func callAsFunction(
+    _ x: Tensor, rows: Range<Int>? = nil, activation: Activation = .identity, fetching memory: MemoryAhead = MemoryAhead()
+  ) -> Tensor {
     let rows = rows ?? 0..<x.rows
     var y = Tensor(uninitialized: [rows.count, outputs])
-    apply(x, rows: rows, activation: activation, to: &y)
+    apply(x, rows: rows, activation: activation, to: &y, fetching: memory)
     return y
   }
 
   /// Writes the result into a part of a larger matrix.
   public func apply(
     _ x: Tensor, rows: Range<Int>? = nil, activation: Activation = .identity, to y: inout Tensor, firstRow: Int = 0,
-    firstColumn: Int = 0
+    firstColumn: Int = 0, fetching memory: MemoryAhead = MemoryAhead()
   ) {
     weight.multiply(
       x, rows: rows ?? 0..<x.rows, bias: bias, activation: activation, into: &y, firstRow: firstRow,
-      firstColumn: firstColumn)
+      firstColumn: firstColumn, fetching: memory)
   }
 }

@@ -77,9 +77,11 @@ public struct WeightMatrix: Sendable {
   }
 
   /// result[firstRow + r][firstColumn...] = activation(x[rows][r] · weightsᵀ + bias) for every row r of a range of x.
+  ///
+  /// - Parameter memory: what is needed behind the product.
   func multiply(
     _ x: Tensor, rows: Range<Int>, bias: Tensor?, activation: Activation, into result: inout Tensor, firstRow: Int,
-    firstColumn: Int
+    firstColumn: Int, fetching memory: MemoryAhead
   ) {
     precondition(x.columns == inputs, "\(x.shape) cannot be multiplied by a matrix of \(inputs) inputs")
     precondition(rows.lowerBound >= 0 && rows.upperBound <= x.rows, "\(x.shape) has no rows \(rows)")
@@ -102,7 +104,8 @@ public struct WeightMatrix: Sendable {
               column += part.count
             }
           case .bfloat16(let packed):
-            packed.multiply(x, rows: rows.count, bias: bias, activation: activation, into: c, stride: stride)
+            packed.multiply(
+              x, rows: rows.count, bias: bias, activation: activation, into: c, stride: stride, fetching: memory)
           case .int8(let packed):
             packed.multiply(x, rows: rows.count, bias: bias, activation: activation, into: c, stride: stride)
           case .streamed(let streamed):

@@ -28,6 +28,8 @@ struct DiTBlock: Sendable {
     mlpNorm = LayerNorm(epsilon: configuration.mlpNormEpsilon)
   }
 
+  private var mlpBranch: Branch { Branch(index, .image, .mlp) }
+
   var matrices: [WeightMatrix] { [qkv.weight, projection.weight] + mlp.matrices }
 
   var weightBytes: Int { modulation.weightBytes + qkv.weightBytes + projection.weightBytes + mlp.weightBytes }
@@ -47,7 +49,8 @@ struct DiTBlock: Sendable {
   ///   - isLast: whether no block follows in the model.
   func callAsFunction(_ passes: [Pass], isLast: Bool) {
     let asked = Self.map(passes) { place in ask(passes[place]) }
-    let outputs = asked.map(\.rows).outputs(mostRows: mlp.mostRowsAlike) { mlp($0) }
+    let memory = MemoryAhead(joining: passes.map { $0.cache.memoryNeeded(behind: mlpBranch) })
+    let outputs = asked.map(\.rows).outputs(mostRows: mlp.mostRowsAlike) { mlp($0, fetching: memory) }
     _ = Self.map(passes) { place in
       let pass = passes[place]
       let transformed = asked[place].request.feature(outputs[place])
@@ -68,7 +71,7 @@ struct DiTBlock: Sendable {
   private func ask(_ pass: Pass) -> (request: RowRequest, rows: Tensor?, gate: Tensor) {
     let mod = modulation.branches(pass.vec)
     attend(pass, mod)
-    let request = pass.cache.request(Branch(index, .image, .mlp), of: pass.x)
+    let request = pass.cache.request(mlpBranch, of: pass.x)
     return (request, request.rows.map { mlpNorm($0, mod[1].input) }, mod[1].gate)
   }
 
@@ -79,7 +82,7 @@ struct DiTBlock: Sendable {
     let attended = cache.feature(branch) {
       let qkv = qkv(norm(x.all, mod[0].input))  // [tokens, 3 width]
       cache.observeAttention([branch]) { [attention.received(qkv)] }
-      return projection(attention(qkv))  // [tokens, width]
+      return projection(attention(qkv), fetching: cache.memoryNeeded(behind: branch))  // [tokens, width]
     }
     x.add(attended, gate: mod[0].gate)
     probe?("attn1", attended.sum)

@@ -31,11 +31,13 @@ package struct AdaLayerNorm: Sendable {
   func callAsFunction(_ vectors: Tensor) -> Tensor { linear(vectors) }
 
   /// `parts` vectors `[width]` in the order of the map's outputs.
-  package func vectors(_ vec: ModulationVector) -> [Tensor] {
-    let all = vec.modulated[id] ?? linear(vec.vector)
-    let width = outputs / parts
-    let rows = all.reshaped([parts, width])
-    return (0..<parts).map { rows.rows($0..<$0 + 1).reshaped([width]) }
+  package func vectors(_ vec: ModulationVector) -> [Tensor] { vec.modulated[id] ?? vectors(self(vec.vector), row: 0) }
+
+  /// Those of a row of outputs.
+  func vectors(_ outputs: Tensor, row: Int) -> [Tensor] {
+    let width = outputs.columns / parts
+    let vectors = outputs.reshaped([outputs.rows * parts, width])
+    return (row * parts..<(row + 1) * parts).map { vectors.rows($0..<$0 + 1).reshaped([width]) }
   }
 
   /// Shift, scale, gate of each branch, one after the other (diffusers: `AdaLayerNormZero`).

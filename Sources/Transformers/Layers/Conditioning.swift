@@ -8,10 +8,10 @@ public struct Conditioning: Sendable {
 
   /// `[vectors, width]`, SiLU applied: one, unless blocks or embedders have their own.
   let vectors: Tensor
-  /// What the maps of adaLN make of them, `[outputs]` each, as far as it is known beforehand.
-  let modulated: [ObjectIdentifier: Tensor]
+  /// What the maps of adaLN make of them, `[width]` each, as far as it is known beforehand.
+  let modulated: [ObjectIdentifier: [Tensor]]
 
-  init(_ vectors: Tensor, modulated: [ObjectIdentifier: Tensor] = [:]) {
+  init(_ vectors: Tensor, modulated: [ObjectIdentifier: [Tensor]] = [:]) {
     self.vectors = vectors
     self.modulated = modulated
   }
@@ -25,11 +25,11 @@ public struct Conditioning: Sendable {
 /// The vector that modulates a block, `[1, width]`, SiLU applied.
 package struct ModulationVector: Sendable {
   let vector: Tensor
-  let modulated: [ObjectIdentifier: Tensor]
+  let modulated: [ObjectIdentifier: [Tensor]]
 
   package init(_ vector: Tensor) { self.init(vector, modulated: [:]) }
 
-  init(_ vector: Tensor, modulated: [ObjectIdentifier: Tensor]) {
+  init(_ vector: Tensor, modulated: [ObjectIdentifier: [Tensor]]) {
     self.vector = vector
     self.modulated = modulated
   }
@@ -60,10 +60,10 @@ final class ConditioningTable: Sendable {
     if let known = window.withLock({ $0[timestep] }) { return known }
     let steps = Array(timesteps[place..<min(timesteps.count, place + Conditioning.stepsAtOnce)])
     let ofSteps = steps.map(vectors)
-    var modulated = [[ObjectIdentifier: Tensor]](repeating: [:], count: steps.count)
+    var modulated = [[ObjectIdentifier: [Tensor]]](repeating: [:], count: steps.count)
     for (norm, vector) in maps {
       let all = norm(Tensor.concatenated(rows: ofSteps.map { $0.rows(vector..<vector + 1) }))  // [steps, outputs]
-      for step in steps.indices { modulated[step][norm.id] = all.rows(step..<step + 1) }
+      for step in steps.indices { modulated[step][norm.id] = norm.vectors(all, row: step) }
     }
     let computed = Dictionary(
       zip(steps, zip(ofSteps, modulated).map { Conditioning($0, modulated: $1) }),

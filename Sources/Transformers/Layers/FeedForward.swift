@@ -15,7 +15,11 @@ struct FeedForward: Sendable {
   }
 
   /// `[tokens, width]` → `[tokens, width]`
-  func callAsFunction(_ x: Tensor) -> Tensor { up(x, activation: activation, then: down) }
+  ///
+  /// - Parameter memory: what is needed behind it.
+  func callAsFunction(_ x: Tensor, fetching memory: MemoryAhead = MemoryAhead()) -> Tensor {
+    up(x, activation: activation, then: down, fetching: memory)
+  }
 
   /// Beyond so many rows at once the bits of a row may be others; nil where they never are.
   var mostRowsAlike: Int? { matrices.compactMap(\.mostRowsAlike).min() }
