@@ -78,11 +78,14 @@ public struct ClusCa: FeatureCachePolicy {
   private func changeByteCount(_ shape: BranchShape) -> Int {
     let change = FreshChange.byteCount(
       clusters: propagation(of: shape.branch.stream) > 0 ? clusters : 0,
-      freshTokens: min(shape.tokens, clusters * (schedule.interval - 1)), width: shape.width)
+      freshTokens: min(shape.tokens, freshTokensBetweenFullSteps), width: shape.width)
     guard shape.branch.stream == .image, let chain = cutChain else { return change }
     let rowsAhead = chain.mostCutSteps * min(shape.tokens, clusters)
     return change + rowsAhead * shape.width * MemoryLayout<Float>.stride
   }
+
+  /// The most tokens of a branch that are fresh from one full step to the next.
+  fileprivate var freshTokensBetweenFullSteps: Int { clusters * (schedule.interval - 1) }
 
   public func computedTokens(_ shape: BranchShape, at step: PlannedStep) -> Int {
     step.kind.isFull ? shape.tokens : shape.isTokenwise ? min(clusters, shape.tokens) : 0
@@ -170,7 +173,7 @@ final class ClusCaCache: TaylorCache {
   private func refresh(_ branch: Branch, _ fresh: [Int], with outputs: Tensor, _ clusters: TokenClusters) {
     refresh(
       branch, fresh, with: outputs, clusters: clusters, propagation: policy.propagation(of: branch.stream),
-      summing: policy.quirks.contains(.sumOfFreshTokens))
+      summing: policy.quirks.contains(.sumOfFreshTokens), room: policy.freshTokensBetweenFullSteps)
     if branch.stream == .image { refreshed.append((branch, fresh)) }
   }
 

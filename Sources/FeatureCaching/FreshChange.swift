@@ -5,7 +5,7 @@ import Tensors
 /// something for each token that was computed itself.
 ///
 /// It is small, where the outputs that it changes are as large as the hidden states: `[clusters + fresh tokens, width]`.
-public struct FreshChange: Sendable, Equatable {
+public struct FreshChange: Sendable {
   /// The cluster of each token.
   public let labels: [Int32]
   /// What tokens of a cluster have in common, `[clusters, width]`; nil as long as that is nothing.
@@ -19,17 +19,19 @@ public struct FreshChange: Sendable, Equatable {
   private var places: [Int: Int] = [:]
 
   /// One with nothing but what clusters have in common, `[clusters, width]`, if that.
-  init(labels: [Int32], width: Int, table: Tensor? = nil) {
+  ///
+  /// - Parameter room: so many tokens are likely to have something of their own; there may be more.
+  init(labels: [Int32], width: Int, table: Tensor? = nil, room: Int = 0) {
     self.labels = labels
     self.width = width
     self.table = table
-    values = Tensor(uninitialized: [0, width])
+    values = Tensor(uninitialized: [min(room, labels.count), width])
   }
 
-  /// The most bytes of one.
+  /// The most bytes of one that has room for so many tokens from the start.
   static func byteCount(clusters: Int, freshTokens: Int, width: Int) -> Int {
     guard freshTokens > 0 else { return 0 }
-    return (clusters + capacity(for: freshTokens)) * width * MemoryLayout<Float>.stride
+    return (clusters + freshTokens) * width * MemoryLayout<Float>.stride
   }
 
   /// Rows that have room, twice as many each time, so that most are moved once or never.
@@ -161,6 +163,13 @@ public struct FreshChange: Sendable, Equatable {
         kernels.scale_add(row, 1, values.baseAddress! + place * width, factors[place], width)
       }
     }
+  }
+}
+
+/// The same changes of the same tokens, whatever room there is for more.
+extension FreshChange: Equatable {
+  public static func == (left: FreshChange, right: FreshChange) -> Bool {
+    left.labels == right.labels && left.table == right.table && left.tokens == right.tokens && left.rows == right.rows
   }
 }
 

@@ -10,7 +10,10 @@ struct RefreshedOutput {
   private(set) var kept: Float = 1
   private(set) var change: FreshChange
 
-  init(labels: [Int32], width: Int) { change = FreshChange(labels: labels, width: width) }
+  /// - Parameter room: so many tokens are likely to be fresh until the next full step.
+  init(labels: [Int32], width: Int, room: Int = 0) {
+    change = FreshChange(labels: labels, width: width, room: room)
+  }
 
   /// Takes fresh outputs and moves those of their clusters towards them.
   ///
@@ -29,6 +32,10 @@ struct RefreshedOutput {
     Tensor.withElements(table, nil) { table, _ in
       outputs.withUnsafeElements { outputs in
         output.withUnsafeElements { output in
+          // They lie far apart in memory: all are asked for at once.
+          for token in tokens {
+            clusca_fetch(output.baseAddress! + token * width, width * MemoryLayout<Float>.stride)
+          }
           for (place, token) in tokens.enumerated() {
             change.withRow(of: token) { row, _ in
               row.update(from: outputs.baseAddress! + place * width, count: width)

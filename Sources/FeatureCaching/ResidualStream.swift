@@ -103,17 +103,24 @@ public final class ResidualStream {
     case .directly: return withPending(states.gathered(rows: tokens), of: tokens)
     case .planning: preconditionFailure("a step that is only planned computes nothing")
     case .apart(let ahead):
-      var rows = states.gathered(rows: tokens)
-      if let forecasts = ahead?.rows(of: branch) {
-        rows += forecasts
-      } else if let forecasts = ahead?.startRows(of: branch) ?? sums.forecasts?.gathered(rows: tokens) {
-        rows += withPending(forecasts, of: tokens)
-      } else if !pending.isEmpty {
-        rows += withPending(Tensor(zeros: [tokens.count, width]), of: tokens)
+      var rows: Tensor
+      if let forecasts = ahead?.rows(of: branch) ?? forecasts(of: tokens, from: ahead?.startRows(of: branch)) {
+        rows = forecasts
+        states.add(rows: tokens, to: &rows)
+      } else {
+        rows = states.gathered(rows: tokens)
       }
       sums.addChanges(to: &rows, tokens: tokens)
       return rows
     }
+  }
+
+  /// What the forecasts of tokens add up to so far, if there are any.
+  ///
+  /// - Parameter start: what those of the blocks before add up to where that was known beforehand.
+  private func forecasts(of tokens: [Int], from start: Tensor?) -> Tensor? {
+    if let known = start ?? sums.forecasts?.gathered(rows: tokens) { return withPending(known, of: tokens) }
+    return pending.isEmpty ? nil : withPending(Tensor(zeros: [tokens.count, width]), of: tokens)
   }
 
   /// Adds the features that wait to the rows of some tokens.
@@ -187,7 +194,9 @@ extension StreamSums {
   /// Adds gate ⊙ change, of all tokens of a stream that was not joined with others.
   fileprivate mutating func add(_ change: FreshChange, gate: Tensor?) {
     if changes.isEmpty {
-      changes = [PlacedChange(firstRow: 0, change: FreshChange(labels: change.labels, width: change.width))]
+      // Other blocks change other tokens.
+      let sum = FreshChange(labels: change.labels, width: change.width, room: 8 * change.tokens.count)
+      changes = [PlacedChange(firstRow: 0, change: sum)]
     }
     changes[0].change.add(change, gate: gate)
     gates.append(gate ?? Tensor(repeating: 1, shape: [change.width]))

@@ -1,3 +1,4 @@
+import CKernels
 import Tensors
 
 /// Matrices of the same width below one another, read as one.
@@ -39,16 +40,34 @@ struct StackedRows {
     return result
   }
 
+  /// Adds rows picked by index, in that order, to those of a matrix.
+  func add(rows indices: [Int], to target: inout Tensor) {
+    precondition(target.shape == [indices.count, columns], "\(indices.count) rows do not fit \(target.shape)")
+    target.withUnsafeMutableElements { target in
+      guard let target = target.baseAddress else { return }
+      for (place, row) in indices.enumerated() {
+        forEachStretch(of: row..<row + 1) { source, _, count in kernels.add(target + place * columns, source, count) }
+      }
+    }
+  }
+
   /// Copies some rows.
   func copy(rows: Range<Int>, to target: UnsafeMutablePointer<Float>) {
+    forEachStretch(of: rows) { source, first, count in (target + first).update(from: source, count: count) }
+  }
+
+  /// Calls `body` with what lies together of some rows, each with its place among their elements.
+  private func forEachStretch(
+    of rows: Range<Int>, _ body: (_ source: UnsafePointer<Float>, _ first: Int, _ count: Int) -> Void
+  ) {
     precondition(rows.lowerBound >= 0 && rows.upperBound <= self.rows, "no rows \(rows)")
     var first = 0
     for part in parts {
       let own = rows.clamped(to: first..<first + part.rows)
-      part.withUnsafeElements { source in
-        guard let source = source.baseAddress, !own.isEmpty else { return }
-        (target + (own.lowerBound - rows.lowerBound) * columns).update(
-          from: source + (own.lowerBound - first) * columns, count: own.count * columns)
+      if !own.isEmpty {
+        body(
+          part.start + (own.lowerBound - first) * columns, (own.lowerBound - rows.lowerBound) * columns,
+          own.count * columns)
       }
       first += part.rows
     }

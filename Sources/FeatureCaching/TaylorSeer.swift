@@ -213,9 +213,10 @@ class TaylorCache: FeatureCache {
 
   /// Takes fresh outputs of some tokens of a branch.
   func refresh(
-    _ branch: Branch, _ tokens: [Int], with outputs: Tensor, clusters: TokenClusters, propagation: Float, summing: Bool
+    _ branch: Branch, _ tokens: [Int], with outputs: Tensor, clusters: TokenClusters, propagation: Float, summing: Bool,
+    room: Int
   ) {
     series[branch]?.refresh(
-      tokens, with: outputs, clusters: clusters, propagation: propagation, summing: summing)
+      tokens, with: outputs, clusters: clusters, propagation: propagation, summing: summing, room: room)
   }
 }

@@ -107,10 +107,12 @@ struct TaylorSeries {
   }
 
   /// Takes fresh outputs of some tokens, `[tokens.count, width]`, and lets those of their clusters follow.
+  ///
+  /// - Parameter room: so many tokens are likely to be fresh until the next full step.
   mutating func refresh(
-    _ tokens: [Int], with outputs: Tensor, clusters: TokenClusters, propagation: Float, summing: Bool
+    _ tokens: [Int], with outputs: Tensor, clusters: TokenClusters, propagation: Float, summing: Bool, room: Int = 0
   ) {
-    var refreshed = refreshed ?? RefreshedOutput(labels: clusters.labels, width: outputs.columns)
+    var refreshed = refreshed ?? RefreshedOutput(labels: clusters.labels, width: outputs.columns, room: room)
     self.refreshed = nil  // so that it is changed in place
     refreshed.refresh(
       tokens, with: outputs, of: wide[0], clusters: clusters, propagation: propagation, summing: summing)
