@@ -389,22 +389,41 @@ static void add_gated_sums(float *const *xs, size_t targets, size_t first_row, s
   }
 }
 
-static void update_differences(const clusca_order *orders, size_t old_count, size_t new_count, const float *f,
-                               float distance, size_t count) {
-  const float inverse = 1 / distance;  // a division for each would take longer than memory does
+// The orders behind the first are all narrow or all wide. Where the numbers of orders are constants, all of them are in
+// registers at once.
+INLINE void update_orders(const clusca_order *orders, const size_t old_count, const size_t new_count, const int narrow,
+                          const float *f, float inverse, size_t count) {
   FOR_EACH_16(count, {
     vf value = READ(f);
     for (size_t order = 0; order < new_count; order++) {
-      float *wide = orders[order].wide;
-      uint16_t *narrow = orders[order].narrow;
-      const vf old = order >= old_count ? (vf)0 : wide ? READ(wide) : load_narrow(narrow + i, part);
-      if (wide)
-        WRITE(wide, value);
+      const int is_narrow = narrow && order > 0;
+      const clusca_order at = orders[order];
+      const vf old = order >= old_count ? (vf)0 : is_narrow ? load_narrow(at.narrow + i, part) : READ(at.wide);
+      if (is_narrow)
+        store_narrow(at.narrow + i, value, part);
       else
-        store_narrow(narrow + i, value, part);
+        WRITE(at.wide, value);
       value = (value - old) * inverse;
     }
   });
+}
+
+static void update_differences(const clusca_order *orders, size_t old_count, size_t new_count, const float *f,
+                               float distance, size_t count) {
+  const float inverse = 1 / distance;  // a division for each would take longer than memory does
+  const int narrow = new_count > 1 && !orders[1].wide;
+  clusca_order own[5];  // nobody else's, so that stores are known to change none of it
+  if (new_count > 5) return update_orders(orders, old_count, new_count, narrow, f, inverse, count);
+  memcpy(own, orders, new_count * sizeof *own);
+  switch (old_count == new_count ? 2 * new_count + narrow : 0) {
+    case 2 * 2: return update_orders(own, 2, 2, 0, f, inverse, count);
+    case 2 * 2 + 1: return update_orders(own, 2, 2, 1, f, inverse, count);
+    case 2 * 3: return update_orders(own, 3, 3, 0, f, inverse, count);
+    case 2 * 3 + 1: return update_orders(own, 3, 3, 1, f, inverse, count);
+    case 2 * 5: return update_orders(own, 5, 5, 0, f, inverse, count);
+    case 2 * 5 + 1: return update_orders(own, 5, 5, 1, f, inverse, count);
+    default: return update_orders(own, old_count, new_count, narrow, f, inverse, count);
+  }
 }
 
 static void nearest_centroid(const float *x, size_t rows, size_t columns, const float *centroids, size_t k,

@@ -83,28 +83,23 @@ struct PackedBFloat16: Sendable {
     withExtendedLifetime(x) {}
   }
 
-  /// Whether ``multiply(_:bias:activation:into:firstColumn:next:)`` can be had.
+  /// Whether ``multiply(_:bias:activation:into:firstColumn:)`` can be had.
   static var givesNarrowRows: Bool { kernels.narrow_product_bfloat16 != nil }
 
   /// Writes the product over some of the columns of rows that another product takes.
-  ///
-  /// - Parameter next: the matrix that these rows are multiplied with.
   func multiply(
-    _ x: NarrowRows, bias: UnsafePointer<Float>?, activation: Activation, into c: NarrowRows, firstColumn: Int,
-    next: PackedBFloat16
+    _ x: NarrowRows, bias: UnsafePointer<Float>?, activation: Activation, into c: NarrowRows, firstColumn: Int
   ) {
     let pieces = PanelPieces(rows: x.rows, outputs: outputs)
-    let nextPieces = PanelPieces(rows: x.rows, outputs: next.outputs)
     ThreadPool.shared.forEach(pieces.count) { index in
       let (rows, packed) = pieces[index]
       let scratch = rows.count * Int(CLUSCA_PANEL) * MemoryLayout<Float>.stride
-      let then = panel(pieces.panelAfter(index)) ?? pieces.panelOfNext(nextPieces, after: index).flatMap(next.panel)
       withUnsafeTemporaryAllocation(byteCount: scratch, alignment: 64) { scratch in
         kernels.narrow_product_bfloat16(
           x.elements + rows.lowerBound * x.stride, x.stride, rows.count, inputs, panels.start, packed.lowerBound,
           packed.upperBound, outputs, c.elements + rows.lowerBound * c.stride + firstColumn, c.stride,
           scratch.baseAddress!.assumingMemoryBound(to: Float.self), bias, activation.code,
-          clusca_ahead(weights: then, memory: nil, parts: 0))
+          clusca_ahead(weights: panel(pieces.panelAfter(index)), memory: nil, parts: 0))
       }
     }
     withExtendedLifetime((x, c)) {}

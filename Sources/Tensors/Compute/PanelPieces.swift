@@ -6,6 +6,8 @@ import CKernels
 /// threads end together though panels are few.
 struct PanelPieces {
   private static let panelsPerPiece = 4
+  /// Rows of a piece where panels alone are too few pieces.
+  private static let rowsOfFewPanels = 64
 
   private let rows: Int
   private let panels: Int
@@ -19,9 +21,10 @@ struct PanelPieces {
   ///   products.
   init(rows: Int, outputs: Int, mostRows: Int = 384) {
     let panelWidth = Int(CLUSCA_PANEL)
+    panels = (outputs + panelWidth - 1) / panelWidth
+    let mostRows = panels < Self.panelsPerPiece ? min(mostRows, Self.rowsOfFewPanels) : mostRows
     let down = (rows + mostRows - 1) / mostRows
     self.rows = rows
-    panels = (outputs + panelWidth - 1) / panelWidth
     rowsPerPiece = (rows + down - 1) / down
     across = (panels + Self.panelsPerPiece - 1) / Self.panelsPerPiece
     lastAcross = Self.shrinking(panels)
@@ -42,12 +45,6 @@ struct PanelPieces {
   func panelAfter(_ index: Int) -> Int {
     let next = index + ThreadPool.shared.threads
     return next < count ? self[next].panels.lowerBound : panels
-  }
-
-  /// The same where another product follows: its first panel for a thread whose piece here is the last; nil if it has another.
-  func panelOfNext(_ next: PanelPieces, after index: Int) -> Int? {
-    let place = index + ThreadPool.shared.threads - count
-    return next.count > 0 && place >= 0 && place < next.count ? next[place].panels.lowerBound : nil
   }
 
   /// Panels in pieces that are halved while there are few left for many threads.

@@ -28,7 +28,7 @@ extension Linear {
     Tensor.withElements(x, bias) { x, bias in
       first.multiply(
         NarrowRows(x!, rows: inner.rows, columns: inputs), bias: bias, activation: activation, into: inner,
-        firstColumn: before, next: second)
+        firstColumn: before)
     }
     var y = Tensor(uninitialized: [x.rows, next.outputs])
     Tensor.withElements(next.bias, nil) { bias, _ in

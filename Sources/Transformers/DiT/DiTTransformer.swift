@@ -24,7 +24,7 @@ public struct DiTTransformer: DiffusionTransformer {
 
   /// What only the last stage needs.
   fileprivate struct Head: Sendable {
-    let modulation: Linear
+    let modulation: AdaLayerNorm
     let projection: Linear
     /// Which of the embedders it has: that of the first block.
     let embedder: Int
@@ -52,7 +52,8 @@ public struct DiTTransformer: DiffusionTransformer {
     head =
       blocks.upperBound == configuration.blockCount
       ? Head(
-        modulation: try Linear(parameters.sensitive.module("proj_out_1"), inputs: width, outputs: 2 * width),
+        modulation: try AdaLayerNorm(
+          parameters.sensitive, named: "proj_out_1", inputs: width, width: width, parts: 2),
         projection: try Linear(
           parameters.sensitive.module("proj_out_2"), inputs: width, outputs: patch * configuration.outputChannels),
         embedder: try embedders.add(block: 0, parameters, configuration))
@@ -117,7 +118,7 @@ public struct DiTTransformer: DiffusionTransformer {
 
   /// The maps of adaLN, with the embedder whose vector each takes.
   fileprivate var modulations: [ConditioningTable.Map] {
-    zip(loadedBlocks, embedderOfBlock).map { ($0.modulation, $1) }
+    zip(loadedBlocks, embedderOfBlock).map { ($0.modulation, $1) } + (head.map { [($0.modulation, $0.embedder)] } ?? [])
   }
 }
 
@@ -195,16 +196,12 @@ private struct DiTSample: TransformerSample {
     guard let head = model.head, let x = state.streams[.image] else {
       preconditionFailure("only the last stage projects")
     }
-    let modulation = head.modulation(conditioning.vector(head.embedder).vector)  // [1, 2 width]: shift, scale
-    let (norm, width) = (LayerNorm(epsilon: 1e-6), x.columns)
-    let normed = norm(
-      x,
-      Modulation(
-        shift: modulation.columns(0..<width).reshaped([width]),
-        scale: modulation.columns(width..<2 * width).reshaped([width])))
+    let vectors = head.modulation.vectors(conditioning.vector(head.embedder))  // shift first
+    let norm = LayerNorm(epsilon: 1e-6)
+    let normed = norm(x, Modulation(shift: vectors[0], scale: vectors[1]))
     let out = head.projection(normed)  // [tokens, patch² · output channels]
     if let probe {
-      probe("proj_out_1", modulation)
+      probe("proj_out_1", Tensor.concatenated(rows: vectors.map { $0.reshaped([1, $0.count]) }).reshaped([1, 2 * x.columns]))
       probe("norm_out", norm(x))
       probe("proj_out_2", out)
     }

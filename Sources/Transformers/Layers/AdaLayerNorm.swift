@@ -21,9 +21,11 @@ package struct AdaLayerNorm: Sendable {
   /// The numbers that it gives for a vector.
   var outputs: Int { linear.outputs }
 
-  /// - Parameter parts: vectors that it gives: 3 for each branch.
-  package init(_ parameters: Parameters, inputs: Int, width: Int, parts: Int) throws {
-    linear = try Linear(streaming: parameters.module("linear"), inputs: inputs, outputs: parts * width)
+  /// - Parameters:
+  ///   - name: that of the map in the checkpoint.
+  ///   - parts: vectors that it gives: 3 for each branch.
+  package init(_ parameters: Parameters, named name: String = "linear", inputs: Int, width: Int, parts: Int) throws {
+    linear = try Linear(streaming: parameters.module(name), inputs: inputs, outputs: parts * width)
     self.parts = parts
   }
 
