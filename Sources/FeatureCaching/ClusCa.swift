@@ -136,7 +136,7 @@ final class ClusCaCache: TaylorCache {
     guard case .cached(let distance) = step.kind, let clusters = step.clusters[branch.stream] else {
       return super.request(branch, of: x)
     }
-    let fresh = freshTokens(branch, at: step) ?? []
+    let fresh = plannedFreshTokens(branch) ?? freshTokens(branch, at: step) ?? []
     if branch.stream == .text, let image = imageOutputs[branch.block] {
       return RowRequest(rows: nil) { [self] _ in
         let fresh = Array(fresh.prefix(image.rows))

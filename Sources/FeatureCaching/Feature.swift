@@ -37,7 +37,8 @@ public struct Feature: Sendable {
 
   /// The terms as kernels take them; the pointers are good as long as the feature lives.
   var kernelTerms: [clusca_term] {
-    terms.map { clusca_term(wide: $0.start, narrow: nil) } + narrowTerms.map { clusca_term(wide: nil, narrow: $0.start) }
+    terms.map { clusca_term(wide: $0.start, narrow: nil) }
+      + narrowTerms.map { clusca_term(wide: nil, narrow: $0.start) }
   }
 }
 

@@ -32,9 +32,13 @@ public struct ForecastSum: Sendable, Equatable {
   /// Of fresh tokens in front of their branches, `[fresh tokens of all branches, width]`, where these were known beforehand.
   private var rows: Tensor
   private var places: [Branch: Range<Int>] = [:]
+  private var tokens: [Branch: [Int]] = [:]
 
   /// Of the fresh tokens of a branch, `[fresh tokens, width]`; nil if they were not known when the sum was made.
   func rows(of branch: Branch) -> Tensor? { places[branch].map { rows.rows($0) } }
+
+  /// The fresh tokens of a branch; nil if they were not known when the sum was made.
+  func freshTokens(of branch: Branch) -> [Int]? { tokens[branch] }
 
   /// What the blocks before have added up to for the fresh tokens of a branch; nil if there are none.
   func startRows(of branch: Branch) -> Tensor? { startRows[branch] }
@@ -59,8 +63,8 @@ public struct ForecastSum: Sendable, Equatable {
 }
 
 extension ForecastSum {
-  private init(total: Tensor, start: Tensor?, rows: Tensor, places: [Branch: Range<Int>]) {
-    (self.total, self.start, self.rows, self.places) = (total, start, rows, places)
+  private init(total: Tensor, start: Tensor?, rows: Tensor, places: [Branch: Range<Int>], tokens: [Branch: [Int]]) {
+    (self.total, self.start, self.rows, self.places, self.tokens) = (total, start, rows, places, tokens)
   }
 
   /// The sums of several steps that forecast from the same outputs, in one pass over these: they are much larger than what
@@ -74,20 +78,25 @@ extension ForecastSum {
     precondition(
       plans.allSatisfy { $0.operations.count == first.operations.count }, "the plans are of different blocks")
     let places = plans.map(\.places)
-    var totals = start ?? plans.map { _ in Tensor(zeros: [tokens, width]) }
+    var totals = start ?? plans.map { _ in Tensor(uninitialized: [tokens, width]) }
     var rows = plans.map { Tensor(uninitialized: [$0.wantedRows, width]) }
     let shared = SharedPlan(plans, places)
     Tensor.withMutableElements(of: &totals) { totals in
       Tensor.withMutableElements(of: &rows) { rows in
         // What a piece takes of all steps stays in a core's own cache while all features go by.
         Tensor.forEachRowRange(rows: tokens, columns: width * plans.count / 2) { range in
+          if start == nil {
+            for total in totals { (total + range.lowerBound * width).update(repeating: 0, count: range.count * width) }
+          }
           shared.sum(range, of: totals, wanted: rows, width: width)
         }
       }
     }
     withExtendedLifetime(plans) {}
     return plans.indices.map { step in
-      ForecastSum(total: totals[step], start: start?[step], rows: rows[step], places: places[step])
+      ForecastSum(
+        total: totals[step], start: start?[step], rows: rows[step], places: places[step],
+        tokens: plans[step].freshTokens)
     }
   }
 }
@@ -100,6 +109,12 @@ extension ForecastPlan {
       guard case .read(let branch, let tokens) = operation else { return }
       places[branch] = count..<count + tokens.count
       count += tokens.count
+    }
+  }
+
+  fileprivate var freshTokens: [Branch: [Int]] {
+    operations.reduce(into: [:]) { tokens, operation in
+      if case .read(let branch, let wanted) = operation { tokens[branch] = wanted }
     }
   }
 
@@ -175,7 +190,8 @@ private struct SharedPlan {
 
   /// Sums some tokens' rows of each step: adds to those of `totals`, and copies what is wanted on the way to `wanted`.
   func sum(
-    _ range: Range<Int>, of totals: [UnsafeMutablePointer<Float>], wanted rows: [UnsafeMutablePointer<Float>], width: Int
+    _ range: Range<Int>, of totals: [UnsafeMutablePointer<Float>], wanted rows: [UnsafeMutablePointer<Float>],
+    width: Int
   ) {
     let targets = totals.map { Optional($0 + range.lowerBound * width) }
     terms.withUnsafeBufferPointer { terms in

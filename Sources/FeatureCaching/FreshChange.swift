@@ -41,6 +41,9 @@ public struct FreshChange: Sendable {
 
   public var byteCount: Int { values.byteCount + (table?.byteCount ?? 0) }
 
+  /// Where what single tokens have is.
+  var memory: MemoryAhead { MemoryAhead([values]) }
+
   /// The rows of ``tokens``, `[tokens.count, width]`.
   public var rows: Tensor {
     var rows = values.rows(0..<tokens.count)

@@ -138,6 +138,9 @@ class TaylorCache: FeatureCache {
     }
   }
 
+  /// Those of this step, as far as the plan of the step has them.
+  func plannedFreshTokens(_ branch: Branch) -> [Int]? { forecastSums[step.index]?.freshTokens(of: branch) }
+
   /// The tokens that a branch computes anew at a cached step; nil if it is only forecast.
   func freshTokens(_ branch: Branch, at step: CacheStep) -> [Int]? { nil }
 

@@ -40,7 +40,9 @@ struct TaylorSeries {
   }
 
   /// What an update looks at and changes.
-  var memory: MemoryAhead { MemoryAhead(wide, narrow: narrow) }
+  var memory: MemoryAhead {
+    MemoryAhead(joining: [MemoryAhead(wide, narrow: narrow), refreshed?.change.memory ?? MemoryAhead()])
+  }
 
   private var count: Int { wide.count + narrow.count }
 

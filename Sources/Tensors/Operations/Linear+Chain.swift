@@ -33,8 +33,8 @@ extension Linear {
     var y = Tensor(uninitialized: [x.rows, next.outputs])
     Tensor.withElements(next.bias, nil) { bias, _ in
       y.withUnsafeMutableElements { y in
-        second.multiply(inner, bias: bias, activation: .identity, into: y.baseAddress!, stride: next.outputs,
-          fetching: memory)
+        second.multiply(
+          inner, bias: bias, activation: .identity, into: y.baseAddress!, stride: next.outputs, fetching: memory)
       }
     }
     return y

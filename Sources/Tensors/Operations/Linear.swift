@@ -42,7 +42,8 @@ public struct Linear: Sendable {
   ///
   /// - Parameter memory: what is needed behind it.
   public func callAsFunction(
-    _ x: Tensor, rows: Range<Int>? = nil, activation: Activation = .identity, fetching memory: MemoryAhead = MemoryAhead()
+    _ x: Tensor, rows: Range<Int>? = nil, activation: Activation = .identity,
+    fetching memory: MemoryAhead = MemoryAhead()
   ) -> Tensor {
     let rows = rows ?? 0..<x.rows
     var y = Tensor(uninitialized: [rows.count, outputs])

@@ -201,7 +201,8 @@ private struct DiTSample: TransformerSample {
     let normed = norm(x, Modulation(shift: vectors[0], scale: vectors[1]))
     let out = head.projection(normed)  // [tokens, patch² · output channels]
     if let probe {
-      probe("proj_out_1", Tensor.concatenated(rows: vectors.map { $0.reshaped([1, $0.count]) }).reshaped([1, 2 * x.columns]))
+      let joined = Tensor.concatenated(rows: vectors.map { $0.reshaped([1, $0.count]) })
+      probe("proj_out_1", joined.reshaped([1, joined.count]))
       probe("norm_out", norm(x))
       probe("proj_out_2", out)
     }
