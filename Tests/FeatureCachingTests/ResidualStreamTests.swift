@@ -100,6 +100,16 @@ import Testing
     #expect(values.shape == expected.shape && worst < 2e-5, "worst \(worst)", sourceLocation: location)
   }
 
+  @Test func theRoomOfAChangeIsNoPartOfIt() {
+    func change(room: Int) -> FreshChange {
+      var sum = FreshChange(labels: Self.labels, width: Self.width, room: room)
+      for index in 3..<6 { sum.add(Self.change(index), gate: nil) }
+      return sum
+    }
+    #expect(change(room: 0) == change(room: 3) && change(room: 0) == change(room: 1000))
+    #expect(change(room: 0) != Self.change(3))
+  }
+
   @Test func apartTheSumIsTheSameButForRoundings() {
     let stream = ResidualStream(Self.states, summing: .apart(nil))
     var expected = Self.states

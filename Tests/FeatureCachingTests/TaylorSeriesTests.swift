@@ -83,6 +83,29 @@ import Testing
     #expect(forecast.sum.elements == [(7.021 as Float) + 1.0078125 - 0.2490234375 / 2])
   }
 
+  /// Sizes that fill no register, and all numbers of orders for which there are kernels, also where one is new.
+  @Test(arguments: 1...6, FeaturePrecision.allCases)
+  func differencesOfManyNumbersAreFormedOneByOne(maximumOrder: Int, precision: FeaturePrecision) {
+    let (shape, distance) = ([7, 83], 3)
+    func kept(_ value: Float) -> Float {
+      precision == .float32 ? value : BFloat16Tensor(rounding: Tensor([value], shape: [1])).widened[0]
+    }
+    var series = TaylorSeries(maximumOrder: maximumOrder, precision: precision)
+    var expected: [[Float]] = []
+    for step in 0..<maximumOrder + 3 {
+      let output = Tensor(RandomKey(seed: UInt64(step), purpose: .test).uniforms(0..<7 * 83), shape: shape)
+      series.update(output, distance: distance, formsDifferences: step > 0)
+      let old = expected
+      var value = output.elements
+      expected = (0...min(step, maximumOrder)).map { order in
+        let made = value
+        if order < old.count { value = zip(value, old[order]).map { ($0 - $1) * (1 / Float(distance)) } }
+        return order == 0 ? made : made.map(kept)
+      }
+      #expect(series.orders.map(\.elements) == expected, "behind full step \(step)")
+    }
+  }
+
   @Test func aSeriesGoesOnFromItsLowerOrdersWhateverTheyAreKeptIn() {
     let outputs = (0..<6).map { step in
       Tensor(RandomKey(seed: UInt64(step), purpose: .test).uniforms(0..<60), shape: [4, 15])

@@ -85,6 +85,21 @@ struct ProductTests {
     #expect(first(x, activation: .geluTanh, beside: others, then: next) == next(between))
   }
 
+  /// What a product fetches on its way for others is read by nobody: it may be of any size, and gone.
+  @Test(arguments: Precision.allCases, [1, 30, 401])
+  func whatIsFetchedOnTheWayChangesNoBit(precision: Precision, rows: Int) throws {
+    let (x, w) = (values([rows, 1600], 1), values([330, 1600], 2))
+    let linear = Linear(weight: try matrix(w, precision), bias: nil)
+    let memory = MemoryAhead(joining: [
+      MemoryAhead(
+        [values([3, 50_001], 3), values([1, 1], 4)], narrow: [BFloat16Tensor(rounding: values([9, 77], 5))]),
+      MemoryAhead(), MemoryAhead([Tensor(uninitialized: [0, 8])]),
+    ])
+    #expect(linear(x, fetching: memory) == linear(x))
+    let next = Linear(weight: try matrix(values([5, 330], 6), precision), bias: nil)
+    #expect(linear(x, activation: .silu, then: next, fetching: memory) == linear(x, activation: .silu, then: next))
+  }
+
   /// A map that is used once in many steps has the numbers of one whose weights are kept packed.
   @Test(arguments: [Precision.float32, .bfloat16], [(1, 33, 49), (3, 511, 64), (50, 1031, 200)])
   func weightsThatStayInTheirFileGiveTheSameBits(precision: Precision, size: (rows: Int, inputs: Int, outputs: Int))
