@@ -6,8 +6,9 @@ import CKernels
 /// threads end together though panels are few.
 struct PanelPieces {
   private static let panelsPerPiece = 4
-  /// Rows of a piece where panels alone are too few pieces.
-  private static let rowsOfFewPanels = 64
+  /// The most rows of a piece: so many that a panel, which comes from memory for each, costs little beside its products; and
+  /// where panels alone are too few pieces.
+  private static let (mostRows, mostRowsOfFewPanels) = (384, 64)
 
   private let rows: Int
   private let panels: Int
@@ -17,12 +18,11 @@ struct PanelPieces {
   private let across: Int
   let count: Int
 
-  /// - Parameter mostRows: of one piece: enough that a panel, which comes from memory for each, costs little beside its
-  ///   products.
-  init(rows: Int, outputs: Int, mostRows: Int = 384) {
+  /// - Parameter mostRows: of one piece, where a panel costs more than to come from memory.
+  init(rows: Int, outputs: Int, mostRows: Int? = nil) {
     let panelWidth = Int(CLUSCA_PANEL)
     panels = (outputs + panelWidth - 1) / panelWidth
-    let mostRows = panels < Self.panelsPerPiece ? min(mostRows, Self.rowsOfFewPanels) : mostRows
+    let mostRows = mostRows ?? (panels < Self.panelsPerPiece ? Self.mostRowsOfFewPanels : Self.mostRows)
     let down = (rows + mostRows - 1) / mostRows
     self.rows = rows
     rowsPerPiece = (rows + down - 1) / down
