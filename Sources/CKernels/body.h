@@ -415,6 +415,7 @@ static void update_differences(const clusca_order *orders, size_t old_count, siz
   clusca_order own[5];  // nobody else's, so that stores are known to change none of it
   if (new_count > 5) return update_orders(orders, old_count, new_count, narrow, f, inverse, count);
   memcpy(own, orders, new_count * sizeof *own);
+  // What the families' settings have: 1, 2 or 4 differences.
   switch (old_count == new_count ? 2 * new_count + narrow : 0) {
     case 2 * 2: return update_orders(own, 2, 2, 0, f, inverse, count);
     case 2 * 2 + 1: return update_orders(own, 2, 2, 1, f, inverse, count);

@@ -31,14 +31,19 @@ public struct ForecastSum: Sendable, Equatable {
   private var startRows: [Branch: Tensor] = [:]
   /// Of fresh tokens in front of their branches, `[fresh tokens of all branches, width]`, where these were known beforehand.
   private var rows: Tensor
-  private var places: [Branch: Range<Int>] = [:]
-  private var tokens: [Branch: [Int]] = [:]
+  private var wanted: [Branch: WantedRows] = [:]
+
+  /// The fresh tokens of a branch, and where their rows stand.
+  fileprivate struct WantedRows: Equatable {
+    let tokens: [Int]
+    let places: Range<Int>
+  }
 
   /// Of the fresh tokens of a branch, `[fresh tokens, width]`; nil if they were not known when the sum was made.
-  func rows(of branch: Branch) -> Tensor? { places[branch].map { rows.rows($0) } }
+  func rows(of branch: Branch) -> Tensor? { wanted[branch].map { rows.rows($0.places) } }
 
   /// The fresh tokens of a branch; nil if they were not known when the sum was made.
-  func freshTokens(of branch: Branch) -> [Int]? { tokens[branch] }
+  func freshTokens(of branch: Branch) -> [Int]? { wanted[branch]?.tokens }
 
   /// What the blocks before have added up to for the fresh tokens of a branch; nil if there are none.
   func startRows(of branch: Branch) -> Tensor? { startRows[branch] }
@@ -50,7 +55,7 @@ public struct ForecastSum: Sendable, Equatable {
   mutating func keepStart(of branches: [(branch: Branch, tokens: [Int])]) {
     guard let start else { return }
     // Where fresh tokens were known beforehand, their rows have it in them.
-    for (branch, tokens) in branches where places[branch] == nil { startRows[branch] = start.gathered(rows: tokens) }
+    for (branch, tokens) in branches where wanted[branch] == nil { startRows[branch] = start.gathered(rows: tokens) }
     self.start = nil
   }
 
@@ -63,8 +68,8 @@ public struct ForecastSum: Sendable, Equatable {
 }
 
 extension ForecastSum {
-  private init(total: Tensor, start: Tensor?, rows: Tensor, places: [Branch: Range<Int>], tokens: [Branch: [Int]]) {
-    (self.total, self.start, self.rows, self.places, self.tokens) = (total, start, rows, places, tokens)
+  private init(total: Tensor, start: Tensor?, rows: Tensor, wanted: [Branch: WantedRows]) {
+    (self.total, self.start, self.rows, self.wanted) = (total, start, rows, wanted)
   }
 
   /// The sums of several steps that forecast from the same outputs, in one pass over these: they are much larger than what
@@ -77,10 +82,12 @@ extension ForecastSum {
     guard let first = plans.first else { return [] }
     precondition(
       plans.allSatisfy { $0.operations.count == first.operations.count }, "the plans are of different blocks")
-    let places = plans.map(\.places)
+    let wanted = plans.map(\.wantedRows)
     var totals = start ?? plans.map { _ in Tensor(uninitialized: [tokens, width]) }
-    var rows = plans.map { Tensor(uninitialized: [$0.wantedRows, width]) }
-    let shared = SharedPlan(plans, places)
+    var rows = wanted.map { wanted in
+      Tensor(uninitialized: [wanted.values.reduce(0) { $0 + $1.places.count }, width])
+    }
+    let shared = SharedPlan(plans, wanted)
     Tensor.withMutableElements(of: &totals) { totals in
       Tensor.withMutableElements(of: &rows) { rows in
         // What a piece takes of all steps stays in a core's own cache while all features go by.
@@ -94,31 +101,21 @@ extension ForecastSum {
     }
     withExtendedLifetime(plans) {}
     return plans.indices.map { step in
-      ForecastSum(
-        total: totals[step], start: start?[step], rows: rows[step], places: places[step],
-        tokens: plans[step].freshTokens)
+      ForecastSum(total: totals[step], start: start?[step], rows: rows[step], wanted: wanted[step])
     }
   }
 }
 
 extension ForecastPlan {
-  /// Where the rows that are wanted stand, one branch below the other.
-  fileprivate var places: [Branch: Range<Int>] {
+  /// The rows that are wanted, which stand one branch below the other.
+  fileprivate var wantedRows: [Branch: ForecastSum.WantedRows] {
     var count = 0
-    return operations.reduce(into: [:]) { places, operation in
+    return operations.reduce(into: [:]) { wanted, operation in
       guard case .read(let branch, let tokens) = operation else { return }
-      places[branch] = count..<count + tokens.count
+      wanted[branch] = ForecastSum.WantedRows(tokens: tokens, places: count..<count + tokens.count)
       count += tokens.count
     }
   }
-
-  fileprivate var freshTokens: [Branch: [Int]] {
-    operations.reduce(into: [:]) { tokens, operation in
-      if case .read(let branch, let wanted) = operation { tokens[branch] = wanted }
-    }
-  }
-
-  fileprivate var wantedRows: Int { places.values.reduce(0) { $0 + $1.count } }
 }
 
 /// The operations of plans of the same blocks, as kernels take them: good as long as the plans live.
@@ -152,7 +149,7 @@ private struct SharedPlan {
   private var gates: [UnsafePointer<Float>?] = []
   private var wanted: [WantedRow] = []
 
-  init(_ plans: [ForecastPlan], _ places: [[Branch: Range<Int>]]) {
+  init(_ plans: [ForecastPlan], _ rows: [[Branch: ForecastSum.WantedRows]]) {
     for (index, operation) in plans[0].operations.enumerated() {
       switch operation {
       case .add(let feature, _, let firstRow):
@@ -171,7 +168,7 @@ private struct SharedPlan {
         let first = wanted.count
         for (step, plan) in plans.enumerated() {
           guard case .read(let branch, let tokens) = plan.operations[index] else { continue }
-          let firstPlace = places[step][branch]?.lowerBound ?? 0
+          let firstPlace = rows[step][branch]?.places.lowerBound ?? 0
           wanted += tokens.enumerated().map { WantedRow(step: step, token: $1, place: firstPlace + $0) }
         }
         operations.append(.read(first..<wanted.count))

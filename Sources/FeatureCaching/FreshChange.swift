@@ -133,15 +133,12 @@ public struct FreshChange: Sendable {
     values.withUnsafeMutableElements { values in
       guard let values = values.baseAddress else { return }
       var source = clusca_term(wide: change.values.start, narrow: nil)
-      var gateOfRow = gate?.start
-      for (place, target) in targets.enumerated() {
-        var row: UnsafeMutablePointer<Float>? = values + target.place * width
-        if target.isNew { row?.update(repeating: 0, count: width) }
-        var factor = change.factors[place]
-        if gateOfRow == nil {
-          kernels.add_gated_sums(&row, 1, place, 1, width, nil, &source, &factor, 1)
-        } else {
-          kernels.add_gated_sums(&row, 1, place, 1, width, &gateOfRow, &source, &factor, 1)
+      withUnsafePointer(to: gate?.start) { gates in
+        for (place, target) in targets.enumerated() {
+          var row: UnsafeMutablePointer<Float>? = values + target.place * width
+          if target.isNew { row?.update(repeating: 0, count: width) }
+          var factor = change.factors[place]
+          kernels.add_gated_sums(&row, 1, place, 1, width, gate == nil ? nil : gates, &source, &factor, 1)
         }
       }
       withExtendedLifetime((change, gate)) {}

@@ -68,6 +68,7 @@ struct StackedRows {
         body(
           part.start + (own.lowerBound - first) * columns, (own.lowerBound - rows.lowerBound) * columns,
           own.count * columns)
+        withExtendedLifetime(part) {}
       }
       first += part.rows
     }

@@ -112,7 +112,7 @@ struct TaylorSeries {
   ///
   /// - Parameter room: so many tokens are likely to be fresh until the next full step.
   mutating func refresh(
-    _ tokens: [Int], with outputs: Tensor, clusters: TokenClusters, propagation: Float, summing: Bool, room: Int = 0
+    _ tokens: [Int], with outputs: Tensor, clusters: TokenClusters, propagation: Float, summing: Bool, room: Int
   ) {
     var refreshed = refreshed ?? RefreshedOutput(labels: clusters.labels, width: outputs.columns, room: room)
     self.refreshed = nil  // so that it is changed in place

@@ -58,10 +58,10 @@ struct ProductTests {
 
   @Test(arguments: Precision.allCases)
   func theNumberOfThreadsChangesNoBit(precision: Precision) throws {
-    let linear = Linear(weight: try matrix(values([900, 700], 6), precision), bias: values([900], 7))
     let threads = ThreadPool.shared.threads
     defer { ThreadPool.shared.setThreads(threads) }
-    for rows in [16, 300] {
+    for (rows, outputs) in [(16, 900), (300, 900), (300, 130)] {
+      let linear = Linear(weight: try matrix(values([outputs, 700], 6), precision), bias: values([outputs], 7))
       let x = values([rows, 700], 8)
       let results = [1, 2, 3].map { count in
         ThreadPool.shared.setThreads(count)
