@@ -87,6 +87,7 @@ import Testing
     (#"{"hidden_act": "mish"}"#, "hidden_act"), (#"{"num_key_value_heads": 5}"#, "num_key_value_heads"),
     (#"{"hidden_size": 0}"#, "hidden_size"), (#"{"model_type": "mistral"}"#, "model_type"),
     (#"{"rope_scaling": {"rope_type": "llama3"}}"#, "rope_scaling"), (#"{"head_dim": 13}"#, "head_dim"),
+    (#"{"hidden_size": 65536, "num_attention_heads": 1}"#, "\"head_dim\" is missing"),
     (#"{"rope_theta": -1}"#, "rope_theta"), (#"{"rope_parameters": {"rope_type": "yarn"}}"#, "rope_type"),
   ])
   func aBadConfigurationNamesItsKey(_ text: String, _ key: String) throws {

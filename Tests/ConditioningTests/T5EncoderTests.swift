@@ -130,6 +130,7 @@ import Testing
     (#"{"model_type": "umt5"}"#, "model_type"),
     (#"{"relative_attention_num_buckets": 30}"#, "relative_attention_num_buckets"),
     (#"{"relative_attention_max_distance": 8}"#, "relative_attention_max_distance"),
+    (#"{"relative_attention_num_buckets": 3528}"#, "\"relative_attention_max_distance\" is missing"),
   ])
   func aBadConfigurationNamesItsKey(_ text: String, _ key: String) throws {
     let json = try JSONValue(parsing: Array(text.utf8))

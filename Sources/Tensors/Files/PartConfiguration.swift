@@ -34,9 +34,7 @@ public struct PartConfiguration: Sendable {
 
   /// A whole number within bounds; `default` stands for a missing value and for null.
   public func integer(_ key: String, default fallback: Int? = nil, in range: ClosedRange<Int>) throws -> Int {
-    try value(key, fallback, "a whole number in \(range.lowerBound)...\(range.upperBound)") { json in
-      json.int.flatMap { range.contains($0) ? $0 : nil }
-    }
+    try value(key, fallback, "a whole number", in: range, \.int)
   }
 
   public func integers(_ key: String, default fallback: [Int]? = nil, in range: ClosedRange<Int>) throws -> [Int] {
@@ -54,9 +52,7 @@ public struct PartConfiguration: Sendable {
 
   /// A number within bounds, which are such that float32 neither overflows nor loses what is computed with it.
   public func number(_ key: String, default fallback: Double? = nil, in range: ClosedRange<Double>) throws -> Double {
-    try value(key, fallback, "a number in \(range.lowerBound)...\(range.upperBound)") { json in
-      json.double.flatMap { range.contains($0) ? $0 : nil }
-    }
+    try value(key, fallback, "a number", in: range, \.double)
   }
 
   /// The small number that a normalisation adds to a variance.
@@ -90,6 +86,18 @@ public struct PartConfiguration: Sendable {
 
   public func error(_ key: String, _ reason: String) -> FileError {
     FileError(path: path, reason: "\"\(key)\" \(reason)")
+  }
+
+  private func value<Value: Comparable>(
+    _ key: String, _ fallback: Value?, _ kind: String, in range: ClosedRange<Value>, _ convert: (JSONValue) -> Value?
+  ) throws -> Value {
+    let expected = "\(kind) in \(range.lowerBound)...\(range.upperBound)"
+    let value = try value(key, fallback, expected) { json in convert(json).flatMap { range.contains($0) ? $0 : nil } }
+    // Bounds that follow from other values of the file may leave the default out.
+    guard range.contains(value) else {
+      throw error(key, "is missing, and its default, \(value), is not \(expected)")
+    }
+    return value
   }
 
   private func value<Value>(
