@@ -389,42 +389,68 @@ static void add_gated_sums(float *const *xs, size_t targets, size_t first_row, s
   }
 }
 
-// The orders behind the first are all narrow or all wide. Where the numbers of orders are constants, all of them are in
-// registers at once.
-INLINE void update_orders(const clusca_order *orders, const size_t old_count, const size_t new_count, const int narrow,
-                          const float *f, float inverse, size_t count) {
-  FOR_EACH_16(count, {
-    vf value = READ(f);
-    for (size_t order = 0; order < new_count; order++) {
-      const int is_narrow = narrow && order > 0;
-      const clusca_order at = orders[order];
-      const vf old = order >= old_count ? (vf)0 : is_narrow ? load_narrow(at.narrow + i, part) : READ(at.wide);
-      if (is_narrow)
-        store_narrow(at.narrow + i, value, part);
-      else
-        WRITE(at.wide, value);
-      value = (value - old) * inverse;
+// The differences are all narrow or all wide. Where their numbers are constants, all of them are in registers at once.
+INLINE void renew_all(const clusca_renewal *from, const clusca_order *differences, const size_t old_count,
+                      const size_t new_count, const int narrow, const float *f, size_t f_stride, size_t first_row,
+                      size_t rows, size_t first_column, size_t columns) {
+  const float inverse = 1 / from->distance;  // a division for each would take longer than memory does
+  for (size_t r = first_row; r < first_row + rows; r++, f += f_stride) {
+    const size_t start = r * from->stride + first_column;
+    const float *old = from->old + start;
+    const float *common =
+        from->table ? from->table + (size_t)from->labels[r] * from->stride + first_column : NULL;
+    const float *own = from->own && from->own[r] ? from->own[r] + first_column : NULL;
+    const vf factor = (vf)(own ? from->factors[r] : 0);
+    if (columns <= CLUSCA_PANEL) {  // rows too short for the processor to foresee the next
+      const size_t next = start + 2 * from->stride;
+      clusca_fetch(f + 2 * f_stride, columns * sizeof *f);
+      clusca_fetch(from->old + next, columns * sizeof *f);
+      for (size_t order = 0; order < old_count; order++)
+        if (narrow)
+          clusca_fetch(differences[order].narrow + next, columns * sizeof(uint16_t));
+        else
+          clusca_fetch(differences[order].wide + next, columns * sizeof(float));
     }
-  });
+    FOR_EACH_16(columns, {
+      vf before = from->kept == 1 ? READ(old) : READ(old) * from->kept;
+      if (common) before += READ(common);
+      if (own) before = fma16(before, (vf)1, READ(own) * factor);
+      vf value = (READ(f) - before) * inverse;
+      for (size_t order = 0; order < new_count; order++) {
+        float *wide = differences[order].wide + start;
+        uint16_t *half = differences[order].narrow + start + i;
+        before = order >= old_count ? (vf)0 : narrow ? load_narrow(half, part) : READ(wide);
+        if (narrow)
+          store_narrow(half, value, part);
+        else
+          WRITE(wide, value);
+        value = (value - before) * inverse;
+      }
+    });
+  }
 }
 
-static void update_differences(const clusca_order *orders, size_t old_count, size_t new_count, const float *f,
-                               float distance, size_t count) {
-  const float inverse = 1 / distance;  // a division for each would take longer than memory does
-  const int narrow = new_count > 1 && !orders[1].wide;
-  clusca_order own[5];  // nobody else's, so that stores are known to change none of it
-  if (new_count > 5) return update_orders(orders, old_count, new_count, narrow, f, inverse, count);
-  memcpy(own, orders, new_count * sizeof *own);
+static void renew_differences(const clusca_renewal *renewal, const float *f, size_t f_stride, size_t first_row,
+                              size_t rows, size_t first_column, size_t columns) {
+  const size_t old_count = renewal->old_count, new_count = renewal->new_count;
+  const int narrow = new_count > 0 && !renewal->differences->wide;
+  // Nobody else's, so that stores are known to change none of it.
+  const clusca_renewal from = *renewal;
+  clusca_order own[4];
+  if (new_count <= 4) memcpy(own, renewal->differences, new_count * sizeof *own);
+#define RENEW(differences, old_count, new_count, narrow) \
+  renew_all(&from, differences, old_count, new_count, narrow, f, f_stride, first_row, rows, first_column, columns)
   // What the families' settings have: 1, 2 or 4 differences.
   switch (old_count == new_count ? 2 * new_count + narrow : 0) {
-    case 2 * 2: return update_orders(own, 2, 2, 0, f, inverse, count);
-    case 2 * 2 + 1: return update_orders(own, 2, 2, 1, f, inverse, count);
-    case 2 * 3: return update_orders(own, 3, 3, 0, f, inverse, count);
-    case 2 * 3 + 1: return update_orders(own, 3, 3, 1, f, inverse, count);
-    case 2 * 5: return update_orders(own, 5, 5, 0, f, inverse, count);
-    case 2 * 5 + 1: return update_orders(own, 5, 5, 1, f, inverse, count);
-    default: return update_orders(own, old_count, new_count, narrow, f, inverse, count);
+    case 2 * 1: RENEW(own, 1, 1, 0); break;
+    case 2 * 1 + 1: RENEW(own, 1, 1, 1); break;
+    case 2 * 2: RENEW(own, 2, 2, 0); break;
+    case 2 * 2 + 1: RENEW(own, 2, 2, 1); break;
+    case 2 * 4: RENEW(own, 4, 4, 0); break;
+    case 2 * 4 + 1: RENEW(own, 4, 4, 1); break;
+    default: RENEW(renewal->differences, old_count, new_count, narrow);
   }
+#undef RENEW
 }
 
 static void nearest_centroid(const float *x, size_t rows, size_t columns, const float *centroids, size_t k,
@@ -494,6 +520,6 @@ const clusca_kernels KERNELS = {
     .to_bfloat16 = to_bfloat16,
     .from_bfloat16 = from_bfloat16,
     .add_gated_sums = add_gated_sums,
-    .update_differences = update_differences,
+    .renew_differences = renew_differences,
     .nearest_centroid = nearest_centroid,
 };

@@ -31,16 +31,17 @@ INLINE size_t rows_of_block(size_t block, size_t m) {
   return m / blocks + (block < m % blocks);
 }
 
-// What a register block fetches on its way, for later: from `start` on, so many cache lines in FETCH_STEPS of its steps.
+// What a register block fetches on its way, for later: so many cache lines from `start` on in FETCH_STEPS of its steps. Behind
+// every 2^shift lines `skip` bytes are left out.
 typedef struct {
   const char *start;
-  size_t lines;
+  size_t lines, shift, skip;
 } read_ahead;
 enum { LINE = 64, FETCH_STEPS = 256 };
 
 // The first register blocks of a pass fetch the weights behind its own: while it uses what the second-level cache has,
-// memory would have nothing to do. With few rows it is what takes the time. The other blocks fetch what is needed behind
-// the product.
+// memory would have nothing to do. With few rows it is what takes the time. The other blocks of the last pass fetch what is
+// needed behind the panel.
 enum { WEIGHT_BLOCKS = 4 };
 
 // The share of a block of m rows of the next weights. Each block fetches a stretch of its own and at an even pace, as memory
@@ -50,38 +51,47 @@ INLINE read_ahead share_of_next(const void *next, size_t block, size_t m, size_t
   const size_t all = row_blocks(m), blocks = all < WEIGHT_BLOCKS ? all : WEIGHT_BLOCKS;
   if (!next) return (read_ahead){0};
   const char *start = (const char *)next + steps * STEP_LINES * block / blocks * LINE;
-  return (read_ahead){start, FETCH_STEPS * STEP_LINES / blocks};
+  return (read_ahead){start, FETCH_STEPS * STEP_LINES / blocks, 0, 0};
 }
 
-// What is needed behind a product, on its way from block to block.
+// What is needed behind panels, on its way from block to block.
 typedef struct {
   const clusca_memory *parts;
   size_t count;
-  // Lines of the first part that were fetched, and those that a block fetches.
+  // Rows of the first part that were fetched, and the lines that a block fetches.
   size_t fetched, lines_of_block;
 } memory_ahead;
 
-INLINE memory_ahead memory_for(clusca_ahead ahead, size_t m, size_t passes) {
-  const size_t all = row_blocks(m), blocks = all > WEIGHT_BLOCKS ? passes * (all - WEIGHT_BLOCKS) : 0;
+// The lines of a row of a part, as a power of two: a few too many cost little.
+INLINE size_t row_shift(const clusca_memory *part) {
+  size_t shift = 0;
+  while (((size_t)LINE << shift) < part->bytes) shift++;
+  return shift;
+}
+
+INLINE memory_ahead memory_for(clusca_ahead ahead, size_t m, size_t panels) {
+  const size_t all = row_blocks(m), blocks = all > WEIGHT_BLOCKS ? panels * (all - WEIGHT_BLOCKS) : 0;
   if (blocks == 0) return (memory_ahead){0};
   size_t lines = 0;
-  for (size_t part = 0; part < ahead.parts; part++) lines += ahead.memory[part].bytes / LINE;
+  for (size_t part = 0; part < ahead.parts; part++) lines += ahead.memory[part].rows << row_shift(ahead.memory + part);
   return (memory_ahead){ahead.memory, ahead.parts, 0, (lines + blocks - 1) / blocks};
 }
 
 INLINE read_ahead share_of_memory(memory_ahead *memory) {
   if (memory->count == 0) return (read_ahead){0};
-  const size_t left = memory->parts->bytes / LINE - memory->fetched;
-  const size_t lines = left < memory->lines_of_block ? left : memory->lines_of_block;
-  const read_ahead share = {(const char *)memory->parts->start + memory->fetched * LINE, lines};
-  memory->fetched += lines;
-  if (lines == left) *memory = (memory_ahead){memory->parts + 1, memory->count - 1, 0, memory->lines_of_block};
+  const clusca_memory *part = memory->parts;
+  const size_t shift = row_shift(part), left = part->rows - memory->fetched;
+  const size_t wanted = (memory->lines_of_block >> shift) + 1, rows = left < wanted ? left : wanted;
+  const read_ahead share = {(const char *)part->start + memory->fetched * part->stride, rows << shift, shift,
+                            part->stride - ((size_t)LINE << shift)};
+  memory->fetched += rows;
+  if (rows == left) *memory = (memory_ahead){part + 1, memory->count - 1, 0, memory->lines_of_block};
   return share;
 }
 
 INLINE void fetch_ahead(read_ahead ahead, size_t step) {
   for (size_t line = step * ahead.lines / FETCH_STEPS; line < (step + 1) * ahead.lines / FETCH_STEPS; line++)
-    __builtin_prefetch(ahead.start + line * LINE, 0, 2);
+    __builtin_prefetch(ahead.start + line * LINE + (line >> ahead.shift) * ahead.skip, 0, 2);
 }
 
 // Fetches what a register block of some rows will write, so that its stores find it near.
@@ -284,7 +294,9 @@ static void panel_product(const uint16_t *a, size_t a_stride, size_t m, size_t p
       rows = rows_of_block(block, m);
       float *sums = c + i * c_stride;
       panel_block(a + i * a_stride + 2 * from, a_stride, rows, count, weights, width, sums, c_stride, from == 0,
-                  block < WEIGHT_BLOCKS ? share_of_next(next, block, m, count) : share_of_memory(memory));
+                  block < WEIGHT_BLOCKS ? share_of_next(next, block, m, count)
+                  : is_last             ? share_of_memory(memory)
+                                        : (read_ahead){0});
       if (is_last && (bias || narrow || activation != CLUSCA_IDENTITY))
         finish_rows(sums, c_stride, rows, width, bias, activation, narrow ? narrow + i * narrow_stride : NULL,
                     narrow_stride);
@@ -298,8 +310,7 @@ INLINE void panel_products(const uint16_t *a, size_t a_stride, size_t m, size_t 
                            size_t narrow_stride, float *sums, const float *bias, clusca_activation activation,
                            clusca_ahead ahead) {
   const size_t pairs = (k + 1) / 2, values = pairs * 2 * CLUSCA_PANEL;
-  const size_t passes = (last_panel - first_panel) * ((2 * pairs + PASS - 1) / PASS);
-  memory_ahead memory = memory_for(ahead, m, passes);
+  memory_ahead memory = memory_for(ahead, m, last_panel - first_panel);
   for (size_t panel = first_panel; panel < last_panel; panel++) {
     const size_t column = panel * CLUSCA_PANEL;
     const size_t width = n - column < CLUSCA_PANEL ? n - column : CLUSCA_PANEL;

@@ -76,8 +76,9 @@ public protocol FeatureCache: AnyObject {
     compute: (_ rows: Tensor, _ attended: Tensor) -> Tensor
   ) -> Feature
 
-  /// What is looked at when the output of a branch is kept at this step: it can be fetched while that is computed.
-  func memoryNeeded(behind branch: Branch) -> MemoryAhead
+  /// What is done with the output of a branch at this step, if anything: whoever computes the output may hand it to the product
+  /// that gives it. It is asked for at most once, by whoever computes the output.
+  func epilogue(of branch: Branch) -> (any ProductEpilogue)?
 
   /// Shows how much attention tokens get at a step that computes it: `received` gives for each of the branches, in their
   /// order, the mean over the heads of what all queries together give to each token, `[tokens]`. It costs as much as a
@@ -211,7 +212,7 @@ extension FeatureCache {
   ) -> Feature {
     feature(branch) { compute(x.all, attend()) }
   }
-  public func memoryNeeded(behind branch: Branch) -> MemoryAhead { MemoryAhead() }
+  public func epilogue(of branch: Branch) -> (any ProductEpilogue)? { nil }
   public func observeAttention(_ branches: [Branch], received: () -> [Tensor]) {}
   public func observe(_ stream: TokenStream, behind block: Int, _ hidden: ResidualStream) {}
   public func summing(_ stream: TokenStream) -> StreamSumming { .directly }

@@ -41,8 +41,18 @@ public struct FreshChange: Sendable {
 
   public var byteCount: Int { values.byteCount + (table?.byteCount ?? 0) }
 
-  /// Where what single tokens have is.
-  var memory: MemoryAhead { MemoryAhead([values]) }
+  /// Where what each token has of its own stands, if anything, and its factor; good as long as this lives and is not changed.
+  var ownRows: (starts: [UnsafePointer<Float>?], factors: [Float]) {
+    var starts = [UnsafePointer<Float>?](repeating: nil, count: labels.count)
+    var ownFactors = [Float](repeating: 0, count: labels.count)
+    for (place, token) in tokens.enumerated() {
+      (starts[token], ownFactors[token]) = (values.start + place * width, factors[place])
+    }
+    return (starts, ownFactors)
+  }
+
+  /// Where that stands.
+  var memory: [Tensor] { [values] + (table.map { [$0] } ?? []) }
 
   /// The rows of ``tokens``, `[tokens.count, width]`.
   public var rows: Tensor {

@@ -38,6 +38,8 @@ class TaylorCache: FeatureCache {
   private let maximumOrder: Int
   private let precision: FeaturePrecision
   private(set) var series: [Branch: TaylorSeries] = [:]
+  /// Of branches whose output comes about.
+  private var renewals: [Branch: DifferenceRenewal] = [:]
   private(set) var step = CacheStep(index: 0, kind: .full)
   /// The distance of the last full step from the one before; 0 at the first.
   private var fullStepDistance = 0
@@ -86,8 +88,10 @@ class TaylorCache: FeatureCache {
     return RowRequest(rows: nil) { [self] _ in forecast(branch, distance: distance) }
   }
 
-  func memoryNeeded(behind branch: Branch) -> MemoryAhead {
-    step.kind.isFull ? series[branch]?.memory ?? MemoryAhead() : MemoryAhead()
+  func epilogue(of branch: Branch) -> (any ProductEpilogue)? {
+    guard step.kind.isFull, let renewal = renewal(of: branch) else { return nil }
+    renewals[branch] = renewal
+    return renewal
   }
 
   func observe(_ stream: TokenStream, behind block: Int, _ hidden: ResidualStream) {}
@@ -201,8 +205,12 @@ class TaylorCache: FeatureCache {
   }
 
   private func keep(_ output: Tensor, of branch: Branch) {
-    series[branch, default: TaylorSeries(maximumOrder: maximumOrder, precision: precision)].update(
-      output, distance: fullStepDistance, formsDifferences: step.index >= enhancedSteps - 1)
+    let renewal = renewals.removeValue(forKey: branch) ?? renewal(of: branch)
+    series[branch, default: TaylorSeries(maximumOrder: maximumOrder, precision: precision)].update(output, by: renewal)
+  }
+
+  private func renewal(of branch: Branch) -> DifferenceRenewal? {
+    series[branch]?.renewal(distance: fullStepDistance, formsDifferences: step.index >= enhancedSteps - 1)
   }
 
   /// The Taylor sum of a branch.

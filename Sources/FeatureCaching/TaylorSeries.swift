@@ -39,58 +39,33 @@ struct TaylorSeries {
     return orders
   }
 
-  /// What an update looks at and changes.
-  var memory: MemoryAhead {
-    MemoryAhead(joining: [MemoryAhead(wide, narrow: narrow), refreshed?.change.memory ?? MemoryAhead()])
-  }
-
   private var count: Int { wide.count + narrow.count }
 
-  /// Takes the output of a full step, `distance` steps after the one before.
+  /// Begins to take the output of a full step, `distance` steps after the one before: gives away what its differences are
+  /// renewed from. ``update(_:by:)`` takes it back.
   ///
-  /// - Parameter formsDifferences: false early in a run, when outputs change too fast to be extrapolated.
-  mutating func update(_ output: Tensor, distance: Int, formsDifferences: Bool) {
+  /// - Returns: nil if there are no differences, and early in a run, when outputs change too fast to be extrapolated
+  ///   (`formsDifferences` is false).
+  mutating func renewal(distance: Int, formsDifferences: Bool) -> DifferenceRenewal? {
+    guard formsDifferences, maximumOrder > 0, !wide.isEmpty else { return nil }
     defer { refreshed = nil }
-    guard formsDifferences, maximumOrder > 0, !wide.isEmpty else {
-      (wide, narrow) = ([output], [])
-      return
-    }
-    refreshed?.write(into: &wide[0])
-    precondition(wide[0].shape == output.shape, "the outputs of a branch have one shape")
-    let oldCount = count
-    if oldCount <= maximumOrder {
-      switch precision {
-      case .float32: wide.append(Tensor(uninitialized: output.shape))
-      case .bfloat16: narrow.append(BFloat16Tensor(uninitialized: output.shape))
-      }
-    }
-    let newCount = count
-    let (rows, columns) = (output.rows, output.columns)
-    withMutableOrders { orders in
-      output.withUnsafeElements { output in
-        guard let output = output.baseAddress else { return }
-        Tensor.forEachRowRange(rows: rows, columns: columns * (newCount + 1)) { range in
-          let start = range.lowerBound * columns
-          let moved = orders.map { order in
-            clusca_order(wide: order.wide.map { $0 + start }, narrow: order.narrow.map { $0 + start })
-          }
-          kernels.update_differences(
-            moved, oldCount, newCount, output + start, Float(distance), range.count * columns)
-        }
-      }
-    }
+    return DifferenceRenewal(
+      of: wide.removeFirst(), refreshed: refreshed, wide: &wide, narrow: &narrow, maximumOrder: maximumOrder,
+      precision: precision, distance: distance)
   }
 
-  /// The orders as kernels take them, to be changed; the pointers are good only during the call.
-  private mutating func withMutableOrders(_ body: ([clusca_order]) -> Void) {
-    var narrow = narrow
-    self.narrow = []  // so that they can be changed in place
-    Tensor.withMutableElements(of: &wide) { wide in
-      BFloat16Tensor.withMutableElements(of: &narrow) { narrow in
-        body(wide.map { clusca_order(wide: $0, narrow: nil) } + narrow.map { clusca_order(wide: nil, narrow: $0) })
-      }
-    }
-    self.narrow = narrow
+  /// Takes the output of a full step.
+  ///
+  /// - Parameter renewal: what has renewed the differences, or does it now; nil if there are none.
+  mutating func update(_ output: Tensor, by renewal: DifferenceRenewal?) {
+    let differences = renewal?.differences(of: output)
+    (wide, narrow, refreshed) = ([output] + (differences?.wide ?? []), differences?.narrow ?? [], nil)
+  }
+
+  /// Both one behind the other.
+  mutating func update(_ output: Tensor, distance: Int, formsDifferences: Bool) {
+    let renewal = renewal(distance: distance, formsDifferences: formsDifferences)
+    update(output, by: renewal)
   }
 
   /// Σᵢ orderᵢ · distanceⁱ / i!

@@ -39,31 +39,10 @@ public struct BFloat16Tensor: Sendable {
   /// Where the elements stand, good as long as this tensor lives and is not changed.
   package var start: UnsafePointer<UInt16> { UnsafePointer(storage.start) }
 
-  /// Calls `body` with the elements in storage order, to be changed; the pointer is good only during the call.
-  package mutating func withUnsafeMutableElements<Value>(
-    _ body: (UnsafeMutablePointer<UInt16>) throws -> Value
-  ) rethrows -> Value {
+  /// Where the elements stand, nobody else's, to be changed as long as this tensor lives and is not copied.
+  package mutating func uniqueStart() -> UnsafeMutablePointer<UInt16> {
     if !isKnownUniquelyReferenced(&storage) { storage = storage.copy() }
-    defer { withExtendedLifetime(storage) {} }
-    return try body(storage.start)
-  }
-}
-
-extension BFloat16Tensor {
-  /// The elements of tensors, to be changed; the pointers are good only during the call.
-  package static func withMutableElements(
-    of tensors: inout [BFloat16Tensor], _ body: ([UnsafeMutablePointer<UInt16>]) -> Void
-  ) {
-    // As of ``Tensor``: one that the array still held would be copied.
-    let placeholder = BFloat16Tensor(uninitialized: [0])
-    func open(_ index: Int, _ pointers: [UnsafeMutablePointer<UInt16>]) {
-      guard index < tensors.count else { return body(pointers) }
-      var tensor = placeholder
-      swap(&tensor, &tensors[index])
-      tensor.withUnsafeMutableElements { open(index + 1, pointers + [$0]) }
-      swap(&tensor, &tensors[index])
-    }
-    open(0, [])
+    return storage.start
   }
 }
 

@@ -133,6 +133,12 @@ public struct Tensor: Sendable {
   /// Where the elements stand, good as long as this tensor lives and is not changed.
   package var start: UnsafePointer<Float> { UnsafePointer(storage.start) }
 
+  /// Where the elements stand, nobody else's, to be changed as long as this tensor lives and is not copied.
+  package mutating func uniqueStart() -> UnsafeMutablePointer<Float> {
+    if !isKnownUniquelyReferenced(&storage) { storage = storage.copy() }
+    return storage.start
+  }
+
   /// The bytes of the elements where they stand, good as long as what keeps them lives. It counts as a copy of the tensor:
   /// whoever changes that meanwhile changes another.
   package var sharedBytes: (keeper: any AnyObject & Sendable, bytes: UnsafeRawBufferPointer) {

@@ -106,6 +106,41 @@ import Testing
     }
   }
 
+  /// Differences that products renew piece by piece, with fresh tokens between full steps and without, beside those of whole
+  /// outputs.
+  @Test(arguments: 1...5, FeaturePrecision.allCases)
+  func productsRenewDifferencesAsWholeOutputsDo(maximumOrder: Int, precision: FeaturePrecision) throws {
+    let (tokens, width, branch) = (90, 203, Branch(0, .image, .mlp))
+    let policy = ClusCa(
+      schedule: IntervalSchedule(interval: 3, enhancedSteps: 2), maximumOrder: maximumOrder, clusters: 5,
+      propagation: 0.1, precision: precision)
+    let labels = TokenClusters(labels: (0..<tokens).map { Int32($0 % 5) }, count: 5)
+    func values(_ seed: UInt64, _ rows: Int, _ columns: Int) -> Tensor {
+      Tensor(RandomKey(seed: seed, purpose: .test).uniforms(0..<rows * columns), shape: [rows, columns])
+    }
+    let weights = values(99, width, 70)
+    let linear = Linear(
+      weight: try WeightMatrix(
+        joining: [StoredTensor(name: "weight", shape: weights.shape, values: weights.elements)], precision: .bfloat16),
+      bias: nil)
+    let caches = try (0..<2).map { _ in
+      try #require(policy.makeCache(SyntheticModel.setup(KeyedChoices(seed: 0), steps: 20)) as? TaylorCache)
+    }
+    for (step, planned) in policy.plannedSteps(20).enumerated() {
+      let x = values(UInt64(step), tokens, 70)
+      for (place, cache) in caches.enumerated() {
+        cache.begin(
+          CacheStep(index: step, kind: planned.kind, clusters: planned.kind.isFull ? [:] : [.image: labels]))
+        _ = cache.feature(branch, of: x) { rows in
+          linear(rows, epilogue: place == 0 ? cache.epilogue(of: branch) : nil)
+        }
+      }
+      #expect(caches[0].series[branch]?.orders == caches[1].series[branch]?.orders, "behind step \(step)")
+      #expect(caches[0].byteCount == caches[1].byteCount)
+    }
+    #expect(caches[0].series[branch]?.orders.count == maximumOrder + 1)
+  }
+
   @Test func aSeriesGoesOnFromItsLowerOrdersWhateverTheyAreKeptIn() {
     let outputs = (0..<6).map { step in
       Tensor(RandomKey(seed: UInt64(step), purpose: .test).uniforms(0..<60), shape: [4, 15])

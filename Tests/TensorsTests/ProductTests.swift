@@ -85,19 +85,51 @@ struct ProductTests {
     #expect(first(x, activation: .geluTanh, beside: others, then: next) == next(between))
   }
 
-  /// What a product fetches on its way for others is read by nobody: it may be of any size, and gone.
+  /// An epilogue that notes what it gets. What it has fetched is read by nobody, and gone by then.
+  private final class Notes: ProductEpilogue, @unchecked Sendable {
+    let memory: ProductMemory
+    private let copy: UnsafeMutableBufferPointer<Float>
+    private let columns: Int
+    private(set) var hasEnded = false
+
+    init(rows: Int, columns: Int) {
+      memory = ProductMemory(
+        [Tensor(uninitialized: [rows, columns])], narrow: [BFloat16Tensor(uninitialized: [rows, columns])],
+        whole: [Tensor(uninitialized: [3, columns]), Tensor(uninitialized: [0, columns])])
+      self.columns = columns
+      copy = .allocate(capacity: rows * columns)
+      copy.update(repeating: 0)
+    }
+
+    deinit { copy.deallocate() }
+
+    /// Every number was added to 0 as often as it came.
+    var sum: [Float] { Array(copy) }
+
+    func take(_ piece: UnsafePointer<Float>, stride: Int, rows: Range<Int>, columns: Range<Int>) {
+      for (r, row) in rows.enumerated() {
+        for (c, column) in columns.enumerated() { copy[row * self.columns + column] += piece[r * stride + c] }
+      }
+    }
+
+    func end() { hasEnded = true }
+  }
+
   @Test(arguments: Precision.allCases, [1, 30, 401])
-  func whatIsFetchedOnTheWayChangesNoBit(precision: Precision, rows: Int) throws {
+  func anEpilogueGetsAllOfAProductOnceOrNothing(precision: Precision, rows: Int) throws {
     let (x, w) = (values([rows, 1600], 1), values([330, 1600], 2))
-    let linear = Linear(weight: try matrix(w, precision), bias: nil)
-    let memory = MemoryAhead(joining: [
-      MemoryAhead(
-        [values([3, 50_001], 3), values([1, 1], 4)], narrow: [BFloat16Tensor(rounding: values([9, 77], 5))]),
-      MemoryAhead(), MemoryAhead([Tensor(uninitialized: [0, 8])]),
-    ])
-    #expect(linear(x, fetching: memory) == linear(x))
-    let next = Linear(weight: try matrix(values([5, 330], 6), precision), bias: nil)
-    #expect(linear(x, activation: .silu, then: next, fetching: memory) == linear(x, activation: .silu, then: next))
+    let linear = Linear(weight: try matrix(w, precision), bias: values([330], 3))
+    let next = Linear(weight: try matrix(values([67, 330], 6), precision), bias: nil)
+    func expect(_ notes: Notes, _ product: Tensor, _ expected: Tensor) {
+      #expect(product == expected)
+      #expect(notes.hasEnded == (precision == .bfloat16))
+      #expect(notes.sum == (notes.hasEnded ? expected.elements : [Float](repeating: 0, count: expected.count)))
+    }
+    var notes = Notes(rows: rows, columns: 330)
+    expect(notes, linear(x, activation: .silu, epilogue: notes), linear(x, activation: .silu))
+    notes = Notes(rows: rows, columns: 67)
+    expect(
+      notes, linear(x, activation: .silu, then: next, epilogue: notes), linear(x, activation: .silu, then: next))
   }
 
   /// A map that is used once in many steps has the numbers of one whose weights are kept packed.

@@ -32,15 +32,16 @@ typedef struct {
   const float *wide;
   const uint16_t *narrow;
 } clusca_term;
-// What a product in bfloat16 fetches on its way, while memory has little to do. Only speed hangs on it.
+// What a product in bfloat16 fetches on its way, while memory has little to do: rows of so many bytes, `stride` bytes from one
+// to the next. Only speed hangs on it.
 typedef struct {
   const void *start;
-  size_t bytes;
+  size_t bytes, stride, rows;
 } clusca_memory;
 typedef struct {
   // The packed weights that the caller is likely to multiply with next; NULL if they are not known.
   const uint16_t *weights;
-  // What is needed behind the product, in so many parts. Products of few rows have no time for it.
+  // What is needed behind each panel, in so many parts. Products of few rows have no time for it.
   const clusca_memory *memory;
   size_t parts;
 } clusca_ahead;
@@ -48,11 +49,27 @@ typedef struct {
 static inline void clusca_fetch(const void *start, size_t bytes) {
   for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch((const char *)start + at, 0, 3);
 }
-// An order of differences, likewise.
+// Differences of an order, likewise.
 typedef struct {
   float *wide;
   uint16_t *narrow;
 } clusca_order;
+// What the backward differences of an output are renewed from. All matrices have rows of `stride` numbers.
+typedef struct {
+  // The output before: kept * old[r] + table[labels[r]] + factors[r] * own[r]; `table` and `own` may be NULL, and own[r] where
+  // there is nothing.
+  const float *old;
+  float kept;
+  const float *table;
+  const int32_t *labels;
+  const float *const *own;
+  const float *factors;
+  // From the first on, of which old_count hold values.
+  const clusca_order *differences;
+  size_t old_count, new_count;
+  float distance;
+  size_t stride;
+} clusca_renewal;
 // The most queries and dimensions of a head that attend_bfloat16 takes at once.
 enum { CLUSCA_ATTENTION_QUERIES = 96, CLUSCA_ATTENTION_DIMENSIONS = 256 };
 // Output channels that a convolution computes at a time.
@@ -173,11 +190,11 @@ typedef struct clusca_kernels {
   void (*add_gated_sums)(float *const *xs, size_t targets, size_t first_row, size_t rows, size_t columns,
                          const float *const *gates, const clusca_term *terms, const float *coefficients,
                          size_t term_count);
-  // Backward differences, in place: with f the new value, orders[0] := f and orders[i+1] := (orders[i] - old orders[i])
-  // / distance for i + 1 < new_count, where orders[i] is the new one before it is rounded. old_count of the orders held
-  // values before.
-  void (*update_differences)(const clusca_order *orders, size_t old_count, size_t new_count, const float *f,
-                             float distance, size_t count);
+  // Backward differences, in place, of some rows and columns: with f the new output, which begins there, and `old` the one
+  // before, differences[0] := (f - old) / distance and differences[i+1] := (differences[i] - old differences[i]) / distance
+  // for i + 1 < new_count, where differences[i] is the new one before it is rounded.
+  void (*renew_differences)(const clusca_renewal *renewal, const float *f, size_t f_stride, size_t first_row,
+                            size_t rows, size_t first_column, size_t columns);
   // Nearest centroid by L1 distance for each row: lowest index on ties.
   void (*nearest_centroid)(const float *x, size_t rows, size_t columns, const float *centroids, size_t k,
                            int32_t *labels);

@@ -58,28 +58,46 @@ struct PackedBFloat16: Sendable {
 
   func multiply(
     _ x: UnsafePointer<Float>, rows: Int, bias: UnsafePointer<Float>?, activation: Activation,
-    into c: UnsafeMutablePointer<Float>, stride cStride: Int, fetching memory: MemoryAhead
+    into c: UnsafeMutablePointer<Float>, stride cStride: Int, epilogue: (any ProductEpilogue)?
   ) {
     multiply(
       NarrowRows(x, rows: rows, columns: inputs), bias: bias, activation: activation, into: c, stride: cStride,
-      fetching: memory)
+      epilogue: epilogue)
   }
 
-  /// - Parameter memory: what is needed behind the product.
+  /// - Parameter epilogue: takes columns as soon as they are there.
   func multiply(
     _ x: NarrowRows, bias: UnsafePointer<Float>?, activation: Activation, into c: UnsafeMutablePointer<Float>,
-    stride cStride: Int, fetching memory: MemoryAhead
+    stride cStride: Int, epilogue: (any ProductEpilogue)?
   ) {
     let pieces = PanelPieces(rows: x.rows, outputs: outputs)
+    let memory = epilogue?.memory
     ThreadPool.shared.forEach(pieces.count) { index in
       let (rows, packed) = pieces[index]
-      memory.withShare(index, of: pieces.count) { memory in
+      let c = c + rows.lowerBound * cStride
+      func multiply(
+        _ panels: Range<Int>, before next: Int, fetching memory: UnsafeBufferPointer<clusca_memory>? = nil
+      ) {
         kernels.product_bfloat16(
-          x.elements + rows.lowerBound * x.stride, x.stride, rows.count, inputs, panels.start, packed.lowerBound,
-          packed.upperBound, outputs, c + rows.lowerBound * cStride, cStride, bias, activation.code,
-          clusca_ahead(weights: panel(pieces.panelAfter(index)), memory: memory.baseAddress, parts: memory.count))
+          x.elements + rows.lowerBound * x.stride, x.stride, rows.count, inputs, self.panels.start, panels.lowerBound,
+          panels.upperBound, outputs, c, cStride, bias, activation.code,
+          clusca_ahead(weights: panel(next), memory: memory?.baseAddress, parts: memory?.count ?? 0))
+      }
+      guard let epilogue, let memory else { return multiply(packed, before: pieces.panelAfter(index)) }
+      // Where rows are widened, that is done once for all panels.
+      let panelsAtOnce = Self.givesNarrowRows ? 1 : packed.count
+      for first in stride(from: packed.lowerBound, to: packed.upperBound, by: panelsAtOnce) {
+        let panels = first..<first + panelsAtOnce
+        let isLast = panels.upperBound == packed.upperBound
+        let width = Int(CLUSCA_PANEL)
+        let columns = panels.lowerBound * width..<min(outputs, panels.upperBound * width)
+        memory.withPart(rows: rows, columns: columns) { memory in
+          multiply(panels, before: isLast ? pieces.panelAfter(index) : panels.upperBound, fetching: memory)
+        }
+        epilogue.take(c + columns.lowerBound, stride: cStride, rows: rows, columns: columns)
       }
     }
+    epilogue?.end()
     withExtendedLifetime(x) {}
   }
 

@@ -40,24 +40,24 @@ public struct Linear: Sendable {
 
   /// x: `[rows, inputs]` → `[rows, outputs]`, for all rows of x or a range of them.
   ///
-  /// - Parameter memory: what is needed behind it.
+  /// - Parameter epilogue: what is to be done with the result; not every product does it.
   public func callAsFunction(
-    _ x: Tensor, rows: Range<Int>? = nil, activation: Activation = .identity,
-    fetching memory: MemoryAhead = MemoryAhead()
+    _ x: Tensor, rows: Range<Int>? = nil, activation: Activation = .identity, epilogue: (any ProductEpilogue)? = nil
   ) -> Tensor {
     let rows = rows ?? 0..<x.rows
     var y = Tensor(uninitialized: [rows.count, outputs])
-    apply(x, rows: rows, activation: activation, to: &y, fetching: memory)
+    weight.multiply(
+      x, rows: rows, bias: bias, activation: activation, into: &y, firstRow: 0, firstColumn: 0, epilogue: epilogue)
     return y
   }
 
   /// Writes the result into a part of a larger matrix.
   public func apply(
     _ x: Tensor, rows: Range<Int>? = nil, activation: Activation = .identity, to y: inout Tensor, firstRow: Int = 0,
-    firstColumn: Int = 0, fetching memory: MemoryAhead = MemoryAhead()
+    firstColumn: Int = 0
   ) {
     weight.multiply(
       x, rows: rows ?? 0..<x.rows, bias: bias, activation: activation, into: &y, firstRow: firstRow,
-      firstColumn: firstColumn, fetching: memory)
+      firstColumn: firstColumn, epilogue: nil)
   }
 }

@@ -78,10 +78,10 @@ public struct WeightMatrix: Sendable {
 
   /// result[firstRow + r][firstColumn...] = activation(x[rows][r] · weightsᵀ + bias) for every row r of a range of x.
   ///
-  /// - Parameter memory: what is needed behind the product.
+  /// - Parameter epilogue: what is to be done with the product, which bfloat16 does.
   func multiply(
     _ x: Tensor, rows: Range<Int>, bias: Tensor?, activation: Activation, into result: inout Tensor, firstRow: Int,
-    firstColumn: Int, fetching memory: MemoryAhead
+    firstColumn: Int, epilogue: (any ProductEpilogue)?
   ) {
     precondition(x.columns == inputs, "\(x.shape) cannot be multiplied by a matrix of \(inputs) inputs")
     precondition(rows.lowerBound >= 0 && rows.upperBound <= x.rows, "\(x.shape) has no rows \(rows)")
@@ -105,7 +105,7 @@ public struct WeightMatrix: Sendable {
             }
           case .bfloat16(let packed):
             packed.multiply(
-              x, rows: rows.count, bias: bias, activation: activation, into: c, stride: stride, fetching: memory)
+              x, rows: rows.count, bias: bias, activation: activation, into: c, stride: stride, epilogue: epilogue)
           case .int8(let packed):
             packed.multiply(x, rows: rows.count, bias: bias, activation: activation, into: c, stride: stride)
           case .streamed(let streamed):

@@ -49,8 +49,9 @@ struct DiTBlock: Sendable {
   ///   - isLast: whether no block follows in the model.
   func callAsFunction(_ passes: [Pass], isLast: Bool) {
     let asked = Self.map(passes) { place in ask(passes[place]) }
-    let memory = MemoryAhead(joining: passes.map { $0.cache.memoryNeeded(behind: mlpBranch) })
-    let outputs = asked.map(\.rows).outputs(mostRows: mlp.mostRowsAlike) { mlp($0, fetching: memory) }
+    // Rows that are computed together have no epilogue: it is that of one cache.
+    let epilogue = passes.count == 1 ? passes[0].cache.epilogue(of: mlpBranch) : nil
+    let outputs = asked.map(\.rows).outputs(mostRows: mlp.mostRowsAlike) { mlp($0, epilogue: epilogue) }
     _ = Self.map(passes) { place in
       let pass = passes[place]
       let transformed = asked[place].request.feature(outputs[place])
@@ -82,7 +83,7 @@ struct DiTBlock: Sendable {
     let attended = cache.feature(branch) {
       let qkv = qkv(norm(x.all, mod[0].input))  // [tokens, 3 width]
       cache.observeAttention([branch]) { [attention.received(qkv)] }
-      return projection(attention(qkv), fetching: cache.memoryNeeded(behind: branch))  // [tokens, width]
+      return projection(attention(qkv), epilogue: cache.epilogue(of: branch))  // [tokens, width]
     }
     x.add(attended, gate: mod[0].gate)
     probe?("attn1", attended.sum)

@@ -82,8 +82,9 @@ struct DoubleStreamBlock: Sendable {
       return [outputs.image, outputs.text]
     }
     image.add(joint[0], gate: imgMod[0].gate)
-    let imageMLP = cache.feature(Branch(index, .image, .mlp), of: image) { rows in
-      img.mlp(norm(rows, imgMod[1].input))
+    let imageBranch = Branch(index, .image, .mlp)
+    let imageMLP = cache.feature(imageBranch, of: image) { rows in
+      img.mlp(norm(rows, imgMod[1].input), epilogue: cache.epilogue(of: imageBranch))
     }
     image.add(imageMLP, gate: imgMod[1].gate)
     if isLast { cache.observe(.image, behind: index, image) }
@@ -91,8 +92,9 @@ struct DoubleStreamBlock: Sendable {
     guard !cache.leavesTextOut else { return }
 
     text.add(joint[1], gate: txtMod[0].gate)
-    let textMLP = cache.feature(Branch(index, .text, .mlp), of: text) { rows in
-      txt.mlp(norm(rows, txtMod[1].input))
+    let textBranch = Branch(index, .text, .mlp)
+    let textMLP = cache.feature(textBranch, of: text) { rows in
+      txt.mlp(norm(rows, txtMod[1].input), epilogue: cache.epilogue(of: textBranch))
     }
     text.add(textMLP, gate: txtMod[1].gate)
     if isLast { cache.observe(.text, behind: index, text) }
@@ -131,7 +133,10 @@ struct DoubleStreamBlock: Sendable {
       return [imageRows, textRows].map { received.reshaped([received.count, 1]).rows($0).reshaped([$0.count]) }
     }
     let out = attention(qkv, visibility: visibility)  // [all tokens, width]
-    let outputs = (image: img.projection(out, rows: imageRows), text: txt.projection(out, rows: textRows))
+    let outputs = (
+      image: img.projection(out, rows: imageRows, epilogue: cache.epilogue(of: attentionBranches[0])),
+      text: txt.projection(out, rows: textRows, epilogue: cache.epilogue(of: attentionBranches[1]))
+    )
     probe?("attn.0", outputs.image)
     probe?("attn.1", outputs.text)
     return outputs

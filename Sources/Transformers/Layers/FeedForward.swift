@@ -16,9 +16,9 @@ struct FeedForward: Sendable {
 
   /// `[tokens, width]` → `[tokens, width]`
   ///
-  /// - Parameter memory: what is needed behind it.
-  func callAsFunction(_ x: Tensor, fetching memory: MemoryAhead = MemoryAhead()) -> Tensor {
-    up(x, activation: activation, then: down, fetching: memory)
+  /// - Parameter epilogue: what is to be done with the result; not every product does it.
+  func callAsFunction(_ x: Tensor, epilogue: (any ProductEpilogue)? = nil) -> Tensor {
+    up(x, activation: activation, then: down, epilogue: epilogue)
   }
 
   /// Beyond so many rows at once the bits of a row may be others; nil where they never are.

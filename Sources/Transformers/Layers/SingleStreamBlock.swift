@@ -51,7 +51,7 @@ struct SingleStreamBlock: Sendable {
         cache.observeAttention([branch]) { [attention.received(qkv, visibility: visibility)] }
       }
     } compute: { rows, attended in
-      joined(norm(rows, mod.input), attended, probe)
+      joined(norm(rows, mod.input), attended, epilogue: cache.epilogue(of: branch), probe)
     }
     probe?("norm.1", mod.gate)
     x.add(whole, gate: mod.gate)
@@ -83,8 +83,8 @@ struct SingleStreamBlock: Sendable {
   }
 
   /// The MLP of some tokens beside the attention that they have: `[rows, width]` each → `[rows, width]`
-  private func joined(_ x: Tensor, _ attended: Tensor, _ probe: Probe?) -> Tensor {
-    let out = mlp(x, activation: .geluTanh, beside: attended, then: output)  // [rows, width]
+  private func joined(_ x: Tensor, _ attended: Tensor, epilogue: (any ProductEpilogue)?, _ probe: Probe?) -> Tensor {
+    let out = mlp(x, activation: .geluTanh, beside: attended, then: output, epilogue: epilogue)  // [rows, width]
     if let probe {
       probe("proj_mlp", mlp(x))
       probe("proj_out", out)
