@@ -27,22 +27,33 @@ public struct RowRequest {
   public func feature(_ outputs: Tensor?) -> Feature { finish(outputs) }
 }
 
+/// Some rows of a matrix that several samples share.
+public struct SharedRows {
+  fileprivate let matrix: Tensor
+  fileprivate let range: Range<Int>
+
+  /// A copy of them, unless they are all.
+  public var rows: Tensor { range == 0..<matrix.rows ? matrix : matrix.rows(range) }
+}
+
 extension [Tensor?] {
   /// The outputs of the rows of several samples, in their order; nil where there are no rows.
   ///
   /// - Parameters:
   ///   - mostRows: more than so many at once would have other bits than those of each sample by themselves; nil if never.
   ///   - compute: takes rows, those of all samples one below the other if they may be, and gives as many outputs.
-  public func outputs(mostRows: Int?, compute: (Tensor) -> Tensor) -> [Tensor?] {
+  public func outputs(mostRows: Int?, compute: (Tensor) -> Tensor) -> [SharedRows?] {
     let present = compactMap { $0 }
     let count = present.reduce(0) { $0 + $1.rows }
-    guard present.count > 1, mostRows.map({ count <= $0 }) ?? true else { return map { $0.map(compute) } }
+    guard present.count > 1, mostRows.map({ count <= $0 }) ?? true else {
+      return map { $0.map(compute).map { SharedRows(matrix: $0, range: 0..<$0.rows) } }
+    }
     let outputs = compute(Tensor.concatenated(rows: present))
     var start = 0
     return map { rows in
       guard let rows else { return nil }
       defer { start += rows.rows }
-      return outputs.rows(start..<start + rows.rows)
+      return SharedRows(matrix: outputs, range: start..<start + rows.rows)
     }
   }
 }

@@ -9,10 +9,9 @@ extension Tensor {
     left.combine(with: right) { kernels.multiply($0, $1, $2) }
   }
 
-  public static func + (left: Tensor, right: Tensor) -> Tensor {
-    var sum = left
-    sum += right
-    return sum
+  public static func + (left: consuming Tensor, right: Tensor) -> Tensor {
+    left += right
+    return left
   }
 
   /// self = self · a + other · b, element by element.

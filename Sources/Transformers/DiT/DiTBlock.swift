@@ -3,7 +3,7 @@ import Tensors
 
 /// A block of self-attention and MLP, modulated by time and class: adaLN-Zero (diffusers: `BasicTransformerBlock` with
 /// `ada_norm_zero`; figure 3 of the paper).
-struct DiTBlock: Sendable {
+final class DiTBlock: Sendable {
   private let index: Int
   let modulation: AdaLayerNorm
   private let qkv: Linear
@@ -54,7 +54,7 @@ struct DiTBlock: Sendable {
     let outputs = asked.map(\.rows).outputs(mostRows: mlp.mostRowsAlike) { mlp($0, epilogue: epilogue) }
     _ = Self.map(passes) { place in
       let pass = passes[place]
-      let transformed = asked[place].request.feature(outputs[place])
+      let transformed = asked[place].request.feature(outputs[place]?.rows)
       pass.x.add(transformed, gate: asked[place].gate)
       if isLast { pass.cache.observe(.image, behind: index, pass.x) }
       pass.probe?("ff", transformed.sum)

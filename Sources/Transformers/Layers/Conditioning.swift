@@ -6,19 +6,20 @@ public struct Conditioning: Sendable {
   /// Steps that are computed at a time: up to so many, a product of float32 has one order of additions.
   public static let stepsAtOnce = 64
 
-  /// `[vectors, width]`, SiLU applied: one, unless blocks or embedders have their own.
-  let vectors: Tensor
+  /// `[1, width]` each, SiLU applied: one, unless blocks or embedders have their own.
+  private let vectors: [Tensor]
   /// What the maps of adaLN make of them, `[width]` each, as far as it is known beforehand.
   let modulated: [ObjectIdentifier: [Tensor]]
 
+  /// - Parameter vectors: `[vectors, width]`
   init(_ vectors: Tensor, modulated: [ObjectIdentifier: [Tensor]] = [:]) {
-    self.vectors = vectors
+    self.vectors = (0..<vectors.rows).map { vectors.rows($0..<$0 + 1) }
     self.modulated = modulated
   }
 
   /// One of the vectors.
   func vector(_ index: Int) -> ModulationVector {
-    ModulationVector(vectors.rows(index..<index + 1), modulated: modulated)
+    ModulationVector(vectors[index], modulated: modulated)
   }
 }
 
@@ -55,13 +56,13 @@ final class ConditioningTable: Sendable {
   /// - Parameters:
   ///   - maps: those of the stage.
   ///   - vectors: gives the vectors of a timestep, `[vectors, width]`, SiLU applied.
-  func conditioning(timestep: Float, maps: [Map], vectors: (Float) -> Tensor) -> Conditioning {
+  func conditioning(timestep: Float, maps: @autoclosure () -> [Map], vectors: (Float) -> Tensor) -> Conditioning {
     guard let place = timesteps.firstIndex(of: timestep) else { return Conditioning(vectors(timestep)) }
     if let known = window.withLock({ $0[timestep] }) { return known }
     let steps = Array(timesteps[place..<min(timesteps.count, place + Conditioning.stepsAtOnce)])
     let ofSteps = steps.map(vectors)
     var modulated = [[ObjectIdentifier: [Tensor]]](repeating: [:], count: steps.count)
-    for (norm, vector) in maps {
+    for (norm, vector) in maps() {
       let all = norm(Tensor.concatenated(rows: ofSteps.map { $0.rows(vector..<vector + 1) }))  // [steps, outputs]
       for step in steps.indices { modulated[step][norm.id] = norm.vectors(all, row: step) }
     }
