@@ -38,12 +38,10 @@ def planned(clusca: str, count: int, options: list[str], folder: str) -> list[di
         json.dump([{"name": f"w{number}", "gflops": 100, "memory": "1 TB", "link": "10 Gbit/s"}
                    for number in range(count)], file)
     # A plan is of no picture in particular.
-    about = {"-p": 2, "--prompt": 2, "-c": 2, "--class-label": 2}
-    left, index = [], 0
-    while index < len(options):
-        skipped = about.get(options[index], 0)
-        left += [] if skipped else [options[index]]
-        index += skipped or 1
+    picture = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    picture.add_argument("-p", "--prompt")
+    picture.add_argument("-c", "--class-label")
+    _, left = picture.parse_known_args(options)
     made = subprocess.run([clusca, "plan", "--json", "--workers", description] + left, stdout=subprocess.PIPE)
     if made.returncode:
         sys.exit(made.returncode)

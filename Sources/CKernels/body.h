@@ -412,18 +412,19 @@ INLINE void renew_all(const clusca_renewal *from, const clusca_order *difference
           clusca_fetch(differences[order].wide + next, columns * sizeof(float));
     }
     FOR_EACH_16(columns, {
-      vf before = from->kept == 1 ? READ(old) : READ(old) * from->kept;
-      if (common) before += READ(common);
-      if (own) before = fma16(before, (vf)1, READ(own) * factor);
-      vf value = (READ(f) - before) * inverse;
+      vf output = from->kept == 1 ? READ(old) : READ(old) * from->kept;
+      if (common) output += READ(common);
+      if (own) output = fma16(output, (vf)1, READ(own) * factor);
+      vf value = (READ(f) - output) * inverse;
       for (size_t order = 0; order < new_count; order++) {
-        float *wide = differences[order].wide + start;
-        uint16_t *half = differences[order].narrow + start + i;
-        before = order >= old_count ? (vf)0 : narrow ? load_narrow(half, part) : READ(wide);
+        const clusca_order at = differences[order];
+        const vf before = order >= old_count ? (vf)0
+                          : narrow           ? load_narrow(at.narrow + start + i, part)
+                                             : READ(at.wide + start);
         if (narrow)
-          store_narrow(half, value, part);
+          store_narrow(at.narrow + start + i, value, part);
         else
-          WRITE(wide, value);
+          WRITE(at.wide + start, value);
         value = (value - before) * inverse;
       }
     });

@@ -49,7 +49,7 @@ typedef struct {
 static inline void clusca_fetch(const void *start, size_t bytes) {
   for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch((const char *)start + at, 0, 3);
 }
-// Differences of an order, likewise.
+// Differences of an order, in float32, or in bfloat16 where `wide` is NULL.
 typedef struct {
   float *wide;
   uint16_t *narrow;
