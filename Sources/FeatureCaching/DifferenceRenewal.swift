@@ -47,6 +47,8 @@ final class DifferenceRenewal: ProductEpilogue, @unchecked Sendable {
     self.orders = orders
   }
 
+  var shape: [Int] { old.shape }
+
   var memory: ProductMemory { ProductMemory([old] + wide, narrow: narrow, whole: refreshed?.change.memory ?? []) }
 
   func take(_ piece: UnsafePointer<Float>, stride: Int, rows: Range<Int>, columns: Range<Int>) {

@@ -157,7 +157,7 @@ public struct Tensor: Sendable {
   public mutating func withUnsafeMutableElements<Value, Failure: Error>(
     _ body: (UnsafeMutableBufferPointer<Float>) throws(Failure) -> Value
   ) throws(Failure) -> Value {
-    if !isKnownUniquelyReferenced(&storage) { storage = storage.copy() }
+    _ = uniqueStart()
     defer { withExtendedLifetime(storage) {} }
     return try body(storage.elements)
   }

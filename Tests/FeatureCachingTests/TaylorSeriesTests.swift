@@ -107,7 +107,7 @@ import Testing
   }
 
   /// Differences that products renew piece by piece, with fresh tokens between full steps and without, beside those of whole
-  /// outputs.
+  /// outputs, and beside those of a cache that goes on from a snapshot, where what fresh tokens changed is written out.
   @Test(arguments: 1...5, FeaturePrecision.allCases)
   func productsRenewDifferencesAsWholeOutputsDo(maximumOrder: Int, precision: FeaturePrecision) throws {
     let (tokens, width, branch) = (90, 203, Branch(0, .image, .mlp))
@@ -123,20 +123,24 @@ import Testing
       weight: try WeightMatrix(
         joining: [StoredTensor(name: "weight", shape: weights.shape, values: weights.elements)], precision: .bfloat16),
       bias: nil)
-    let caches = try (0..<2).map { _ in
+    func makeCache() throws -> TaylorCache {
       try #require(policy.makeCache(SyntheticModel.setup(KeyedChoices(seed: 0), steps: 20)) as? TaylorCache)
     }
+    let caches = [try makeCache(), try makeCache()]
     for (step, planned) in policy.plannedSteps(20).enumerated() {
+      let restored = try makeCache()
+      if step > 0, planned.kind.isFull { restored.restore(caches[0].snapshot) }
       let x = values(UInt64(step), tokens, 70)
-      for (place, cache) in caches.enumerated() {
+      for (place, cache) in (caches + (planned.kind.isFull ? [restored] : [])).enumerated() {
         cache.begin(
           CacheStep(index: step, kind: planned.kind, clusters: planned.kind.isFull ? [:] : [.image: labels]))
         _ = cache.feature(branch, of: x) { rows in
-          linear(rows, epilogue: place == 0 ? cache.epilogue(of: branch) : nil)
+          linear(rows, epilogue: place == 1 ? nil : cache.epilogue(of: branch))
         }
       }
       #expect(caches[0].series[branch]?.orders == caches[1].series[branch]?.orders, "behind step \(step)")
       #expect(caches[0].byteCount == caches[1].byteCount)
+      if planned.kind.isFull { #expect(restored.series[branch]?.orders == caches[0].series[branch]?.orders) }
     }
     #expect(caches[0].series[branch]?.orders.count == maximumOrder + 1)
   }

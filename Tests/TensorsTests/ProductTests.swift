@@ -87,12 +87,14 @@ struct ProductTests {
 
   /// An epilogue that notes what it gets. What it has fetched is read by nobody, and gone by then.
   private final class Notes: ProductEpilogue, @unchecked Sendable {
+    let shape: [Int]
     let memory: ProductMemory
     private let copy: UnsafeMutableBufferPointer<Float>
     private let columns: Int
     private(set) var hasEnded = false
 
     init(rows: Int, columns: Int) {
+      shape = [rows, columns]
       memory = ProductMemory(
         [Tensor(uninitialized: [rows, columns])], narrow: [BFloat16Tensor(uninitialized: [rows, columns])],
         whole: [Tensor(uninitialized: [3, columns]), Tensor(uninitialized: [0, columns])])

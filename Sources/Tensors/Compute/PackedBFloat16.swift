@@ -70,6 +70,7 @@ struct PackedBFloat16: Sendable {
     _ x: NarrowRows, bias: UnsafePointer<Float>?, activation: Activation, into c: UnsafeMutablePointer<Float>,
     stride cStride: Int, epilogue: (any ProductEpilogue)?
   ) {
+    precondition(epilogue.map { $0.shape == [x.rows, outputs] } ?? true, "the epilogue is of another product")
     let pieces = PanelPieces(rows: x.rows, outputs: outputs)
     let memory = epilogue?.memory
     ThreadPool.shared.forEach(pieces.count) { index in

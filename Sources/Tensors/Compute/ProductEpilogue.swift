@@ -4,6 +4,9 @@ import CKernels
 /// near; and on its way it fetches what that takes, since it computes for long on what is near and memory has nothing to do
 /// meanwhile. Other products leave it to whoever wants it.
 public protocol ProductEpilogue: AnyObject, Sendable {
+  /// Of the product: rows and columns.
+  var shape: [Int] { get }
+
   /// What it looks at.
   var memory: ProductMemory { get }
 
