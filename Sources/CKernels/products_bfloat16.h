@@ -8,16 +8,36 @@ enum { STRIP = CLUSCA_PANEL };
 enum { STRIP = 2 * PRODUCT_LANES };
 #endif
 
+// Pairs of k from `from` on, of one column.
+INLINE void pack_column(const uint16_t *in, size_t k, size_t from, uint16_t *out) {
+  for (size_t p = from; p < (k + 1) / 2; p++) {
+    out[p * 2 * STRIP] = in[2 * p];
+    out[p * 2 * STRIP + 1] = 2 * p + 1 < k ? in[2 * p + 1] : 0;
+  }
+}
+
+// As many columns as a vector has lanes, of which a strip has all: a pair is moved as the 32 bits of a lane.
+INLINE void pack_columns_of_lanes(const uint16_t *in, size_t k, uint16_t *out) {
+  size_t from = 0;
+  for (; 2 * (from + LANES) <= k; from += LANES) {
+    vf block[LANES];
+    UNROLLED(size_t i = 0; i < LANES; i++) memcpy(&block[i], in + i * k + 2 * from, sizeof *block);
+    transpose16(block);
+    UNROLLED(size_t i = 0; i < LANES; i++) memcpy(out + (from + i) * 2 * STRIP, &block[i], sizeof *block);
+  }
+  for (size_t i = 0; i < LANES; i++) pack_column(in + i * k, k, from, out + 2 * i);
+}
+
 static void pack_bfloat16(const uint16_t *w, size_t n, size_t k, size_t first, uint16_t *packed) {
   const size_t pairs = (k + 1) / 2;
-  for (size_t row = 0; row < n; row++) {
+  for (size_t row = 0, rows; row < n; row += rows) {
     const size_t column = first + row;
     uint16_t *out = packed + (column / STRIP) * pairs * 2 * STRIP + (column % STRIP) * 2;
-    const uint16_t *in = w + row * k;
-    for (size_t p = 0; p < pairs; p++) {
-      out[p * 2 * STRIP] = in[2 * p];
-      out[p * 2 * STRIP + 1] = 2 * p + 1 < k ? in[2 * p + 1] : 0;
-    }
+    rows = STRIP % LANES == 0 && column % LANES == 0 && n - row >= LANES ? LANES : 1;
+    if (rows == LANES)
+      pack_columns_of_lanes(w + row * k, k, out);
+    else
+      pack_column(w + row * k, k, 0, out);
   }
 }
 

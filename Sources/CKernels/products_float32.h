@@ -6,33 +6,6 @@
 // of a pass are added to those before them, so that roundings do not grow with k alone.
 enum { WIDE_PASS = 384 };
 
-// Sixteen rows of 16 values become 16 columns: first within blocks of 4 x 4, which then change places.
-INLINE void transpose16(vf rows[LANES]) {
-  vf pairs[LANES], blocks[LANES];
-  UNROLLED(size_t i = 0; i < LANES; i += 2) {
-    const vf a = rows[i], b = rows[i + 1];
-    pairs[i] = __builtin_shufflevector(a, b, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29);
-    pairs[i + 1] = __builtin_shufflevector(a, b, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31);
-  }
-  UNROLLED(size_t i = 0; i < LANES; i += 4) UNROLLED(size_t half = 0; half < 2; half++) {
-    const vf a = pairs[i + half], b = pairs[i + half + 2];
-    blocks[i + 2 * half] = __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29);
-    blocks[i + 2 * half + 1] = __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
-  }
-#define EVEN_BLOCKS(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27)
-#define ODD_BLOCKS(a, b) __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31)
-  UNROLLED(size_t j = 0; j < 4; j++) {
-    const vf upper_even = EVEN_BLOCKS(blocks[j], blocks[4 + j]), lower_even = EVEN_BLOCKS(blocks[8 + j], blocks[12 + j]);
-    const vf upper_odd = ODD_BLOCKS(blocks[j], blocks[4 + j]), lower_odd = ODD_BLOCKS(blocks[8 + j], blocks[12 + j]);
-    rows[j] = EVEN_BLOCKS(upper_even, lower_even);
-    rows[4 + j] = EVEN_BLOCKS(upper_odd, lower_odd);
-    rows[8 + j] = ODD_BLOCKS(upper_even, lower_even);
-    rows[12 + j] = ODD_BLOCKS(upper_odd, lower_odd);
-  }
-#undef EVEN_BLOCKS
-#undef ODD_BLOCKS
-}
-
 // Packs `depth` values of `width` rows of w as columns, [k][column], with zeros up to the panel's width.
 static void pack_rows(const float *w, size_t w_stride, size_t width, size_t depth, float *packed) {
   for (size_t column = 0; column < CLUSCA_PANEL; column += LANES) {

@@ -9,6 +9,6 @@ struct Benchmarks: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "Benchmarks",
     abstract:
-      "Measures what bfloat16 changes, products, whole steps and how they grow, pipelines, encoders and decoders.",
-    subcommands: [PrecisionDistance.self, Kernels.self, Step.self, Growth.self, Pipelines.self, Parts.self])
+      "Measures what bfloat16 changes, products, steps, whole runs, how steps grow, pipelines, encoders and decoders.",
+    subcommands: [PrecisionDistance.self, Kernels.self, Step.self, Runs.self, Growth.self, Pipelines.self, Parts.self])
 }

@@ -35,19 +35,11 @@ struct PackedBFloat16: Sendable {
       return
     }
     panels = AlignedStorage<UInt16>(count: count)
-    panels.elements.update(repeating: 0)
-    var first = 0
-    for part in parts {
-      // A few rows at a time, so that widening a large file takes no second copy of it.
-      let rowsPerChunk = max(1, (1 << 20) / max(inputs, 1))
-      for start in stride(from: 0, to: part.shape[0], by: rowsPerChunk) {
-        let chunk = try part.rows(start..<min(part.shape[0], start + rowsPerChunk))
-        chunk.withBFloat16 {
-          kernels.pack_bfloat16($0, chunk.shape[0], inputs, first + start, panels.start)
-        }
-      }
-      first += part.shape[0]
-      part.advise(.done)
+    // Behind the last output a panel holds zeros.
+    panels.elements.suffix(Self.panelShape(outputs: outputs, inputs: inputs)[1]).update(repeating: 0)
+    let (inputs, start) = (inputs, panels.start)
+    try parts.forEachChunk { chunk, first in
+      chunk.withBFloat16 { kernels.pack_bfloat16($0, chunk.shape[0], inputs, first, start) }
     }
   }
 

@@ -53,21 +53,15 @@ struct PackedInt8: Sendable {
     _ parts: [StoredTensor], inputs: Int, into panels: UnsafeMutablePointer<Int8>, _ scales: inout Tensor,
     _ sums: inout [Int32]
   ) throws {
-    var first = 0
-    for part in parts {
-      // A few rows at a time, so that widening a large file takes no second copy of it.
-      let rowsPerChunk = max(1, (1 << 20) / max(inputs, 1))
-      for start in stride(from: 0, to: part.shape[0], by: rowsPerChunk) {
-        let chunk = try Tensor(part.rows(start..<min(part.shape[0], start + rowsPerChunk)))
-        chunk.withUnsafeElements { values in
-          scales.withUnsafeMutableElements { scales in
-            kernels.pack_int8(
-              values.baseAddress, chunk.rows, inputs, first + start, panels, scales.baseAddress, &sums)
+    try scales.withUnsafeMutableElements { scales in
+      try sums.withUnsafeMutableBufferPointer { sums in
+        let (scales, sums) = (scales.baseAddress, sums.baseAddress)
+        try parts.forEachChunk { chunk, first in
+          try Tensor(chunk).withUnsafeElements {
+            kernels.pack_int8($0.baseAddress, chunk.shape[0], inputs, first, panels, scales, sums)
           }
         }
       }
-      first += part.shape[0]
-      part.advise(.done)
     }
   }
 

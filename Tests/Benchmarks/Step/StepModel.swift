@@ -66,8 +66,11 @@ enum StepModel: String, CaseIterable, ExpressibleByArgument {
     return settings
   }
 
-  /// Distances of full steps that whole runs are reckoned with.
-  var intervals: [Int] { self == .dit ? [3, 5, 7] : [5, 6] }
+  /// Distances of full steps whose cached steps are timed.
+  var intervals: [Int] { self == .dit ? [5] : [5, 6] }
+
+  /// Whether whole runs are reckoned from the times of steps; `Benchmarks runs` times those of a model that is there as a whole.
+  var hasReckonedRuns: Bool { repetition != nil }
 
   func makeSample(_ precision: Precision) throws -> StepSample {
     switch self {
@@ -111,6 +114,17 @@ struct StepSample {
   /// Operations of a row's full step outside of the branches, and those of a cached one that are worth counting.
   let outside: Int
   let outsideOfCached: Int
+
+  /// Operations of a step of one row.
+  ///
+  /// - Parameter weight: how many blocks of the released model a block stands for; 1 unless given.
+  func operations(
+    _ policy: any FeatureCachePolicy, at step: PlannedStep, weight: (_ block: Int) -> Double = { _ in 1 }
+  ) -> Double {
+    branches.reduce(Double(step.kind.isFull ? outside : outsideOfCached)) { sum, branch in
+      sum + weight(branch.branch.block) * Double(policy.computedOperations(branch, at: step))
+    }
+  }
 
   /// A FLUX of some blocks.
   ///

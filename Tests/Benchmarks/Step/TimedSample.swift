@@ -102,10 +102,8 @@ final class TimedSample {
   }
 
   /// Operations of the released model at a step of one row.
-  func wholeOperations(_ policy: any FeatureCachePolicy, _ step: PlannedStep) -> Double {
-    source.branches.reduce(Double(step.kind.isFull ? source.outside : source.outsideOfCached)) { sum, branch in
-      sum + shape.weight(ofBlock: branch.branch.block) * Double(policy.computedOperations(branch, at: step))
-    }
+  private func wholeOperations(_ policy: any FeatureCachePolicy, _ step: PlannedStep) -> Double {
+    source.operations(policy, at: step, weight: shape.weight)
   }
 
   /// Operations of a cached step of the released model, as a share of a full one's.
