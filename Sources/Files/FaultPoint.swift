@@ -5,9 +5,10 @@ import Synchronization
 ///
 /// `CLUSCA_CRASH_AT=journal.sync.before:3` ends the process, as by SIGKILL, when it gets to the place of that name for the
 /// third time. `CLUSCA_HANG_AT=stage.compute.before:3` has the thread that gets there stand still while all others go on:
-/// for ever, or until there is a file of the name that `CLUSCA_HANG_UNTIL` gives. `CLUSCA_FAIL_AT=journal.sync:3` has the
-/// third of what is done at a place fail, as on a disk that is broken. At places that belong to something with a number,
-/// `stage.step.666` means what has the number 666 alone.
+/// for ever, or until there is a file of the name that `CLUSCA_HANG_UNTIL` gives. `CLUSCA_STOP_AT=stage.compute.after:3`
+/// stops the whole process there, until a SIGCONT. `CLUSCA_FAIL_AT=journal.sync:3` has the third of what is done at a place
+/// fail, as on a disk that is broken. At places that belong to something with a number, `stage.step.666` means what has the
+/// number 666 alone.
 public enum FaultPoint {
   private final class Armed: Sendable {
     private let name: String
@@ -29,6 +30,7 @@ public enum FaultPoint {
 
   private static let crash = Armed("CLUSCA_CRASH_AT")
   private static let hang = Armed("CLUSCA_HANG_AT")
+  private static let stop = Armed("CLUSCA_STOP_AT")
   private static let failure = Armed("CLUSCA_FAIL_AT")
 
   public static func reach(_ place: StaticString, of number: UInt64? = nil) {
@@ -38,6 +40,11 @@ public enum FaultPoint {
       while true { pause() }
     }
     if let hang, hang.isDue(at: place, of: number) { standStill(at: place) }
+    if let stop, stop.isDue(at: place, of: number) {
+      say("\(place) stops")
+      kill(getpid(), SIGSTOP)
+      say("\(place) goes on")
+    }
   }
 
   /// Whether what is done at a place is to fail.

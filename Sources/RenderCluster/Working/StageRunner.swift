@@ -14,6 +14,19 @@ struct StageTask: Sendable {
   let isMeasurement: Bool
   let context: StepContext
   let input: Stage.Input
+
+  fileprivate func isSame(as other: StageTask) -> Bool {
+    (key, attempt, step) == (other.key, other.attempt, other.step)
+  }
+
+  /// Whether it takes long.
+  fileprivate var isFull: Bool { context.kind.isFull && !isMeasurement }
+
+  /// Whether both can be computed side by side: cached steps of the rows of a picture, which come to them together.
+  fileprivate func isBeside(_ other: StageTask) -> Bool {
+    !context.kind.isFull && !other.context.kind.isFull && key.job == other.key.job && key.row != other.key.row
+      && context.index == other.context.index
+  }
 }
 
 /// A step that is computed, or could not be.
@@ -25,7 +38,7 @@ struct StageOutcome: Sendable {
   let signal: Float?
   /// By the clock of this process.
   let startMicroseconds: Int64
-  /// Without steps of other samples that were computed in between.
+  /// Without steps of other samples that were computed in between; a share of the time if it was computed beside others.
   let microseconds: Int64
   /// Of all samples of the stage.
   let cacheBytes: Int
@@ -34,6 +47,9 @@ struct StageOutcome: Sendable {
 /// Computes the steps of a stage, one at a time. A cached step takes a small part of a full one's time, so it does not wait
 /// for one to end: it is computed between two blocks of it. Otherwise samples at cached steps would all queue up behind
 /// those at full ones, at every stage, and stages would stand still.
+///
+/// The cached steps of a picture's rows are computed side by side where they wait together, since they take weights that come
+/// from memory once for all of them.
 final class StageRunner: Sendable {
   /// What takes no time worth speaking of, such as opening a sample, and must not wait for a step either.
   typealias Errand = @Sendable (isolated Stage) -> Void
@@ -42,25 +58,73 @@ final class StageRunner: Sendable {
     var errands: [Errand] = []
     var full: [StageTask] = []
     var cached: [StageTask] = []
+    /// Cached steps that are not to begin without those of another row.
+    var waiting: [StageTask] = []
+    /// The last cached step of each sample that was taken.
+    var taken: [SampleKey: Int] = [:]
     var isRunning = false
+
+    /// The next cached step, with those that are computed beside it; empty if there is none, or while there are errands: one
+    /// may have to come before the step behind it.
+    mutating func takeCached() -> [StageTask] {
+      guard errands.isEmpty, let first = cached.first else { return [] }
+      let group = [first] + cached.dropFirst().filter(first.isBeside)
+      cached.removeAll { task in group.contains { $0.isSame(as: task) } }
+      for task in group { taken[task.key] = task.context.index }
+      return group
+    }
+
+    /// Whether the same step of another row is on its way still.
+    func isOtherRowMissing(_ task: StageTask) -> Bool {
+      !cached.contains(where: task.isBeside)
+        && !taken.contains { $0.job == task.key.job && $0 != task.key && $1 == task.context.index }
+    }
+
+    mutating func takeFull() -> StageTask? { errands.isEmpty && !full.isEmpty ? full.removeFirst() : nil }
   }
 
   let stage: Stage
   private let queue = Mutex(Queue())
   private let blocksDone = Atomic<UInt64>(0)
+  private let patience: Duration
   private let report: @Sendable (StageOutcome) -> Void
 
-  init(_ stage: Stage, report: @escaping @Sendable (StageOutcome) -> Void) {
+  /// - Parameter patience: how long a cached step waits for that of another row. Rows of a picture go out one right behind the
+  ///   other; if one has not come by then, something has gone wrong with it.
+  init(
+    _ stage: Stage, patience: Duration = .milliseconds(5), report: @escaping @Sendable (StageOutcome) -> Void
+  ) {
     self.stage = stage
+    self.patience = patience
     self.report = report
   }
 
   /// Rises as long as something is computed.
   var progress: UInt64 { blocksDone.load(ordering: .relaxed) }
 
-  func add(_ task: StageTask) {
+  /// - Parameter hasOtherRow: whether the same step of another row is on its way here, for which a cached step waits a
+  ///   moment.
+  func add(_ task: StageTask, hasOtherRow: Bool = false) {
+    var waits = false
     add { queue in
-      if task.context.kind.isFull && !task.isMeasurement { queue.full.append(task) } else { queue.cached.append(task) }
+      if task.isFull {
+        queue.full.append(task)
+      } else if let place = queue.waiting.firstIndex(where: task.isBeside) {
+        queue.cached += [queue.waiting.remove(at: place), task]
+      } else if hasOtherRow, !task.context.kind.isFull, queue.isOtherRowMissing(task) {
+        queue.waiting.append(task)
+        waits = true
+      } else {
+        queue.cached.append(task)
+      }
+    }
+    guard waits else { return }
+    Task {
+      try? await Task.sleep(for: patience)
+      add { queue in
+        guard let place = queue.waiting.firstIndex(where: task.isSame) else { return }
+        queue.cached.append(queue.waiting.remove(at: place))
+      }
     }
   }
 
@@ -80,13 +144,16 @@ final class StageRunner: Sendable {
     queue.withLock { queue in
       queue.full.removeAll { $0.key == key && $0.attempt == attempt }
       queue.cached.removeAll { $0.key == key && $0.attempt == attempt }
+      queue.waiting.removeAll { $0.key == key && $0.attempt == attempt }
+      queue.taken[key] = nil
     }
   }
 
   private func runAll() async {
     while isWorkLeft() {
       await stage.runErrands(self)
-      if let task = next() { await stage.compute(task, self) }
+      let tasks = next()
+      if !tasks.isEmpty { await stage.compute(tasks, self) }
     }
   }
 
@@ -98,12 +165,10 @@ final class StageRunner: Sendable {
     }
   }
 
-  /// Nil while there are errands: one may have to come before the step behind it.
-  private func next() -> StageTask? {
+  private func next() -> [StageTask] {
     queue.withLock { queue in
-      guard queue.errands.isEmpty else { return nil }
-      if !queue.cached.isEmpty { return queue.cached.removeFirst() }
-      return queue.full.isEmpty ? nil : queue.full.removeFirst()
+      let cached = queue.takeCached()
+      return cached.isEmpty ? queue.takeFull().map { [$0] } ?? [] : cached
     }
   }
 
@@ -114,9 +179,7 @@ final class StageRunner: Sendable {
     }
   }
 
-  fileprivate func nextCached() -> StageTask? {
-    queue.withLock { $0.cached.isEmpty || !$0.errands.isEmpty ? nil : $0.cached.removeFirst() }
-  }
+  fileprivate func nextCached() -> [StageTask] { queue.withLock { $0.takeCached() } }
 
   fileprivate func finishedBlock() { blocksDone.add(1, ordering: .relaxed) }
 
@@ -128,39 +191,61 @@ extension Stage {
     for errand in runner.takeErrands() { errand(self) }
   }
 
-  /// - Returns: the time that it took, in microseconds, with what was computed in between.
+  /// - Parameter tasks: one, or several that are computed side by side.
+  /// - Returns: the time that they took, in microseconds, with what was computed in between.
   @discardableResult
-  fileprivate func compute(_ task: StageTask, _ runner: StageRunner) -> Int64 {
+  fileprivate func compute(_ tasks: [StageTask], _ runner: StageRunner) -> Int64 {
     let start = Clock.microseconds
     var others: Int64 = 0
     FaultPoint.reach("stage.compute.before")
-    let result: Result<(output: Output?, clusters: WireLabels, signal: Float?), any Error> = Result {
-      guard !task.isMeasurement else {
-        let signal = try measure(task.context, task.input) { stage in
-          runner.finishedBlock()
-          stage.runErrands(runner)
-        }
-        return (nil, WireLabels(), signal)
-      }
-      let result = try run(task.context, task.input) { stage in
-        runner.finishedBlock()
-        stage.runErrands(runner)
-        guard task.context.kind.isFull else { return }
-        while let urgent = runner.nextCached() { others += stage.compute(urgent, runner) }
-      }
-      guard result.output.isFinite else {
-        throw NotANumber(block: try firstBlockWithoutNumbers(task.context, task.input), stage: blocks)
-      }
-      return (result.output, WireClusters.pack(result.clusters), result.signal)
+    let results: [Result<Computed, any Error>]
+    do {
+      results = try computed(tasks, runner, &others).map { .success($0) }
+    } catch {
+      results = tasks.map { _ in .failure(error) }
     }
     FaultPoint.reach("stage.compute.after")
     let whole = Clock.microseconds - start
-    runner.finish(
-      StageOutcome(
-        task: task, result: result.map(\.output), clusters: (try? result.get())?.clusters ?? WireLabels(),
-        signal: (try? result.get())?.signal, startMicroseconds: start, microseconds: whole - others,
-        cacheBytes: cacheBytes))
+    for (task, result) in zip(tasks, results) {
+      let result = result.flatMap { computed in Result { try checked(computed, of: task) } }
+      runner.finish(
+        StageOutcome(
+          task: task, result: result.map(\.output), clusters: (try? result.get())?.clusters ?? WireLabels(),
+          signal: (try? result.get())?.signal, startMicroseconds: start,
+          microseconds: (whole - others) / Int64(tasks.count), cacheBytes: cacheBytes))
+    }
     return whole
+  }
+
+  /// What a step gave; a measurement has no output.
+  private typealias Computed = (output: Output?, clusters: WireLabels, signal: Float?)
+
+  private func computed(_ tasks: [StageTask], _ runner: StageRunner, _ others: inout Int64) throws -> [Computed] {
+    if tasks.count == 1, tasks[0].isMeasurement {
+      let signal = try measure(tasks[0].context, tasks[0].input) { stage in
+        runner.finishedBlock()
+        stage.runErrands(runner)
+      }
+      return [(nil, WireLabels(), signal)]
+    }
+    let results = try run(tasks.map { ($0.context, $0.input) }) { stage in
+      runner.finishedBlock()
+      stage.runErrands(runner)
+      guard tasks[0].isFull else { return }
+      while true {
+        let urgent = runner.nextCached()
+        guard !urgent.isEmpty else { break }
+        others += stage.compute(urgent, runner)
+      }
+    }
+    return results.map { ($0.output, WireClusters.pack($0.clusters), $0.signal) }
+  }
+
+  private func checked(_ computed: Computed, of task: StageTask) throws -> Computed {
+    if let output = computed.output, !output.isFinite {
+      throw NotANumber(block: try firstBlockWithoutNumbers(task.context, task.input), stage: blocks)
+    }
+    return computed
   }
 }
 

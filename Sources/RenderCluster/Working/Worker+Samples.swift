@@ -123,10 +123,16 @@ extension Worker {
       let task = try sample.task(step, order, labels, stage)
       samples[key] = sample
       FaultPoint.reach("stage.step", of: sample.opening.seed)
-      stage.runner.add(task)
+      stage.runner.add(task, hasOtherRow: hasOtherRow(key, stage))
     } catch {
       await apply(.failed(key, attempt: attempt, step: step, StageFailure(.request, "\(error)")))
     }
+  }
+
+  /// Whether another row of the picture takes its steps here too. Where more stages follow it is not waited for: they would
+  /// stand still meanwhile.
+  private func hasOtherRow(_ key: SampleKey, _ stage: LoadedStage) -> Bool {
+    stage.assignment.stages == 1 && samples.keys.contains { $0.job == key.job && $0.row != key.row }
   }
 
   /// Hands on what a step gave, then reports it.

@@ -128,20 +128,23 @@ public actor Stage {
   /// Runs the stage's blocks for the same step of several samples. Cached steps go through them side by side, so that their
   /// weights are read once for all; the bits are those of ``run(_:_:probe:betweenBlocks:)``, one after the other.
   ///
+  /// - Parameter betweenBlocks: as there.
   /// - Throws: as ``run(_:_:probe:betweenBlocks:)``; then all of the samples must be closed.
-  public func run(_ steps: [(context: StepContext, input: Input)]) throws -> [Finished] {
+  public func run(
+    _ steps: [(context: StepContext, input: Input)], betweenBlocks: (isolated Stage) throws -> Void = { _ in }
+  ) throws -> [Finished] {
     let results = try steps.map { try known($0.context) }
     guard steps.count > 1, results.allSatisfy({ $0 == nil }), steps.allSatisfy({ !$0.context.kind.isFull }) else {
-      return try steps.map { try run($0.context, $0.input) }
+      return try steps.map { try run($0.context, $0.input, betweenBlocks: betweenBlocks) }
     }
     for step in steps { markBroken(step.context) }
     var (walks, states): ([BlockWalk], [BlockState]) = ([], [])
     for step in steps {
-      let (walk, state) = try prepare(step.context, step.input, nil) { _ in }
+      let (walk, state) = try prepare(step.context, step.input, nil, betweenBlocks)
       walks.append(walk)
       states.append(state)
     }
-    try BlockWalk.run(walks, &states) { try check($0, isFull: false) { _ in } }
+    try BlockWalk.run(walks, &states) { try check($0, isFull: false, betweenBlocks) }
     return steps.indices.map { finish(steps[$0].context, walks[$0], states[$0]) }
   }
 
