@@ -12,6 +12,7 @@ public struct DiTTransformer: DiffusionTransformer {
   fileprivate let patches: Patches
   fileprivate let loadedBlocks: [DiTBlock]
   fileprivate let head: Head?
+  fileprivate let tables = ConditioningTables()
 
   public var layout: BlockLayout { configuration.layout }
 
@@ -94,7 +95,7 @@ public struct DiTTransformer: DiffusionTransformer {
   }
 
   public func makeSample(_ inputs: SampleInputs, timesteps: [Float]) throws -> any TransformerSample {
-    try DiTSample(self, inputs, ConditioningTable(timesteps: timesteps))
+    try DiTSample(self, inputs, timesteps: timesteps)
   }
 
   public func run(_ passes: inout [SamplePass], blocks: BlockRange, beforeBlock: (_ block: Int) throws -> Void) rethrows
@@ -122,13 +123,30 @@ public struct DiTTransformer: DiffusionTransformer {
   }
 }
 
+/// What modulates the blocks of a sample.
+private struct DiTVectors: Sendable {
+  let model: DiTTransformer
+  /// The class as each of the embedders has it, `[1, width]`.
+  let labels: [Tensor]
+
+  /// `[embedders, width]`
+  func callAsFunction(timestep: Float, probe: Probe?) -> Tensor {
+    let vectors = zip(model.embedders, labels).map { embedder, label in embedder.embedded(timestep: timestep) + label }
+    if let probe {
+      for (block, embedder) in zip(model.blocks, model.embedderOfBlock) {
+        probe("transformer_blocks.\(block).norm1.emb", vectors[embedder])
+      }
+    }
+    return Tensor.concatenated(rows: vectors).applying(.silu)
+  }
+}
+
 private struct DiTSample: TransformerSample {
   private let model: DiTTransformer
-  /// The class as each of the embedders has it, `[1, width]`.
-  private let labels: [Tensor]
+  private let vectors: DiTVectors
   private let table: ConditioningTable
 
-  init(_ model: DiTTransformer, _ inputs: SampleInputs, _ table: ConditioningTable) throws {
+  init(_ model: DiTTransformer, _ inputs: SampleInputs, timesteps: [Float]) throws {
     let configuration = model.configuration
     guard case .label(let label) = inputs.condition else {
       throw SampleError(description: "A DiT takes a class, not a prompt.")
@@ -143,27 +161,16 @@ private struct DiTSample: TransformerSample {
         description: "The transformer has positions for \(configuration.grid.rows) x \(configuration.grid.columns) "
           + "tokens, not for \(inputs.grid.rows) x \(inputs.grid.columns).")
     }
+    let vectors = DiTVectors(
+      model: model, labels: try model.embedders.map { try $0.embedded(label: label ?? configuration.classes) })
     self.model = model
-    self.table = table
-    labels = try model.embedders.map { try $0.embedded(label: label ?? configuration.classes) }
+    self.vectors = vectors
+    table = model.tables.table(timesteps: timesteps) { vectors(timestep: $0, probe: nil) }
   }
 
   func conditioning(timestep: Float, probe: Probe?) -> Conditioning {
-    guard let probe else {
-      return table.conditioning(timestep: timestep, maps: model.modulations) { vectors(timestep: $0, probe: nil) }
-    }
+    guard let probe else { return table.conditioning(timestep: timestep, maps: model.modulations) }
     return Conditioning(vectors(timestep: timestep, probe: probe))
-  }
-
-  /// `[embedders, width]`
-  private func vectors(timestep: Float, probe: Probe?) -> Tensor {
-    let vectors = zip(model.embedders, labels).map { embedder, label in embedder.embedded(timestep: timestep) + label }
-    if let probe {
-      for (block, embedder) in zip(model.blocks, model.embedderOfBlock) {
-        probe("transformer_blocks.\(block).norm1.emb", vectors[embedder])
-      }
-    }
-    return Tensor.concatenated(rows: vectors).applying(.silu)
   }
 
   func embed(_ latents: Tensor, conditioning: Conditioning, leavesTextOut: Bool, probe: Probe?) -> BlockState {

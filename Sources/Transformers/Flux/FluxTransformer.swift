@@ -13,6 +13,7 @@ public struct FluxTransformer: DiffusionTransformer {
   fileprivate let guidanceEmbedder: VectorEmbedder?
   fileprivate let pooledEmbedder: VectorEmbedder
   fileprivate let jointBlocks: JointBlocks
+  fileprivate let tables = ConditioningTables()
 
   public var layout: BlockLayout { configuration.layout }
 
@@ -73,7 +74,31 @@ public struct FluxTransformer: DiffusionTransformer {
   }
 
   public func makeSample(_ inputs: SampleInputs, timesteps: [Float]) throws -> any TransformerSample {
-    try FluxSample(self, inputs, ConditioningTable(timesteps: timesteps))
+    try FluxSample(self, inputs, timesteps: timesteps)
+  }
+}
+
+/// What modulates the blocks of a sample.
+private struct FluxVector: Sendable {
+  let model: FluxTransformer
+  /// `[1, width]`
+  let pooled: Tensor
+  let guidance: Float?
+
+  /// `[1, width]`
+  func callAsFunction(timestep: Float, probe: Probe?) -> Tensor {
+    // The pipeline divides by 1000 and the model multiplies again; in float32 that is not always the same number.
+    var vec = model.timestepEmbedder(Sinusoid.embedding(timestep / 1000 * 1000))
+    probe?("time_text_embed.timestep_embedder", vec)
+    if let guidance, let embedder = model.guidanceEmbedder {
+      let embedded = embedder(Sinusoid.embedding(guidance * 1000))
+      probe?("time_text_embed.guidance_embedder", embedded)
+      vec += embedded
+    }
+    probe?("time_text_embed.text_embedder", pooled)
+    vec += pooled
+    probe?("time_text_embed", vec)
+    return vec.applying(.silu)
   }
 }
 
@@ -82,11 +107,10 @@ private struct FluxSample: TransformerSample {
   private let tokens: JointBlocks.Tokens
   /// The prompt in the blocks' width, `[text tokens, width]`; of the first stage.
   private let text: Tensor?
-  private let pooled: Tensor
-  private let guidance: Float?
+  private let vector: FluxVector
   private let table: ConditioningTable
 
-  init(_ model: FluxTransformer, _ inputs: SampleInputs, _ table: ConditioningTable) throws {
+  init(_ model: FluxTransformer, _ inputs: SampleInputs, timesteps: [Float]) throws {
     let configuration = model.configuration
     guard case .text(let text, let pooled, _) = inputs.condition else {
       throw SampleError(description: "A FLUX transformer takes a prompt, not a class.")
@@ -102,10 +126,12 @@ private struct FluxSample: TransformerSample {
           + "takes \(configuration.pooledWidth) (pooled_projection_dim).")
     }
     self.model = model
-    self.table = table
     self.text = model.textEmbedder?(text)
-    self.pooled = model.pooledEmbedder(pooled)
-    guidance = configuration.embedsGuidance ? inputs.guidance ?? 1 : nil
+    let vector = FluxVector(
+      model: model, pooled: model.pooledEmbedder(pooled),
+      guidance: configuration.embedsGuidance ? inputs.guidance ?? 1 : nil)
+    self.vector = vector
+    table = model.tables.table(timesteps: timesteps) { vector(timestep: $0, probe: nil) }
     let textPositions = [[Float]](repeating: [0, 0, 0], count: text.rows)
     tokens = JointBlocks.Tokens(
       image: inputs.grid.tokens, text: text.rows,
@@ -115,28 +141,8 @@ private struct FluxSample: TransformerSample {
   }
 
   func conditioning(timestep: Float, probe: Probe?) -> Conditioning {
-    guard let probe else {
-      return table.conditioning(timestep: timestep, maps: model.jointBlocks.modulations) {
-        vector(timestep: $0, probe: nil)
-      }
-    }
+    guard let probe else { return table.conditioning(timestep: timestep, maps: model.jointBlocks.modulations) }
     return Conditioning(vector(timestep: timestep, probe: probe))
-  }
-
-  /// `[1, width]`
-  private func vector(timestep: Float, probe: Probe?) -> Tensor {
-    // The pipeline divides by 1000 and the model multiplies again; in float32 that is not always the same number.
-    var vec = model.timestepEmbedder(Sinusoid.embedding(timestep / 1000 * 1000))
-    probe?("time_text_embed.timestep_embedder", vec)
-    if let guidance, let embedder = model.guidanceEmbedder {
-      let embedded = embedder(Sinusoid.embedding(guidance * 1000))
-      probe?("time_text_embed.guidance_embedder", embedded)
-      vec += embedded
-    }
-    probe?("time_text_embed.text_embedder", pooled)
-    vec += pooled
-    probe?("time_text_embed", vec)
-    return vec.applying(.silu)
   }
 
   func embed(_ latents: Tensor, conditioning: Conditioning, leavesTextOut: Bool, probe: Probe?) -> BlockState {

@@ -14,6 +14,7 @@ public struct HunyuanVideoTransformer: DiffusionTransformer {
   fileprivate let guidanceEmbedder: VectorEmbedder?
   fileprivate let pooledEmbedder: VectorEmbedder
   fileprivate let jointBlocks: JointBlocks
+  fileprivate let tables = ConditioningTables()
 
   public var layout: BlockLayout { configuration.layout }
 
@@ -87,7 +88,28 @@ public struct HunyuanVideoTransformer: DiffusionTransformer {
   }
 
   public func makeSample(_ inputs: SampleInputs, timesteps: [Float]) throws -> any TransformerSample {
-    try HunyuanVideoSample(self, inputs, ConditioningTable(timesteps: timesteps))
+    try HunyuanVideoSample(self, inputs, timesteps: timesteps)
+  }
+}
+
+/// What modulates the blocks and the refiner of a sample.
+private struct HunyuanVideoVectors: Sendable {
+  let model: HunyuanVideoTransformer
+  /// Of the first stage.
+  let prompt: TokenRefiner.Prompt?
+  /// `[1, width]`
+  let pooled: Tensor
+  let guidance: Float?
+
+  /// One vector for the blocks and, on the first stage, one for the refiner below it.
+  func callAsFunction(timestep: Float, probe: Probe?) -> Tensor {
+    var vec = model.timestepEmbedder(Sinusoid.embedding(timestep)) + pooled  // [1, width]
+    if let guidance, let embedder = model.guidanceEmbedder { vec += embedder(Sinusoid.embedding(guidance)) }
+    probe?("time_text_embed", vec)
+    vec.apply(.silu)
+    guard let prompt, let refiner = model.refiner else { return vec }
+    let refining = refiner.conditioning(prompt, timestep: timestep, probe: probe?.module("context_embedder"))
+    return Tensor.concatenated(rows: [vec, refining])  // [2, width]
   }
 }
 
@@ -95,12 +117,11 @@ private struct HunyuanVideoSample: TransformerSample {
   private let model: HunyuanVideoTransformer
   /// Of the first stage.
   private let prompt: TokenRefiner.Prompt?
-  private let pooled: Tensor
-  private let guidance: Float?
+  private let vectors: HunyuanVideoVectors
   private let tokens: JointBlocks.Tokens
   private let table: ConditioningTable
 
-  init(_ model: HunyuanVideoTransformer, _ inputs: SampleInputs, _ table: ConditioningTable) throws {
+  init(_ model: HunyuanVideoTransformer, _ inputs: SampleInputs, timesteps: [Float]) throws {
     let configuration = model.configuration
     guard case .text(let text, let pooled, let validTokens) = inputs.condition else {
       throw SampleError(description: "A HunyuanVideo transformer takes a prompt, not a class.")
@@ -117,11 +138,13 @@ private struct HunyuanVideoSample: TransformerSample {
       throw SampleError(description: "The prompt has \(valid) tokens of \(text.rows), but at least one is needed.")
     }
     self.model = model
-    self.table = table
-    prompt = model.refiner?.prompt(text, validTokens: valid)
-    self.pooled = model.pooledEmbedder(pooled)
-    // The pipeline hands over 1000 times what the user gives.
-    guidance = configuration.embedsGuidance ? (inputs.guidance ?? 1) * 1000 : nil
+    let prompt = model.refiner?.prompt(text, validTokens: valid)
+    let vectors = HunyuanVideoVectors(
+      model: model, prompt: prompt, pooled: model.pooledEmbedder(pooled),
+      // The pipeline hands over 1000 times what the user gives.
+      guidance: configuration.embedsGuidance ? (inputs.guidance ?? 1) * 1000 : nil)
+    (self.prompt, self.vectors) = (prompt, vectors)
+    table = model.tables.table(timesteps: timesteps) { vectors(timestep: $0, probe: nil) }
     // Text has no positions: at the origin the rotation changes nothing.
     let textPositions = [[Float]](repeating: [0, 0, 0], count: text.rows)
     tokens = JointBlocks.Tokens(
@@ -134,23 +157,8 @@ private struct HunyuanVideoSample: TransformerSample {
   }
 
   func conditioning(timestep: Float, probe: Probe?) -> Conditioning {
-    guard let probe else {
-      return table.conditioning(timestep: timestep, maps: model.jointBlocks.modulations) {
-        vectors(timestep: $0, probe: nil)
-      }
-    }
+    guard let probe else { return table.conditioning(timestep: timestep, maps: model.jointBlocks.modulations) }
     return Conditioning(vectors(timestep: timestep, probe: probe))
-  }
-
-  /// One vector for the blocks and, on the first stage, one for the refiner below it.
-  private func vectors(timestep: Float, probe: Probe?) -> Tensor {
-    var vec = model.timestepEmbedder(Sinusoid.embedding(timestep)) + pooled  // [1, width]
-    if let guidance, let embedder = model.guidanceEmbedder { vec += embedder(Sinusoid.embedding(guidance)) }
-    probe?("time_text_embed", vec)
-    vec.apply(.silu)
-    guard let prompt, let refiner = model.refiner else { return vec }
-    let refining = refiner.conditioning(prompt, timestep: timestep, probe: probe?.module("context_embedder"))
-    return Tensor.concatenated(rows: [vec, refining])  // [2, width]
   }
 
   func embed(_ latents: Tensor, conditioning: Conditioning, leavesTextOut: Bool, probe: Probe?) -> BlockState {

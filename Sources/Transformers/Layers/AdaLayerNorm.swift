@@ -29,8 +29,12 @@ package struct AdaLayerNorm: Sendable {
     self.parts = parts
   }
 
-  /// `[steps, inputs]`, SiLU applied already → `[steps, outputs]`
-  func callAsFunction(_ vectors: Tensor) -> Tensor { linear(vectors) }
+  /// `[vectors, inputs]`, SiLU applied already → `[vectors, outputs]`, each with the bits that it has alone.
+  func callAsFunction(_ vectors: Tensor) -> Tensor {
+    guard let most = linear.weight.mostRowsAlike, vectors.rows > most else { return linear(vectors) }
+    return Tensor.concatenated(
+      rows: stride(from: 0, to: vectors.rows, by: most).map { linear(vectors, rows: $0..<min(vectors.rows, $0 + most)) })
+  }
 
   /// `parts` vectors `[width]` in the order of the map's outputs.
   package func vectors(_ vec: ModulationVector) -> [Tensor] { vec.modulated[id] ?? vectors(self(vec.vector), row: 0) }

@@ -39,37 +39,79 @@ package struct ModulationVector: Sendable {
 /// The conditioning of one sample for many timesteps at once.
 ///
 /// The maps of adaLN hold a quarter of FLUX's weights, and a step has a single vector for them: all their weights would come
-/// from memory for two operations each. Here they come once for many steps. Rows of a product do not depend on each
-/// other, so the numbers are those of a step alone.
+/// from memory for two operations each. Here they come once for many steps, and for all samples that begin together, such as
+/// the rows of guidance. Rows of a product do not depend on each other, so the numbers are those of a step alone.
 final class ConditioningTable: Sendable {
   /// A map of adaLN, and which of a step's vectors it takes.
   typealias Map = (norm: AdaLayerNorm, vector: Int)
 
   private let timesteps: [Float]
+  private let vectors: @Sendable (_ timestep: Float) -> Tensor
+  private let others: ConditioningTables
   private let window = Mutex<[Float: Conditioning]>([:])
 
-  /// - Parameter timesteps: of the run, in their order.
-  init(timesteps: [Float]) { self.timesteps = timesteps }
+  fileprivate init(
+    timesteps: [Float], among others: ConditioningTables, vectors: @escaping @Sendable (_ timestep: Float) -> Tensor
+  ) {
+    (self.timesteps, self.others, self.vectors) = (timesteps, others, vectors)
+  }
 
   /// The conditioning of a timestep; of one that is not among those of the run, nothing is known beforehand.
   ///
-  /// - Parameters:
-  ///   - maps: those of the stage.
-  ///   - vectors: gives the vectors of a timestep, `[vectors, width]`, SiLU applied.
-  func conditioning(timestep: Float, maps: @autoclosure () -> [Map], vectors: (Float) -> Tensor) -> Conditioning {
+  /// - Parameter maps: those of the stage.
+  func conditioning(timestep: Float, maps: @autoclosure () -> [Map]) -> Conditioning {
     guard let place = timesteps.firstIndex(of: timestep) else { return Conditioning(vectors(timestep)) }
     if let known = window.withLock({ $0[timestep] }) { return known }
     let steps = Array(timesteps[place..<min(timesteps.count, place + Conditioning.stepsAtOnce)])
-    let ofSteps = steps.map(vectors)
-    var modulated = [[ObjectIdentifier: [Tensor]]](repeating: [:], count: steps.count)
-    for (norm, vector) in maps() {
-      let all = norm(Tensor.concatenated(rows: ofSteps.map { $0.rows(vector..<vector + 1) }))  // [steps, outputs]
-      for step in steps.indices { modulated[step][norm.id] = norm.vectors(all, row: step) }
+    Self.compute(steps, [self] + others.takeUnused(like: self), maps())
+    return window.withLock { $0[timestep] } ?? Conditioning(vectors(timestep))
+  }
+
+  private static func compute(_ steps: [Float], _ tables: [ConditioningTable], _ maps: [Map]) {
+    // One table's steps behind the other's.
+    let vectors = tables.flatMap { table in steps.map(table.vectors) }
+    var modulated = [[ObjectIdentifier: [Tensor]]](repeating: [:], count: vectors.count)
+    for (norm, vector) in maps {
+      let all = norm(Tensor.concatenated(rows: vectors.map { $0.rows(vector..<vector + 1) }))  // [vectors, outputs]
+      let parts = ThreadPool.shared.map(vectors.count) { norm.vectors(all, row: $0) }
+      for row in parts.indices { modulated[row][norm.id] = parts[row] }
     }
-    let computed = Dictionary(
-      zip(steps, zip(ofSteps, modulated).map { Conditioning($0, modulated: $1) }),
-      uniquingKeysWith: { first, _ in first })
-    window.withLock { $0 = computed }
-    return computed[timestep] ?? Conditioning(vectors(timestep))
+    for (place, table) in tables.enumerated() {
+      let rows = place * steps.count..<(place + 1) * steps.count
+      let computed = zip(vectors[rows], modulated[rows]).map { Conditioning($0, modulated: $1) }
+      table.window.withLock { $0 = Dictionary(zip(steps, computed), uniquingKeysWith: { first, _ in first }) }
+    }
+  }
+
+  fileprivate func isLike(_ other: ConditioningTable) -> Bool { self !== other && timesteps == other.timesteps }
+}
+
+/// Those of a stage that were not used yet.
+final class ConditioningTables: Sendable {
+  private struct Unused: Sendable {
+    weak var table: ConditioningTable?
+  }
+
+  private let unused = Mutex<[Unused]>([])
+
+  /// - Parameters:
+  ///   - timesteps: of the run, in their order.
+  ///   - vectors: gives the vectors of a timestep, `[vectors, width]`, SiLU applied.
+  func table(timesteps: [Float], vectors: @escaping @Sendable (_ timestep: Float) -> Tensor) -> ConditioningTable {
+    let table = ConditioningTable(timesteps: timesteps, among: self, vectors: vectors)
+    unused.withLock { unused in
+      unused.removeAll { $0.table == nil }
+      unused.append(Unused(table: table))
+    }
+    return table
+  }
+
+  /// Those of the same timesteps as one that begins to be used, which are used with it.
+  fileprivate func takeUnused(like table: ConditioningTable) -> [ConditioningTable] {
+    unused.withLock { unused in
+      let alike = unused.compactMap(\.table).filter(table.isLike)
+      unused.removeAll { kept in kept.table.map { $0 === table || table.isLike($0) } ?? true }
+      return alike
+    }
   }
 }
