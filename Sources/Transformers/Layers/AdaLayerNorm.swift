@@ -33,7 +33,8 @@ package struct AdaLayerNorm: Sendable {
   func callAsFunction(_ vectors: Tensor) -> Tensor {
     guard let most = linear.weight.mostRowsAlike, vectors.rows > most else { return linear(vectors) }
     return Tensor.concatenated(
-      rows: stride(from: 0, to: vectors.rows, by: most).map { linear(vectors, rows: $0..<min(vectors.rows, $0 + most)) })
+      rows: stride(from: 0, to: vectors.rows, by: most).map { linear(vectors, rows: $0..<min(vectors.rows, $0 + most)) }
+    )
   }
 
   /// `parts` vectors `[width]` in the order of the map's outputs.
