@@ -1,3 +1,4 @@
+import Dispatch
 import FeatureCaching
 import Rendering
 import Tensors
@@ -72,6 +73,18 @@ import Testing
         #expect(try output(await apart.results(1)[0]) == output(both[row]))
       }
     }
+  }
+
+  /// As they do where more stages follow and this one has much to do.
+  @Test func cachedStepsThatComeWhileSomethingElseIsComputedGoTogether() async throws {
+    let rows = try await Rows()
+    let end = DispatchSemaphore(value: 0)
+    rows.runner.add { _ in end.wait() }
+    for row in 0..<2 { rows.runner.add(rows.step(1, of: row, .cached(distance: 1))) }
+    end.signal()
+    let both = await rows.results(2)
+    #expect(both.map(\.task.key.row) == [0, 1])
+    #expect(both[0].startMicroseconds == both[1].startMicroseconds)
   }
 
   /// Its step was lost on its way, say.

@@ -48,8 +48,8 @@ struct StageOutcome: Sendable {
 /// for one to end: it is computed between two blocks of it. Otherwise samples at cached steps would all queue up behind
 /// those at full ones, at every stage, and stages would stand still.
 ///
-/// The cached steps of a picture's rows are computed side by side where they wait together, since they take weights that come
-/// from memory once for all of them.
+/// The cached steps of a picture's rows are computed side by side where they wait together: they take little but weights from
+/// memory, which then come once for all of them.
 final class StageRunner: Sendable {
   /// What takes no time worth speaking of, such as opening a sample, and must not wait for a step either.
   typealias Errand = @Sendable (isolated Stage) -> Void

@@ -11,7 +11,7 @@ extension [StoredTensor] {
     for matrix in self {
       let (rows, columns) = (matrix.shape[0], matrix.shape[1])
       // Whole panels, which are written by one thread each then.
-      let rowsPerChunk = Swift.max(1, (1 << 20) / Swift.max(columns, 1) / Int(CLUSCA_PANEL)) * Int(CLUSCA_PANEL)
+      let rowsPerChunk = Swift.max(1, (1 << 18) / Swift.max(columns, 1) / Int(CLUSCA_PANEL)) * Int(CLUSCA_PANEL)
       let chunks = try stride(from: 0, to: rows, by: rowsPerChunk).map { start in
         (start: start, rows: try matrix.rows(start..<Swift.min(rows, start + rowsPerChunk)))
       }
