@@ -1,24 +1,61 @@
 // Products of 8-bit weights and activations, a part of body.h. Sums are whole numbers and exact, so that every instruction
 // set gives the same.
 
+// Values of k from `from` on, of one column; adds them to the sum.
+INLINE void pack_int8_column(const float *w, size_t k, size_t from, float inverse, int8_t *out, int32_t *sum) {
+  for (size_t i = from; i < k; i++) {
+    const int8_t q = (int8_t)__builtin_roundevenf(w[i] * inverse);
+    out[i / 4 * 4 * CLUSCA_PANEL + i % 4] = q;
+    *sum += q;
+  }
+}
+
+// As many columns as a vector has lanes: four values are moved as the 32 bits of a lane.
+INLINE void pack_int8_columns(const float *w, size_t k, const float *inverse, int8_t *out, int32_t *sums) {
+  typedef int8_t vc __attribute__((ext_vector_type(16)));
+  size_t from = 0;
+  for (; from + 4 * LANES <= k; from += 4 * LANES) {
+    vf block[LANES];
+    for (size_t row = 0; row < LANES; row++) {
+      int8_t bytes[4 * LANES];
+      vi sum = 0;
+      for (size_t i = 0; i < 4 * LANES; i += LANES) {
+        const vf rounded = __builtin_elementwise_roundeven(load(w + row * k + from + i) * inverse[row]);
+        const vi q = __builtin_convertvector(rounded, vi);
+        const vc narrow = __builtin_convertvector(q, vc);
+        memcpy(bytes + i, &narrow, sizeof narrow);
+        sum += q;
+      }
+      sums[row] += __builtin_reduce_add(sum);
+      memcpy(&block[row], bytes, sizeof *block);
+    }
+    transpose16(block);
+    for (size_t i = 0; i < LANES; i++) memcpy(out + (from / 4 + i) * 4 * CLUSCA_PANEL, &block[i], sizeof *block);
+  }
+  for (size_t row = 0; row < LANES; row++)
+    pack_int8_column(w + row * k, k, from, inverse[row], out + 4 * row, sums + row);
+}
+
 // Panels of CLUSCA_PANEL columns, each [k/4][column][4]: what one instruction takes stands together.
 static void pack_int8(const float *w, size_t n, size_t k, size_t first, int8_t *packed, float *scales, int32_t *sums) {
   const size_t quads = (k + 3) / 4;
-  for (size_t row = 0; row < n; row++, w += k) {
+  for (size_t row = 0, rows; row < n; row += rows, w += rows * k) {
     const size_t column = first + row;
-    vf largest = 0;
-    FOR_EACH_16(k, largest = max16(largest, abs16(READ(w))););
-    const float top = maximum16(largest);
-    const float inverse = top > 0 ? 127.0f / top : 0;
-    int8_t *out = packed + (column / CLUSCA_PANEL) * quads * 4 * CLUSCA_PANEL + (column % CLUSCA_PANEL) * 4;
-    int32_t sum = 0;
-    for (size_t i = 0; i < k; i++) {
-      const int8_t q = (int8_t)__builtin_roundevenf(w[i] * inverse);
-      out[i / 4 * 4 * CLUSCA_PANEL + i % 4] = q;
-      sum += q;
+    rows = column % LANES == 0 && n - row >= LANES ? LANES : 1;
+    float inverse[LANES];
+    for (size_t r = 0; r < rows; r++) {
+      vf largest = 0;
+      FOR_EACH_16(k, largest = max16(largest, abs16(READ(w + r * k))););
+      const float top = maximum16(largest);
+      inverse[r] = top > 0 ? 127.0f / top : 0;
+      scales[column + r] = top / 127.0f;
+      sums[column + r] = 0;
     }
-    scales[column] = top / 127.0f;
-    sums[column] = sum;
+    int8_t *out = packed + (column / CLUSCA_PANEL) * quads * 4 * CLUSCA_PANEL + (column % CLUSCA_PANEL) * 4;
+    if (rows == LANES)
+      pack_int8_columns(w, k, inverse, out, sums + column);
+    else
+      pack_int8_column(w, k, 0, inverse[0], out, sums + column);
   }
 }
 
