@@ -42,7 +42,8 @@ public enum FaultPoint {
     if let hang, hang.isDue(at: place, of: number) { standStill(at: place) }
     if let stop, stop.isDue(at: place, of: number) {
       say("\(place) stops")
-      kill(getpid(), SIGSTOP)
+      // To this thread: it is to do nothing more, where another might be given a signal to the process first.
+      raise(SIGSTOP)
       say("\(place) goes on")
     }
   }
