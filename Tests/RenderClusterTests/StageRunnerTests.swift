@@ -17,7 +17,9 @@ import Testing
 
     init(patience: Duration = .milliseconds(1)) async throws {
       let model = try TinyModel(.dit)
-      task = try model.denoising(TinyModel.Task(cache: .dit, isGuided: true))
+      var cache = CacheSettings.dit
+      cache.propagation = 0.2  // so that to do a step twice is another thing than to do it once
+      task = try model.denoising(TinyModel.Task(cache: cache, isGuided: true))
       let stage = try Stage(model.transformer(nil))
       let (outcomes, post) = AsyncStream.makeStream(of: StageOutcome.self)
       runner = StageRunner(stage, patience: patience) { post.yield($0) }
@@ -35,9 +37,9 @@ import Testing
       }
     }
 
-    func step(_ index: Int, of row: Int, _ kind: StepKind) -> StageTask {
+    func step(_ index: Int, of row: Int, _ kind: StepKind, attempt: UInt32 = 1) -> StageTask {
       StageTask(
-        key: SampleKey(job: 1, row: UInt32(row)), attempt: 1, step: UInt32(index), isMeasurement: false,
+        key: SampleKey(job: 1, row: UInt32(row)), attempt: attempt, step: UInt32(index), isMeasurement: false,
         context: StepContext(
           sample: SampleID(job: 1, row: UInt16(row)), index: index, kind: kind, timestep: task.schedule.timestep(index),
           clusters: kind.isFull ? [:] : clusters[row]), input: .latents(task.latents))
@@ -87,6 +89,25 @@ import Testing
     #expect(both[0].startMicroseconds == both[1].startMicroseconds)
   }
 
+  /// A coordinator that was started again asks for a step that waits here already.
+  @Test func aStepThatWaitsTwiceIsDoneOnce() async throws {
+    let (twice, once) = (try await Rows(), try await Rows())
+    let end = DispatchSemaphore(value: 0)
+    twice.runner.add { _ in end.wait() }
+    for (row, attempt) in [(0, 1), (1, 1), (1, 2)] as [(Int, UInt32)] {
+      twice.runner.add(twice.step(1, of: row, .cached(distance: 1), attempt: attempt))
+    }
+    end.signal()
+    let outcomes = await twice.results(3)
+    #expect(outcomes.map(\.task.key.row) == [0, 1, 1])
+    once.runner.add(once.step(1, of: 1, .cached(distance: 1)))
+    let expected = try output(await once.results(1)[0])
+    #expect(try outcomes.dropFirst().map(output) == [expected, expected])
+    // What it has kept is that of one step, too.
+    for rows in [twice, once] { rows.runner.add(rows.step(2, of: 1, .cached(distance: 2))) }
+    #expect(try output(await twice.results(1)[0]) == output(await once.results(1)[0]))
+  }
+
   /// Its step was lost on its way, say.
   @Test func aRowWhoseOtherOneDoesNotComeIsComputedAlone() async throws {
     let rows = try await Rows()
@@ -103,7 +124,7 @@ import Testing
   @Test func aRowThatIsClosedWhileItWaitsIsNotComputed() async throws {
     let rows = try await Rows(patience: .seconds(60))
     rows.runner.add(rows.step(1, of: 0, .cached(distance: 1)), hasOtherRow: true)
-    rows.runner.drop(SampleKey(job: 1, row: 0), attempt: 1)
+    rows.runner.drop(SampleKey(job: 1, row: 0), SampleID(job: 1, row: 0))
     rows.runner.add(rows.step(1, of: 1, .cached(distance: 1)))
     #expect(await rows.results(1)[0].task.key.row == 1)
   }

@@ -68,7 +68,9 @@ final class StageRunner: Sendable {
     /// may have to come before the step behind it.
     mutating func takeCached() -> [StageTask] {
       guard errands.isEmpty, let first = cached.first else { return [] }
-      let group = [first] + cached.dropFirst().filter(first.isBeside)
+      // One of the other row alone: behind a restart of the coordinator there may be the same step of a sample twice, and
+      // side by side with itself it would change its cache twice.
+      let group = [first] + (cached.first(where: first.isBeside).map { [$0] } ?? [])
       cached.removeAll { task in group.contains { $0.isSame(as: task) } }
       for task in group { taken[task.key] = task.context.index }
       return group
@@ -139,12 +141,12 @@ final class StageRunner: Sendable {
     if starts { Task { await runAll() } }
   }
 
-  /// Does not compute what waits for a sample that is closed.
-  func drop(_ key: SampleKey, attempt: UInt32) {
+  /// Does not compute what waits for a sample that is closed, of whichever attempt.
+  func drop(_ key: SampleKey, _ id: SampleID) {
     queue.withLock { queue in
-      queue.full.removeAll { $0.key == key && $0.attempt == attempt }
-      queue.cached.removeAll { $0.key == key && $0.attempt == attempt }
-      queue.waiting.removeAll { $0.key == key && $0.attempt == attempt }
+      queue.full.removeAll { $0.context.sample == id }
+      queue.cached.removeAll { $0.context.sample == id }
+      queue.waiting.removeAll { $0.context.sample == id }
       queue.taken[key] = nil
     }
   }
@@ -232,11 +234,7 @@ extension Stage {
       runner.finishedBlock()
       stage.runErrands(runner)
       guard tasks[0].isFull else { return }
-      while true {
-        let urgent = runner.nextCached()
-        guard !urgent.isEmpty else { break }
-        others += stage.compute(urgent, runner)
-      }
+      while case let urgent = runner.nextCached(), !urgent.isEmpty { others += stage.compute(urgent, runner) }
     }
     return results.map { ($0.output, WireClusters.pack($0.clusters), $0.signal) }
   }

@@ -223,7 +223,7 @@ extension Worker {
     unreported[key] = nil
     forgetTensors(sample)
     guard let runner = stage?.runner else { return }
-    runner.drop(key, attempt: attempt)
+    runner.drop(key, sample.id)
     runner.add { $0.close(sample.id) }
   }
 }

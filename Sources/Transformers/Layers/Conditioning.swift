@@ -3,7 +3,7 @@ import Tensors
 
 /// What a timestep is to the blocks of a stage: the vectors that modulate them.
 public struct Conditioning: Sendable {
-  /// Steps that are computed at a time: up to so many, a product of float32 has one order of additions.
+  /// The steps of a sample that are computed at a time, which bounds what it keeps.
   public static let stepsAtOnce = 64
 
   /// `[1, width]` each, SiLU applied: one, unless blocks or embedders have their own.
@@ -39,13 +39,13 @@ package struct ModulationVector: Sendable {
 /// The conditioning of one sample for many timesteps at once.
 ///
 /// The maps of adaLN hold a quarter of FLUX's weights, and a step has a single vector for them: all their weights would come
-/// from memory for two operations each. Here they come once for many steps, and for all samples that begin together, such as
-/// the rows of guidance. Rows of a product do not depend on each other, so the numbers are those of a step alone.
+/// from memory for two operations each. Here they come once for many steps, and for two samples that begin together, such
+/// as the rows of guidance. Rows of a product do not depend on each other, so the numbers are those of a step alone.
 final class ConditioningTable: Sendable {
   /// A map of adaLN, and which of a step's vectors it takes.
   typealias Map = (norm: AdaLayerNorm, vector: Int)
 
-  private let timesteps: [Float]
+  fileprivate let timesteps: [Float]
   private let vectors: @Sendable (_ timestep: Float) -> Tensor
   private let others: ConditioningTables
   private let window = Mutex<[Float: Conditioning]>([:])
@@ -63,7 +63,7 @@ final class ConditioningTable: Sendable {
     guard let place = timesteps.firstIndex(of: timestep) else { return Conditioning(vectors(timestep)) }
     if let known = window.withLock({ $0[timestep] }) { return known }
     let steps = Array(timesteps[place..<min(timesteps.count, place + Conditioning.stepsAtOnce)])
-    Self.compute(steps, [self] + others.takeUnused(like: self), maps())
+    Self.compute(steps, [self] + (others.takeUnused(beside: self).map { [$0] } ?? []), maps())
     return window.withLock { $0[timestep] } ?? Conditioning(vectors(timestep))
   }
 
@@ -82,8 +82,6 @@ final class ConditioningTable: Sendable {
       table.window.withLock { $0 = Dictionary(zip(steps, computed), uniquingKeysWith: { first, _ in first }) }
     }
   }
-
-  fileprivate func isLike(_ other: ConditioningTable) -> Bool { self !== other && timesteps == other.timesteps }
 }
 
 /// Those of a stage that were not used yet.
@@ -106,12 +104,14 @@ final class ConditioningTables: Sendable {
     return table
   }
 
-  /// Those of the same timesteps as one that begins to be used, which are used with it.
-  fileprivate func takeUnused(like table: ConditioningTable) -> [ConditioningTable] {
+  /// The oldest of the same timesteps as one that begins to be used, which is used with it; nil if there is none, or if that
+  /// has been used before and has come further. More at once would keep a stage silent for long.
+  fileprivate func takeUnused(beside table: ConditioningTable) -> ConditioningTable? {
     unused.withLock { unused in
-      let alike = unused.compactMap(\.table).filter(table.isLike)
-      unused.removeAll { kept in kept.table.map { $0 === table || table.isLike($0) } ?? true }
-      return alike
+      guard let own = unused.firstIndex(where: { $0.table === table }) else { return nil }
+      unused.remove(at: own)
+      guard let other = unused.firstIndex(where: { $0.table?.timesteps == table.timesteps }) else { return nil }
+      return unused.remove(at: other).table
     }
   }
 }

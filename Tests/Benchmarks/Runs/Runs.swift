@@ -11,8 +11,8 @@ struct Runs: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measures whole runs of DiT-XL/2 with ClusCa and without, beside what their operations promise.",
     discussion: """
-      A picture of 256 x 256 with guidance is denoised from noise to the end with random weights, as clusca render does \
-      it, with full steps at each interval. All of a run counts: modulation, clusters, differences, forecasts and the \
+      A picture of 256 x 256 with guidance is denoised from noise to the end with random weights, as clusca generate \
+      does it, with full steps at each interval. All of a run counts: modulation, clusters, differences, forecasts and the \
       scheduler. A run without caching goes on by a step in front of each full step, so that what else the machine does \
       meets both; the steps it does not come to are reckoned like those it has done.
       """)
@@ -39,7 +39,7 @@ struct Runs: AsyncParsableCommand {
     guard !intervals.isEmpty, intervals.allSatisfy({ (2...100).contains($0) }) else {
       throw ValidationError("--intervals must be 2 to 100, one at least")
     }
-    guard (1...1000).contains(steps) else { throw ValidationError("--steps must be 1 to 1000") }
+    guard (3...1000).contains(steps) else { throw ValidationError("--steps must be 3 to 1000: fewer are all full") }
     guard (1...99).contains(rounds) else { throw ValidationError("--rounds must be 1 to 99") }
     guard threads.map({ (1...1024).contains($0) }) ?? true else { throw ValidationError("--threads must be 1 to 1024") }
   }

@@ -8,20 +8,20 @@ struct RandomParameters: ParameterSource {
   /// Tensors are cut from these numbers, so that large models take little time to make.
   private let pool: StoredTensor
   /// But maps of adaLN that stay where they are stored have numbers of their own, or else a cache would have all of them.
-  private let hasOwnNumbers: @Sendable (_ name: String) -> Bool
+  private let suffixOfOwnNumbers: String?
 
-  private init(
-    _ names: ParameterNames, own hasOwnNumbers: @escaping @Sendable (_ name: String) -> Bool = { _ in false }
-  ) throws {
+  private init(_ names: ParameterNames, ownNumbersOf suffixOfOwnNumbers: String? = nil) throws {
     shapes = names.shapes
-    self.hasOwnNumbers = hasOwnNumbers
+    self.suffixOfOwnNumbers = suffixOfOwnNumbers
     let count = shapes.values.map { $0.reduce(1, *) }.max() ?? 1
     pool = try RandomValues.stored(count, 1, .bfloat16).reshaped([count])
   }
 
   func parameter(_ name: String) throws -> StoredTensor? {
     guard let shape = shapes[name] else { return nil }
-    if hasOwnNumbers(name) { return try RandomValues.stored(shape[0], shape[1], .bfloat16) }
+    if let suffixOfOwnNumbers, name.hasSuffix(suffixOfOwnNumbers) {
+      return try RandomValues.stored(shape[0], shape[1], .bfloat16)
+    }
     return try pool.rows(0..<shape.reduce(1, *)).reshaped(shape)
   }
 
@@ -84,7 +84,7 @@ struct RandomParameters: ParameterSource {
     }
     names.linear("proj_out_1", 2 * width, width)
     names.linear("proj_out_2", patch * patch * dit.outputChannels, width)
-    try self.init(names) { $0.hasSuffix("norm1.linear.weight") }
+    try self.init(names, ownNumbersOf: "norm1.linear.weight")
   }
 }
 

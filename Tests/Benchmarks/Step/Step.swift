@@ -81,7 +81,7 @@ struct Step: ParsableCommand {
         Report.note("\(model.rawValue): round \(round + 1) of \(rounds)")
       }
       rows.append(Self.row(sample, limit))
-      for interval in model.intervals where model.hasReckonedRuns {
+      for interval in model.reckonedIntervals {
         let speedUp = sample.speedUp(interval: interval)
         runs.append([
           model.rawValue, "\(interval)", Report.fixed(speedUp.operations, 2), Report.fixed(speedUp.time, 2),
@@ -157,7 +157,7 @@ struct Step: ParsableCommand {
       "name": .string(sample.shape.rawValue), "title": .string(sample.shape.title), "full": times(sample.uncached),
       "full_keeping_features": times(sample.full),
       "fifty_steps": .array(
-        (sample.shape.hasReckonedRuns ? sample.shape.intervals : []).map { interval in
+        sample.shape.reckonedIntervals.map { interval in
           let speedUp = sample.speedUp(interval: interval)
           return [
             "interval": .integer(interval), "times_as_fast_by_operations": .number(speedUp.operations),

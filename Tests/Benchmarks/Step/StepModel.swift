@@ -69,8 +69,8 @@ enum StepModel: String, CaseIterable, ExpressibleByArgument {
   /// Distances of full steps whose cached steps are timed.
   var intervals: [Int] { self == .dit ? [5] : [5, 6] }
 
-  /// Whether whole runs are reckoned from the times of steps; `Benchmarks runs` times those of a model that is there as a whole.
-  var hasReckonedRuns: Bool { repetition != nil }
+  /// Those that whole runs are reckoned with; `Benchmarks runs` times runs of the model that is there as a whole.
+  var reckonedIntervals: [Int] { repetition == nil ? [] : intervals }
 
   func makeSample(_ precision: Precision) throws -> StepSample {
     switch self {
