@@ -1,15 +1,18 @@
 // Products of matrices for few rows, a part of body.h.
 
 // Products count registers: a block of sums, what it is made of and nothing else must fit. So their vectors are as wide as
-// one register, and 4 x 3 sums take 12 of 16 registers, 4 x 4 take 16 of 32.
+// one register, and 4 x 3 sums take 12 of 16 registers, 6 x 4 take 24 of 32.
 #if HAS_AVX512
 #define PRODUCT_LANES 16
+#define DOT_ROWS 6
 #define DOT_COLUMNS 4
 #elif HAS_FMA
 #define PRODUCT_LANES 8
+#define DOT_ROWS 4
 #define DOT_COLUMNS 3
 #else
 #define PRODUCT_LANES 4
+#define DOT_ROWS 4
 #define DOT_COLUMNS 3
 #endif
 typedef float vp __attribute__((ext_vector_type(PRODUCT_LANES)));
@@ -81,71 +84,165 @@ INLINE float sum_product(vp v) {
   return (four.x + four.z) + (four.y + four.w);
 }
 
+// One sum, or the first of several passes: to what was summed before.
+INLINE void put_sum(float *c, float sum, int first) { *c = first ? sum : *c + sum; }
+
+// The sums of `count` <= DOT_COLUMNS registers, each as sum_product has it: all at once where four fill one register.
+INLINE void put_sums(float *c, const vp *sums, const size_t count, int first) {
+#if PRODUCT_LANES == 16
+  if (count == 4) {
+#define HALVES(a, b, half) __builtin_shufflevector(a, b, half, half + 1, half + 2, half + 3, half + 4, half + 5, \
+    half + 6, half + 7, 16 + half, 17 + half, 18 + half, 19 + half, 20 + half, 21 + half, 22 + half, 23 + half)
+#define QUARTERS(a, b, quarter) __builtin_shufflevector(a, b, quarter, quarter + 1, quarter + 2, quarter + 3, \
+    8 + quarter, 9 + quarter, 10 + quarter, 11 + quarter, 16 + quarter, 17 + quarter, 18 + quarter, 19 + quarter, \
+    24 + quarter, 25 + quarter, 26 + quarter, 27 + quarter)
+    const vp upper = HALVES(sums[0], sums[1], 0) + HALVES(sums[0], sums[1], 8);
+    const vp lower = HALVES(sums[2], sums[3], 0) + HALVES(sums[2], sums[3], 8);
+    const vp fours = QUARTERS(upper, lower, 0) + QUARTERS(upper, lower, 4);
+    const vp twos = fours + __builtin_shufflevector(fours, fours, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+#undef HALVES
+#undef QUARTERS
+    UNROLLED(size_t j = 0; j < 4; j++) put_sum(c + j, twos[4 * j] + twos[4 * j + 1], first);
+    return;
+  }
+#endif
+  UNROLLED(size_t j = 0; j < count; j++) put_sum(c + j, sum_product(sums[j]), first);
+}
+
+// m rows in blocks of `most` at most, as even as can be: one of few rows takes nearly as long as one of all.
+INLINE size_t row_blocks(size_t m, size_t most) { return (m + most - 1) / most; }
+INLINE size_t rows_of_block(size_t block, size_t m, size_t most) {
+  const size_t blocks = row_blocks(m, most);
+  return m / blocks + (block < m % blocks);
+}
+
+// Rows of weights that come next, of which blocks fetch a part at each of their steps: at an even pace, as memory gives them
+// fastest.
+typedef struct {
+  // The cache line that is next, the lines that are left of its row, those of a row, and the values from there to the next.
+  const float *line;
+  size_t left, lines, skip;
+  // So many lines are fetched in so many steps, and what the steps so far have left of them.
+  size_t share, steps, due;
+} rows_ahead;
+enum { LINE = 64, LINE_VALUES = LINE / sizeof(float) };
+
+// `rows` rows of `depth` values, fetched by `blocks` blocks with a step for every `step` values.
+INLINE rows_ahead rows_of_next(const float *next, size_t stride, size_t rows, size_t depth, size_t blocks, size_t step) {
+  const size_t lines = (depth + LINE_VALUES - 1) / LINE_VALUES;
+  const size_t share = next ? rows * step : 0;
+  return (rows_ahead){next, lines, lines, stride - lines * LINE_VALUES, share, blocks * LINE_VALUES, 0};
+}
+
+INLINE void fetch_rows(rows_ahead *ahead) {
+  for (ahead->due += ahead->share; ahead->due >= ahead->steps; ahead->due -= ahead->steps) {
+    __builtin_prefetch(ahead->line, 0, 2);
+    ahead->line += LINE_VALUES;
+    if (--ahead->left > 0) continue;
+    ahead->line += ahead->skip;
+    ahead->left = ahead->lines;
+  }
+}
+
 // A block of mr x nr dot products along k, each in the lanes of a register: weights are read where they stand. Adds to c
 // unless `first`.
-#define DOT_BLOCK(mr, nr)                                                                                         \
+#define DOT_BLOCK(mr, nr)                                                                                           \
   INLINE void dot_##mr##x##nr(const float *a, size_t a_stride, const float *w, size_t w_stride, size_t k, float *c, \
-                              size_t c_stride, int first) {                                                       \
-    vp sums[mr][nr];                                                                                              \
-    UNROLLED(size_t i = 0; i < mr; i++) UNROLLED(size_t j = 0; j < nr; j++) sums[i][j] = 0;                       \
-    size_t p = 0;                                                                                                 \
-    for (; p + PRODUCT_LANES <= k; p += PRODUCT_LANES) {                                                          \
-      vp columns[nr];                                                                                             \
-      UNROLLED(size_t j = 0; j < nr; j++) columns[j] = load_product(w + j * w_stride + p);                        \
-      UNROLLED(size_t i = 0; i < mr; i++) {                                                                       \
-        const vp row = load_product(a + i * a_stride + p);                                                        \
-        UNROLLED(size_t j = 0; j < nr; j++) sums[i][j] = fma_product(row, columns[j], sums[i][j]);                \
-      }                                                                                                           \
-    }                                                                                                             \
-    if (p < k)                                                                                                    \
-      UNROLLED(size_t i = 0; i < mr; i++) UNROLLED(size_t j = 0; j < nr; j++)                                     \
-          sums[i][j] = fma_product(load_product_part(a + i * a_stride + p, k - p),                                \
-                                   load_product_part(w + j * w_stride + p, k - p), sums[i][j]);                   \
-    UNROLLED(size_t i = 0; i < mr; i++) UNROLLED(size_t j = 0; j < nr; j++) {                                     \
-      const float sum = sum_product(sums[i][j]);                                                                  \
-      c[i * c_stride + j] = first ? sum : c[i * c_stride + j] + sum;                                              \
-    }                                                                                                             \
+                              size_t c_stride, int first, rows_ahead *ahead) {                                      \
+    vp sums[mr][nr];                                                                                                \
+    UNROLLED(size_t i = 0; i < mr; i++) UNROLLED(size_t j = 0; j < nr; j++) sums[i][j] = 0;                         \
+    size_t p = 0;                                                                                                   \
+    for (; p + PRODUCT_LANES <= k; p += PRODUCT_LANES) {                                                            \
+      vp columns[nr];                                                                                               \
+      UNROLLED(size_t j = 0; j < nr; j++) columns[j] = load_product(w + j * w_stride + p);                          \
+      fetch_rows(ahead);                                                                                            \
+      UNROLLED(size_t i = 0; i < mr; i++) {                                                                         \
+        const vp row = load_product(a + i * a_stride + p);                                                          \
+        UNROLLED(size_t j = 0; j < nr; j++) sums[i][j] = fma_product(row, columns[j], sums[i][j]);                  \
+      }                                                                                                             \
+    }                                                                                                               \
+    if (p < k)                                                                                                      \
+      UNROLLED(size_t i = 0; i < mr; i++) UNROLLED(size_t j = 0; j < nr; j++)                                       \
+          sums[i][j] = fma_product(load_product_part(a + i * a_stride + p, k - p),                                  \
+                                   load_product_part(w + j * w_stride + p, k - p), sums[i][j]);                     \
+    UNROLLED(size_t i = 0; i < mr; i++) put_sums(c + i * c_stride, sums[i], nr, first);                             \
   }
-DOT_BLOCK(4, 3)
-DOT_BLOCK(4, 1)
-DOT_BLOCK(1, 3)
 DOT_BLOCK(1, 1)
-#if DOT_COLUMNS == 4
-DOT_BLOCK(4, 4)
+DOT_BLOCK(2, 1)
+DOT_BLOCK(3, 1)
+DOT_BLOCK(4, 1)
+#if HAS_AVX512
+DOT_BLOCK(5, 1)
+DOT_BLOCK(6, 1)
 DOT_BLOCK(1, 4)
-#endif
-
-// Values of k of one pass, so that four rows of `a` stay in the first-level cache while the weights of so many columns,
-// which stay in the second-level cache, go by for every four rows.
-enum { DOT_PASS = 1024, DOT_TILE = 48 };
-
-static void product_few_rows(const float *a, size_t a_stride, size_t m, size_t k, const float *w, size_t n, float *c,
-                             size_t c_stride) {
-  for (size_t from = 0; from == 0 || from < k; from += DOT_PASS) {
-    const size_t depth = k - from < DOT_PASS ? k - from : DOT_PASS;
-    const int first = from == 0;
-    for (size_t tile = 0; tile < n; tile += DOT_TILE) {
-      const size_t end = n - tile < DOT_TILE ? n : tile + DOT_TILE;
-#define DOT_ROWS(mr)                                                                                \
-  do {                                                                                              \
-    const float *block = a + i * a_stride + from;                                                   \
-    float *out = c + i * c_stride;                                                                  \
-    size_t j = tile;                                                                                \
-    for (; j + DOT_COLUMNS <= end; j += DOT_COLUMNS)                                                \
-      DOT_WIDE(mr)(block, a_stride, w + j * k + from, k, depth, out + j, c_stride, first);          \
-    for (; j < end; j++)                                                                            \
-      dot_##mr##x1(block, a_stride, w + j * k + from, k, depth, out + j, c_stride, first);          \
-  } while (0)
-#if DOT_COLUMNS == 4
+DOT_BLOCK(2, 4)
+DOT_BLOCK(3, 4)
+DOT_BLOCK(4, 4)
+DOT_BLOCK(5, 4)
+DOT_BLOCK(6, 4)
 #define DOT_WIDE(mr) dot_##mr##x4
 #else
+DOT_BLOCK(1, 3)
+DOT_BLOCK(2, 3)
+DOT_BLOCK(3, 3)
+DOT_BLOCK(4, 3)
 #define DOT_WIDE(mr) dot_##mr##x3
 #endif
-      size_t i = 0;
-      for (; i + 4 <= m; i += 4) DOT_ROWS(4);
-      for (; i < m; i++) DOT_ROWS(1);
-#undef DOT_ROWS
-#undef DOT_WIDE
+
+// Values of k of one pass at most, and columns of one tile: a block's rows stay in the first-level cache, while the weights of
+// a tile, and those of the next, which are fetched meanwhile, stay in the second-level one.
+enum { DOT_PASS = 1024, DOT_TILE = 16 * DOT_COLUMNS };
+
+// A block of rows times the columns of a tile.
+INLINE void dot_tile(size_t rows, const float *a, size_t a_stride, const float *w, size_t w_stride, size_t columns,
+                     size_t depth, float *c, size_t c_stride, int first, rows_ahead *next) {
+  rows_ahead own = *next, *ahead = &own;
+  for (size_t j = 0, wide; j < columns; j += wide ? DOT_COLUMNS : 1) {
+    wide = j + DOT_COLUMNS <= columns;
+#define DOT(mr)                                                                                    \
+  case mr:                                                                                         \
+    if (wide)                                                                                      \
+      DOT_WIDE(mr)(a, a_stride, w + j * w_stride, w_stride, depth, c + j, c_stride, first, ahead); \
+    else                                                                                           \
+      dot_##mr##x1(a, a_stride, w + j * w_stride, w_stride, depth, c + j, c_stride, first, ahead); \
+    break
+    switch (rows) {
+      DOT(1);
+      DOT(2);
+      DOT(3);
+      DOT(4);
+#if HAS_AVX512
+      DOT(5);
+      DOT(6);
+#endif
     }
+#undef DOT
   }
+  *next = own;
+}
+
+static void product_few_rows(const float *a, size_t a_stride, size_t m, size_t k, const float *w, size_t n, float *c,
+                             size_t c_stride, const float *then) {
+  const size_t blocks = row_blocks(m, DOT_ROWS), passes = k > DOT_PASS ? (k + DOT_PASS - 1) / DOT_PASS : 1;
+  // Even passes: each fetches as much as the next one takes.
+  const size_t most = ((k + passes - 1) / passes + LANES - 1) / LANES * LANES;
+  size_t from = 0;
+  do {
+    const size_t depth = k - from < most ? k - from : most;
+    for (size_t tile = 0, columns; tile < n; tile += columns) {
+      columns = n - tile < DOT_TILE ? n - tile : DOT_TILE;
+      const float *weights = w + tile * k + from;
+      const float *next = tile + columns < n ? weights + columns * k : from + depth < k ? w + from + depth : then;
+      const size_t across = (columns + DOT_COLUMNS - 1) / DOT_COLUMNS;
+      // A single block has the weights go by as memory gives them, which the processor itself foresees best.
+      rows_ahead ahead =
+          rows_of_next(blocks > 1 ? next : NULL, k, DOT_TILE, depth, blocks * across, PRODUCT_LANES);
+      for (size_t i = 0, block = 0, rows; i < m; i += rows, block++) {
+        rows = rows_of_block(block, m, DOT_ROWS);
+        dot_tile(rows, a + i * a_stride + from, a_stride, weights, k, columns, depth, c + i * c_stride + tile, c_stride,
+                 from == 0, &ahead);
+      }
+    }
+    from += most;
+  } while (from < k);
 }

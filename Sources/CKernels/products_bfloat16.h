@@ -44,20 +44,13 @@ static void pack_bfloat16(const uint16_t *w, size_t n, size_t k, size_t first, u
 // Rows of `a` that one register block covers, at most.
 enum { BLOCK_ROWS = 6 };
 
-// Register blocks of m rows, as even as can be: one of few rows takes nearly as long as one of all.
-INLINE size_t row_blocks(size_t m) { return (m + BLOCK_ROWS - 1) / BLOCK_ROWS; }
-INLINE size_t rows_of_block(size_t block, size_t m) {
-  const size_t blocks = row_blocks(m);
-  return m / blocks + (block < m % blocks);
-}
-
 // What a register block fetches on its way, for later: so many cache lines from `start` on in FETCH_STEPS of its steps. Behind
 // every 2^shift lines `skip` bytes are left out.
 typedef struct {
   const char *start;
   size_t lines, shift, skip;
 } read_ahead;
-enum { LINE = 64, FETCH_STEPS = 256 };
+enum { FETCH_STEPS = 256 };
 
 // The first register blocks of a pass fetch the weights behind its own: while it uses what the second-level cache has,
 // memory would have nothing to do. With few rows it is what takes the time. The other blocks of the last pass fetch what is
@@ -68,7 +61,7 @@ enum { WEIGHT_BLOCKS = 4 };
 // gives it fastest. A step uses STEP_LINES lines.
 INLINE read_ahead share_of_next(const void *next, size_t block, size_t m, size_t steps) {
   enum { STEP_LINES = 4 };
-  const size_t all = row_blocks(m), blocks = all < WEIGHT_BLOCKS ? all : WEIGHT_BLOCKS;
+  const size_t all = row_blocks(m, BLOCK_ROWS), blocks = all < WEIGHT_BLOCKS ? all : WEIGHT_BLOCKS;
   if (!next) return (read_ahead){0};
   const char *start = (const char *)next + steps * STEP_LINES * block / blocks * LINE;
   return (read_ahead){start, FETCH_STEPS * STEP_LINES / blocks, 0, 0};
@@ -90,7 +83,7 @@ INLINE size_t row_shift(const clusca_memory *part) {
 }
 
 INLINE memory_ahead memory_for(clusca_ahead ahead, size_t m, size_t panels) {
-  const size_t all = row_blocks(m), blocks = all > WEIGHT_BLOCKS ? panels * (all - WEIGHT_BLOCKS) : 0;
+  const size_t all = row_blocks(m, BLOCK_ROWS), blocks = all > WEIGHT_BLOCKS ? panels * (all - WEIGHT_BLOCKS) : 0;
   if (blocks == 0) return (memory_ahead){0};
   size_t lines = 0;
   for (size_t part = 0; part < ahead.parts; part++) lines += ahead.memory[part].rows << row_shift(ahead.memory + part);
@@ -311,7 +304,7 @@ static void panel_product(const uint16_t *a, size_t a_stride, size_t m, size_t p
     const int is_last = from + count == pairs;
     const uint16_t *next = is_last ? then : weights + count * 2 * CLUSCA_PANEL;
     for (size_t i = 0, block = 0, rows; i < m; i += rows, block++) {
-      rows = rows_of_block(block, m);
+      rows = rows_of_block(block, m, BLOCK_ROWS);
       float *sums = c + i * c_stride;
       panel_block(a + i * a_stride + 2 * from, a_stride, rows, count, weights, width, sums, c_stride, from == 0,
                   block < WEIGHT_BLOCKS ? share_of_next(next, block, m, count)

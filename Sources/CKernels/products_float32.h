@@ -37,28 +37,16 @@ static void pack_columns(const float *w, size_t w_stride, size_t width, size_t d
   }
 }
 
-// What the blocks of a pass fetch of the next one: rows [first, last) of `start`, as they stand.
-typedef struct {
-  const float *start;
-  size_t stride, first, last;
-} rows_ahead;
-
-INLINE rows_ahead rows_of_next(const float *next, size_t stride, size_t width, size_t block, size_t blocks) {
-  if (!next) return (rows_ahead){0};
-  return (rows_ahead){next, stride, block * width / blocks, (block + 1) * width / blocks};
-}
-
 // One register block: `rows` rows times `vectors` registers of a panel's columns.
 #define WIDE_BLOCK(rows, vectors)                                                                                  \
   INLINE void wide_##rows##x##vectors(const float *a, size_t a_stride, size_t depth, const float *panel, float *c, \
-                                      size_t c_stride, int first, rows_ahead ahead) {                              \
+                                      size_t c_stride, int first, rows_ahead *ahead) {                             \
     vf sums[rows][vectors];                                                                                        \
     UNROLLED(size_t i = 0; i < rows; i++) UNROLLED(size_t j = 0; j < vectors; j++) sums[i][j] = 0;                 \
     fetch_target(c, c_stride, rows);                                                                               \
     for (size_t from = 0; from < depth; from += LANES) {                                                           \
       const size_t end = depth - from < LANES ? depth : from + LANES;                                              \
-      for (size_t row = ahead.first; row < ahead.last; row++)                                                      \
-        __builtin_prefetch(ahead.start + row * ahead.stride + from, 0, 2);                                         \
+      fetch_rows(ahead);                                                                                           \
       for (size_t p = from; p < end; p++) {                                                                        \
         vf w[vectors];                                                                                             \
         UNROLLED(size_t j = 0; j < vectors; j++) w[j] = load(panel + p * CLUSCA_PANEL + j * LANES);                \
@@ -89,7 +77,7 @@ WIDE_BLOCK(6, 4)
 // A block of rows times the first `width` columns of a panel, of which those behind the 64th dimension of DiT's heads fill
 // one register; where they fill no whole number of registers, sums go by way of scratch memory.
 INLINE void wide_rows(size_t rows, size_t width, const float *a, size_t a_stride, size_t depth, const float *panel,
-                      float *c, size_t c_stride, int first, rows_ahead ahead) {
+                      float *c, size_t c_stride, int first, rows_ahead *ahead) {
 #define WIDE_ROWS(vectors)                                                                                    \
   switch (rows) {                                                                                             \
     case 1: wide_1x##vectors(a, a_stride, depth, panel, target, target_stride, begins, ahead); break;         \
@@ -134,11 +122,12 @@ static void product_float32(const float *a, size_t a_stride, size_t m, size_t k,
       } else {
         pack_columns(w + from * w_stride + column, w_stride, width, depth, packed);
       }
+      rows_ahead ahead = rows_of_next(next, w_stride, width, depth, row_blocks(m, BLOCK_ROWS), LANES);
       for (size_t i = 0, block = 0, rows; i < m; i += rows, block++) {
-        rows = rows_of_block(block, m);
+        rows = rows_of_block(block, m, BLOCK_ROWS);
         float *out = c + i * c_stride + column;
         wide_rows(rows, width, a + i * a_stride + from, a_stride, depth, packed, out, c_stride, from == 0,
-                  rows_of_next(next, w_stride, width, block, row_blocks(m)));
+                  &ahead);
         if (is_last && (bias || activation != CLUSCA_IDENTITY))
           add_bias(out, rows, width, c_stride, bias ? bias + column : NULL, activation);
       }

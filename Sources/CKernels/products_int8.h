@@ -171,7 +171,7 @@ static void product_int8(const uint8_t *a, size_t a_stride, const float *a_scale
       if (panel + 1 == last_panel && from + count == quads)
         next = then_panel * CLUSCA_PANEL >= n ? NULL : packed + then_panel * quads * 4 * CLUSCA_PANEL;
       for (size_t i = 0, block = 0, rows; i < m; i += rows, block++) {
-        rows = rows_of_block(block, m);
+        rows = rows_of_block(block, m, BLOCK_ROWS);
         float scratch[BLOCK_ROWS * CLUSCA_PANEL];
         // A narrow panel is computed by way of scratch memory, all of its passes at once.
         float *out = width == CLUSCA_PANEL ? c + i * c_stride + column : scratch;

@@ -115,9 +115,10 @@ typedef struct clusca_kernels {
   void (*softmax)(float *x, size_t rows, size_t columns, size_t stride, float scale, const float *bias,
                   size_t bias_stride, size_t first_visible, size_t visible_step);
 
-  // -- Products. c[m][n] = sum_k a[m][k] * w[n][k], unpacked float32 weights, for few rows m.
+  // -- Products. c[m][n] = sum_k a[m][k] * w[n][k], unpacked float32 weights, for few rows m. `then` are the weights of the
+  // product that follows, which are fetched meanwhile; NULL if there is none.
   void (*product_few_rows)(const float *a, size_t a_stride, size_t m, size_t k, const float *w, size_t n, float *c,
-                           size_t c_stride);
+                           size_t c_stride, const float *then);
   // c = activation(a · wᵀ + bias) for w of n rows of k (`transposed`), or a · w for k rows of n, for many rows m; rows of w
   // are w_stride apart, bias may be NULL. NULL where the registers are too few to beat a library.
   void (*product_float32)(const float *a, size_t a_stride, size_t m, size_t k, const float *w, size_t w_stride,

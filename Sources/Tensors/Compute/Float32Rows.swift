@@ -44,11 +44,15 @@ struct Float32Rows: Sendable {
           rows: rows, columns: count, depth: inputs, x, aStride: inputs, w, bias: bias, activation: activation, into: c,
           cStride: stride)
       }
-      let tiles = ProductTiles(rows: rows, columns: count, wholeRows: true)
-      ThreadPool.shared.forEach(tiles.count) { index in
-        let columns = tiles[index].columns
+      let panelWidth = Int(CLUSCA_PANEL)
+      let pieces = PanelPieces(rows: rows, outputs: count, mostRows: rows)
+      ThreadPool.shared.forEach(pieces.count) { index in
+        let panels = pieces[index].panels
+        let columns = panels.lowerBound * panelWidth..<min(count, panels.upperBound * panelWidth)
+        let next = pieces.panelAfter(index) * panelWidth
         kernels.product_few_rows(
-          x, inputs, rows, inputs, w + columns.lowerBound * inputs, columns.count, c + columns.lowerBound, stride)
+          x, inputs, rows, inputs, w + columns.lowerBound * inputs, columns.count, c + columns.lowerBound, stride,
+          next < count ? w + next * inputs : nil)
         guard bias != nil || activation != .identity else { return }
         kernels.add_bias(
           c + columns.lowerBound, rows, columns.count, stride, bias.map { $0 + columns.lowerBound }, activation.code)
