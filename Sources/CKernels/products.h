@@ -136,7 +136,7 @@ INLINE rows_ahead rows_of_next(const float *next, size_t stride, size_t rows, si
 
 INLINE void fetch_rows(rows_ahead *ahead) {
   for (ahead->due += ahead->share; ahead->due >= ahead->steps; ahead->due -= ahead->steps) {
-    __builtin_prefetch(ahead->line, 0, 2);
+    __builtin_prefetch(ahead->line, 0, 3);
     ahead->line += LINE_VALUES;
     if (--ahead->left > 0) continue;
     ahead->line += ahead->skip;

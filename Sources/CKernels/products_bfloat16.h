@@ -82,8 +82,8 @@ INLINE size_t row_shift(const clusca_memory *part) {
   return shift;
 }
 
-INLINE memory_ahead memory_for(clusca_ahead ahead, size_t m, size_t panels) {
-  const size_t all = row_blocks(m, BLOCK_ROWS), blocks = all > WEIGHT_BLOCKS ? panels * (all - WEIGHT_BLOCKS) : 0;
+// Of which so many blocks fetch their share.
+INLINE memory_ahead memory_for(clusca_ahead ahead, size_t blocks) {
   if (blocks == 0) return (memory_ahead){0};
   size_t lines = 0;
   for (size_t part = 0; part < ahead.parts; part++) lines += ahead.memory[part].rows << row_shift(ahead.memory + part);
@@ -102,9 +102,13 @@ INLINE read_ahead share_of_memory(memory_ahead *memory) {
   return share;
 }
 
+INLINE void fetch_lines(read_ahead ahead, size_t first, size_t end) {
+  for (size_t line = first; line < end; line++)
+    __builtin_prefetch(ahead.start + line * LINE + (line >> ahead.shift) * ahead.skip, 0, 3);
+}
+
 INLINE void fetch_ahead(read_ahead ahead, size_t step) {
-  for (size_t line = step * ahead.lines / FETCH_STEPS; line < (step + 1) * ahead.lines / FETCH_STEPS; line++)
-    __builtin_prefetch(ahead.start + line * LINE + (line >> ahead.shift) * ahead.skip, 0, 2);
+  fetch_lines(ahead, step * ahead.lines / FETCH_STEPS, (step + 1) * ahead.lines / FETCH_STEPS);
 }
 
 // Fetches what a register block of some rows will write, so that its stores find it near.
@@ -323,7 +327,9 @@ INLINE void panel_products(const uint16_t *a, size_t a_stride, size_t m, size_t 
                            size_t narrow_stride, float *sums, const float *bias, clusca_activation activation,
                            clusca_ahead ahead) {
   const size_t pairs = (k + 1) / 2, values = pairs * 2 * CLUSCA_PANEL;
-  memory_ahead memory = memory_for(ahead, m, last_panel - first_panel);
+  const size_t blocks = row_blocks(m, BLOCK_ROWS);
+  memory_ahead memory =
+      memory_for(ahead, blocks > WEIGHT_BLOCKS ? (last_panel - first_panel) * (blocks - WEIGHT_BLOCKS) : 0);
   for (size_t panel = first_panel; panel < last_panel; panel++) {
     const size_t column = panel * CLUSCA_PANEL;
     const size_t width = n - column < CLUSCA_PANEL ? n - column : CLUSCA_PANEL;

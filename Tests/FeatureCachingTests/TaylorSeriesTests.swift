@@ -110,6 +110,14 @@ import Testing
   /// outputs, and beside those of a cache that goes on from a snapshot, where what fresh tokens changed is written out.
   @Test(arguments: 1...5, FeaturePrecision.allCases)
   func productsRenewDifferencesAsWholeOutputsDo(maximumOrder: Int, precision: FeaturePrecision) throws {
+    for weights in [Precision.bfloat16, .float32] {
+      try expectProductsToRenewDifferences(of: weights, maximumOrder: maximumOrder, precision: precision)
+    }
+  }
+
+  private func expectProductsToRenewDifferences(
+    of weightPrecision: Precision, maximumOrder: Int, precision: FeaturePrecision
+  ) throws {
     let (tokens, width, branch) = (90, 203, Branch(0, .image, .mlp))
     let policy = ClusCa(
       schedule: IntervalSchedule(interval: 3, enhancedSteps: 2), maximumOrder: maximumOrder, clusters: 5,
@@ -121,7 +129,8 @@ import Testing
     let weights = values(99, width, 70)
     let linear = Linear(
       weight: try WeightMatrix(
-        joining: [StoredTensor(name: "weight", shape: weights.shape, values: weights.elements)], precision: .bfloat16),
+        joining: [StoredTensor(name: "weight", shape: weights.shape, values: weights.elements)],
+        precision: weightPrecision),
       bias: nil)
     func makeCache() throws -> TaylorCache {
       try #require(policy.makeCache(SyntheticModel.setup(KeyedChoices(seed: 0), steps: 20)) as? TaylorCache)

@@ -32,15 +32,15 @@ typedef struct {
   const float *wide;
   const uint16_t *narrow;
 } clusca_term;
-// What a product in bfloat16 fetches on its way, while memory has little to do: rows of so many bytes, `stride` bytes from one
-// to the next. Only speed hangs on it.
+// What a product fetches on its way, while memory has little to do: rows of so many bytes, `stride` bytes from one to the
+// next. Only speed hangs on it.
 typedef struct {
   const void *start;
   size_t bytes, stride, rows;
 } clusca_memory;
 typedef struct {
-  // The packed weights that the caller is likely to multiply with next; NULL if they are not known.
-  const uint16_t *weights;
+  // The weights that the caller is likely to multiply with next; NULL if they are not known.
+  const void *weights;
   // What is needed behind each panel, in so many parts. Products of few rows have no time for it.
   const clusca_memory *memory;
   size_t parts;
@@ -123,7 +123,7 @@ typedef struct clusca_kernels {
   // are w_stride apart, bias may be NULL. NULL where the registers are too few to beat a library.
   void (*product_float32)(const float *a, size_t a_stride, size_t m, size_t k, const float *w, size_t w_stride,
                           int transposed, size_t n, float *c, size_t c_stride, const float *bias,
-                          clusca_activation activation);
+                          clusca_activation activation, clusca_ahead ahead);
   // Packs rows [0, n) of w (bfloat16, k a row) into panels of CLUSCA_PANEL columns, zero padded, each in the order that
   // product_bfloat16 of the same instruction set reads. `packed` holds panels * ceil(k/2) * 2 * CLUSCA_PANEL values;
   // `first` is the first column that is written.

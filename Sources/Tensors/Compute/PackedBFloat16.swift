@@ -62,35 +62,16 @@ struct PackedBFloat16: Sendable {
     _ x: NarrowRows, bias: UnsafePointer<Float>?, activation: Activation, into c: UnsafeMutablePointer<Float>,
     stride cStride: Int, epilogue: (any ProductEpilogue)?
   ) {
-    precondition(epilogue.map { $0.shape == [x.rows, outputs] } ?? true, "the epilogue is of another product")
     let pieces = PanelPieces(rows: x.rows, outputs: outputs)
-    let memory = epilogue?.memory
-    ThreadPool.shared.forEach(pieces.count) { index in
-      let (rows, packed) = pieces[index]
-      let c = c + rows.lowerBound * cStride
-      func multiply(
-        _ panels: Range<Int>, before next: Int, fetching memory: UnsafeBufferPointer<clusca_memory>? = nil
-      ) {
-        kernels.product_bfloat16(
-          x.elements + rows.lowerBound * x.stride, x.stride, rows.count, inputs, self.panels.start, panels.lowerBound,
-          panels.upperBound, outputs, c, cStride, bias, activation.code,
-          clusca_ahead(weights: panel(next), memory: memory?.baseAddress, parts: memory?.count ?? 0))
-      }
-      guard let epilogue, let memory else { return multiply(packed, before: pieces.panelAfter(index)) }
-      // Where rows are widened, that is done once for all panels.
-      let panelsAtOnce = Self.givesNarrowRows ? 1 : packed.count
-      for first in stride(from: packed.lowerBound, to: packed.upperBound, by: panelsAtOnce) {
-        let panels = first..<first + panelsAtOnce
-        let isLast = panels.upperBound == packed.upperBound
-        let width = Int(CLUSCA_PANEL)
-        let columns = panels.lowerBound * width..<min(outputs, panels.upperBound * width)
-        memory.withPart(rows: rows, columns: columns) { memory in
-          multiply(panels, before: isLast ? pieces.panelAfter(index) : panels.upperBound, fetching: memory)
-        }
-        epilogue.take(c + columns.lowerBound, stride: cStride, rows: rows, columns: columns)
-      }
+    // Where rows are widened, that is done once for all panels.
+    pieces.multiply(
+      into: c, stride: cStride, panelsAtOnce: Self.givesNarrowRows ? 1 : nil, epilogue: epilogue
+    ) { rows, packed, next, memory in
+      kernels.product_bfloat16(
+        x.elements + rows.lowerBound * x.stride, x.stride, rows.count, inputs, panels.start, packed.lowerBound,
+        packed.upperBound, outputs, c + rows.lowerBound * cStride, cStride, bias, activation.code,
+        clusca_ahead(weights: panel(next), memory: memory.baseAddress, parts: memory.count))
     }
-    epilogue?.end()
     withExtendedLifetime(x) {}
   }
 

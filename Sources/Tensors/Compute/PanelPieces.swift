@@ -10,7 +10,8 @@ struct PanelPieces {
   /// where panels alone are too few pieces.
   private static let (mostRows, mostRowsOfFewPanels) = (384, 64)
 
-  private let rows: Int
+  let rows: Int
+  let outputs: Int
   private let panels: Int
   private let rowsPerPiece: Int
   /// Pieces across, of the last rows and of all others.
@@ -24,7 +25,7 @@ struct PanelPieces {
     panels = (outputs + panelWidth - 1) / panelWidth
     let mostRows = mostRows ?? (panels < Self.panelsPerPiece ? Self.mostRowsOfFewPanels : Self.mostRows)
     let down = (rows + mostRows - 1) / mostRows
-    self.rows = rows
+    (self.rows, self.outputs) = (rows, outputs)
     rowsPerPiece = (rows + down - 1) / down
     across = (panels + Self.panelsPerPiece - 1) / Self.panelsPerPiece
     lastAcross = Self.shrinking(panels)
@@ -39,6 +40,14 @@ struct PanelPieces {
     let (row, panel) = (index / across * rowsPerPiece, index % across * Self.panelsPerPiece)
     return (row..<row + rowsPerPiece, panel..<min(panels, panel + Self.panelsPerPiece))
   }
+
+  /// The columns of some panels.
+  func columns(_ panels: Range<Int>) -> Range<Int> {
+    firstColumn(panels.lowerBound)..<firstColumn(panels.upperBound)
+  }
+
+  /// That of a panel; ``outputs`` behind the last.
+  func firstColumn(_ panel: Int) -> Int { min(outputs, panel * Int(CLUSCA_PANEL)) }
 
   /// The first panel of the piece that the thread which has this one is likely to take next: threads take them in turns.
   /// ``panels`` if there is none. Only speed hangs on it.

@@ -1,8 +1,8 @@
 import CKernels
 
-/// What is to be done with all that a product gives, once. A product in bfloat16 does it itself, piece by piece, while a piece is
-/// near; and on its way it fetches what that takes, since it computes for long on what is near and memory has nothing to do
-/// meanwhile. Other products leave it to whoever wants it.
+/// What is to be done with all that a product gives, once. Products in bfloat16, and those of many rows in float32, do it
+/// themselves, piece by piece, while a piece is near; and on their way they fetch what that takes, since they compute for long
+/// on what is near and memory has nothing to do meanwhile. Other products leave it to whoever wants it.
 public protocol ProductEpilogue: AnyObject, Sendable {
   /// Of the product: rows and columns.
   var shape: [Int] { get }
@@ -20,6 +20,40 @@ public protocol ProductEpilogue: AnyObject, Sendable {
 
   /// All pieces were taken.
   func end()
+}
+
+extension PanelPieces {
+  /// Multiplies all pieces, on all threads, and gives the epilogue what they are made into.
+  ///
+  /// - Parameters:
+  ///   - c: the product, whose rows are `stride` apart.
+  ///   - panelsAtOnce: the epilogue gets so many as soon as they are there; all of a piece if nil.
+  ///   - multiply: is given what is multiplied, the panel that the thread is likely to take next (behind the last if there is
+  ///     none), and what is to be fetched on the way.
+  func multiply(
+    into c: UnsafePointer<Float>, stride: Int, panelsAtOnce: Int?, epilogue: (any ProductEpilogue)?,
+    _ multiply: (_ rows: Range<Int>, _ panels: Range<Int>, _ next: Int, _ memory: UnsafeBufferPointer<clusca_memory>) ->
+      Void
+  ) {
+    precondition(epilogue.map { $0.shape == [rows, outputs] } ?? true, "the epilogue is of another product")
+    let memory = epilogue?.memory
+    ThreadPool.shared.forEach(count) { index in
+      let (rows, panels) = self[index]
+      guard let epilogue, let memory else {
+        return multiply(rows, panels, panelAfter(index), UnsafeBufferPointer(start: nil, count: 0))
+      }
+      for first in Swift.stride(from: panels.lowerBound, to: panels.upperBound, by: panelsAtOnce ?? panels.count) {
+        let some = first..<min(panels.upperBound, first + (panelsAtOnce ?? panels.count))
+        let columns = columns(some)
+        memory.withPart(rows: rows, columns: columns) {
+          multiply(rows, some, some.upperBound < panels.upperBound ? some.upperBound : panelAfter(index), $0)
+        }
+        epilogue.take(
+          c + rows.lowerBound * stride + columns.lowerBound, stride: stride, rows: rows, columns: columns)
+      }
+    }
+    epilogue?.end()
+  }
 }
 
 /// Memory that is needed behind the pieces of a product.

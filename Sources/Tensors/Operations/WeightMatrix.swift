@@ -78,7 +78,7 @@ public struct WeightMatrix: Sendable {
 
   /// result[firstRow + r][firstColumn...] = activation(x[rows][r] · weightsᵀ + bias) for every row r of a range of x.
   ///
-  /// - Parameter epilogue: what is to be done with the product, which bfloat16 does.
+  /// - Parameter epilogue: what is to be done with the product; not every one does it.
   func multiply(
     _ x: Tensor, rows: Range<Int>, bias: Tensor?, activation: Activation, into result: inout Tensor, firstRow: Int,
     firstColumn: Int, epilogue: (any ProductEpilogue)?
@@ -100,7 +100,7 @@ public struct WeightMatrix: Sendable {
             for part in parts {
               part.multiply(
                 x, rows: rows.count, inputs: inputs, bias: bias.map { $0 + column }, activation: activation,
-                into: c + column, stride: stride)
+                into: c + column, stride: stride, epilogue: parts.count == 1 ? epilogue : nil)
               column += part.count
             }
           case .bfloat16(let packed):
