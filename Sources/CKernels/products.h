@@ -121,7 +121,8 @@ INLINE size_t rows_of_block(size_t block, size_t m, size_t most) {
 typedef struct {
   // The cache line that is next, the lines that are left of its row, those of a row, and the values from there to the next.
   const float *line;
-  size_t left, lines, skip;
+  size_t left, lines;
+  ptrdiff_t skip;
   // So many lines are fetched in so many steps, and what the steps so far have left of them.
   size_t share, steps, due;
 } rows_ahead;
@@ -131,7 +132,8 @@ enum { LINE = 64, LINE_VALUES = LINE / sizeof(float) };
 INLINE rows_ahead rows_of_next(const float *next, size_t stride, size_t rows, size_t depth, size_t blocks, size_t step) {
   const size_t lines = (depth + LINE_VALUES - 1) / LINE_VALUES;
   const size_t share = next ? rows * step : 0;
-  return (rows_ahead){next, lines, lines, stride - lines * LINE_VALUES, share, blocks * LINE_VALUES, 0};
+  const ptrdiff_t skip = (ptrdiff_t)stride - (ptrdiff_t)(lines * LINE_VALUES);
+  return (rows_ahead){next, lines, lines, skip, share, blocks * LINE_VALUES, 0};
 }
 
 INLINE void fetch_rows(rows_ahead *ahead) {
@@ -189,9 +191,9 @@ DOT_BLOCK(4, 3)
 #define DOT_WIDE(mr) dot_##mr##x3
 #endif
 
-// Values of k of one pass at most, and columns of one tile: a block's rows stay in the first-level cache, while the weights of
-// a tile, and those of the next, which are fetched meanwhile, stay in the second-level one.
-enum { DOT_PASS = 1024, DOT_TILE = 16 * DOT_COLUMNS };
+// Values of k of one pass at most, and columns of one tile: a block's rows and columns fit a first-level cache of 32 KB, and
+// the weights of a tile, with those of the next, which are fetched meanwhile, the second-level one.
+enum { DOT_PASS = 768, DOT_TILE = 16 * DOT_COLUMNS };
 
 // A block of rows times the columns of a tile.
 INLINE void dot_tile(size_t rows, const float *a, size_t a_stride, const float *w, size_t w_stride, size_t columns,
