@@ -298,6 +298,7 @@ static void from_bfloat16(const uint16_t *x, float *y, size_t count) {
 
 // MARK: Products
 
+#include "fetching.h"
 #include "products.h"
 #include "products_bfloat16.h"
 #include "products_float32.h"

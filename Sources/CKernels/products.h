@@ -84,7 +84,7 @@ INLINE float sum_product(vp v) {
   return (four.x + four.z) + (four.y + four.w);
 }
 
-// One sum, or the first of several passes: to what was summed before.
+// What a pass has of a sum: the first sets it, the others add to it.
 INLINE void put_sum(float *c, float sum, int first) { *c = first ? sum : *c + sum; }
 
 // The sums of `count` <= DOT_COLUMNS registers, each as sum_product has it: all at once where four fill one register.
@@ -107,43 +107,6 @@ INLINE void put_sums(float *c, const vp *sums, const size_t count, int first) {
   }
 #endif
   UNROLLED(size_t j = 0; j < count; j++) put_sum(c + j, sum_product(sums[j]), first);
-}
-
-// m rows in blocks of `most` at most, as even as can be: one of few rows takes nearly as long as one of all.
-INLINE size_t row_blocks(size_t m, size_t most) { return (m + most - 1) / most; }
-INLINE size_t rows_of_block(size_t block, size_t m, size_t most) {
-  const size_t blocks = row_blocks(m, most);
-  return m / blocks + (block < m % blocks);
-}
-
-// Rows of weights that come next, of which blocks fetch a part at each of their steps: at an even pace, as memory gives them
-// fastest.
-typedef struct {
-  // The cache line that is next, the lines that are left of its row, those of a row, and the values from there to the next.
-  const float *line;
-  size_t left, lines;
-  ptrdiff_t skip;
-  // So many lines are fetched in so many steps, and what the steps so far have left of them.
-  size_t share, steps, due;
-} rows_ahead;
-enum { LINE = 64, LINE_VALUES = LINE / sizeof(float) };
-
-// `rows` rows of `depth` values, fetched by `blocks` blocks with a step for every `step` values.
-INLINE rows_ahead rows_of_next(const float *next, size_t stride, size_t rows, size_t depth, size_t blocks, size_t step) {
-  const size_t lines = (depth + LINE_VALUES - 1) / LINE_VALUES;
-  const size_t share = next ? rows * step : 0;
-  const ptrdiff_t skip = (ptrdiff_t)stride - (ptrdiff_t)(lines * LINE_VALUES);
-  return (rows_ahead){next, lines, lines, skip, share, blocks * LINE_VALUES, 0};
-}
-
-INLINE void fetch_rows(rows_ahead *ahead) {
-  for (ahead->due += ahead->share; ahead->due >= ahead->steps; ahead->due -= ahead->steps) {
-    __builtin_prefetch(ahead->line, 0, 3);
-    ahead->line += LINE_VALUES;
-    if (--ahead->left > 0) continue;
-    ahead->line += ahead->skip;
-    ahead->left = ahead->lines;
-  }
 }
 
 // A block of mr x nr dot products along k, each in the lanes of a register: weights are read where they stand. Adds to c

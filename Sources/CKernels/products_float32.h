@@ -80,14 +80,14 @@ WIDE_BLOCK(6, 4)
 // one register; where they fill no whole number of registers, sums go by way of scratch memory.
 INLINE void wide_rows(size_t rows, size_t width, const float *a, size_t a_stride, size_t depth, const float *panel,
                       float *c, size_t c_stride, int first, rows_ahead *weights, read_ahead behind) {
-#define WIDE_ROWS(vectors)                                                                                    \
-  switch (rows) {                                                                                             \
-    case 1: wide_1x##vectors(a, a_stride, depth, panel, target, target_stride, begins, weights, behind); break;         \
-    case 2: wide_2x##vectors(a, a_stride, depth, panel, target, target_stride, begins, weights, behind); break;         \
-    case 3: wide_3x##vectors(a, a_stride, depth, panel, target, target_stride, begins, weights, behind); break;         \
-    case 4: wide_4x##vectors(a, a_stride, depth, panel, target, target_stride, begins, weights, behind); break;         \
-    case 5: wide_5x##vectors(a, a_stride, depth, panel, target, target_stride, begins, weights, behind); break;         \
-    default: wide_6x##vectors(a, a_stride, depth, panel, target, target_stride, begins, weights, behind);               \
+#define WIDE_ROWS(vectors)                                                                                      \
+  switch (rows) {                                                                                               \
+    case 1: wide_1x##vectors(a, a_stride, depth, panel, target, target_stride, begins, weights, behind); break; \
+    case 2: wide_2x##vectors(a, a_stride, depth, panel, target, target_stride, begins, weights, behind); break; \
+    case 3: wide_3x##vectors(a, a_stride, depth, panel, target, target_stride, begins, weights, behind); break; \
+    case 4: wide_4x##vectors(a, a_stride, depth, panel, target, target_stride, begins, weights, behind); break; \
+    case 5: wide_5x##vectors(a, a_stride, depth, panel, target, target_stride, begins, weights, behind); break; \
+    default: wide_6x##vectors(a, a_stride, depth, panel, target, target_stride, begins, weights, behind);       \
   }
   float scratch[BLOCK_ROWS * CLUSCA_PANEL] __attribute__((aligned(64)));
   const int direct = width == CLUSCA_PANEL, begins = direct ? first : 1;

@@ -42,11 +42,12 @@ extension PanelPieces {
       guard let epilogue, let memory else {
         return multiply(rows, panels, panelAfter(index), UnsafeBufferPointer(start: nil, count: 0))
       }
-      for first in Swift.stride(from: panels.lowerBound, to: panels.upperBound, by: panelsAtOnce ?? panels.count) {
-        let some = first..<min(panels.upperBound, first + (panelsAtOnce ?? panels.count))
-        let columns = columns(some)
+      let atOnce = panelsAtOnce ?? panels.count
+      for first in Swift.stride(from: panels.lowerBound, to: panels.upperBound, by: atOnce) {
+        let end = min(panels.upperBound, first + atOnce)
+        let columns = columns(first..<end)
         memory.withPart(rows: rows, columns: columns) {
-          multiply(rows, some, some.upperBound < panels.upperBound ? some.upperBound : panelAfter(index), $0)
+          multiply(rows, first..<end, end < panels.upperBound ? end : panelAfter(index), $0)
         }
         epilogue.take(
           c + rows.lowerBound * stride + columns.lowerBound, stride: stride, rows: rows, columns: columns)
