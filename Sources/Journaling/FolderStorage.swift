@@ -4,7 +4,7 @@ import Glibc
 /// A folder of the system, which this process has for itself.
 public final class FolderStorage: JournalStorage {
   public let path: String
-  private let lock: Int32
+  let lock: Int32
   /// Of the file that is written now.
   private var open: (name: String, descriptor: Int32)?
 
@@ -36,6 +36,8 @@ public final class FolderStorage: JournalStorage {
 
   deinit {
     if let open { close(open.descriptor) }
+    // A child that another thread has just forked holds the file open until it begins its own program.
+    flock(lock, LOCK_UN)
     close(lock)
   }
 

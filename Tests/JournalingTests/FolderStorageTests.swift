@@ -37,6 +37,19 @@ import Testing
     withExtendedLifetime(first) {}
   }
 
+  /// A descriptor of the lock's file outlives the owner in a process that was forked meanwhile, until that closes it.
+  @Test func anOwnerThatIsGoneHoldsNothingThoughItsFileIsStillOpen() throws {
+    let path = Self.folder()
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let heir: Int32
+    do {
+      let first = try FolderStorage(path)
+      heir = dup(first.lock)
+    }
+    defer { close(heir) }
+    _ = try FolderStorage(path)
+  }
+
   @Test func anOwnerThatIsGoneHoldsNothing() throws {
     let path = Self.folder()
     defer { try? FileManager.default.removeItem(atPath: path) }
