@@ -77,14 +77,17 @@ static void add_gated_sums(float *const *xs, size_t targets, size_t first_row, s
   }
 }
 
-// The differences are all narrow or all wide. Where their numbers are constants, all of them are in registers at once.
+// In what outputs and differences are kept; the differences are all narrow or all wide.
+enum { WIDE, NARROW_DIFFERENCES, NARROW };
+
+// Where the numbers of differences are constants, all of them are in registers at once.
 INLINE void renew_all(const clusca_renewal *from, const clusca_order *differences, const size_t old_count,
-                      const size_t new_count, const int narrow, const float *f, size_t f_stride, size_t first_row,
-                      size_t rows, size_t first_column, size_t columns) {
+                      const size_t new_count, const int narrow_old, const int rounds, const int narrow, const float *f,
+                      size_t f_stride, size_t first_row, size_t rows, size_t first_column, size_t columns) {
   const float inverse = 1 / from->distance;  // a division for each would take longer than memory does
   for (size_t r = first_row; r < first_row + rows; r++, f += f_stride) {
     const size_t start = r * from->stride + first_column;
-    const float *old = from->old + start;
+    const clusca_term old = from->old;
     const float *common =
         from->table ? from->table + (size_t)from->labels[r] * from->stride + first_column : NULL;
     const float *own = from->own && from->own[r] ? from->own[r] + first_column : NULL;
@@ -92,7 +95,10 @@ INLINE void renew_all(const clusca_renewal *from, const clusca_order *difference
     if (columns <= CLUSCA_PANEL) {  // rows too short for the processor to foresee the next
       const size_t next = start + 2 * from->stride;
       clusca_fetch(f + 2 * f_stride, columns * sizeof *f);
-      clusca_fetch(from->old + next, columns * sizeof *f);
+      if (narrow_old)
+        clusca_fetch(old.narrow + next, columns * sizeof(uint16_t));
+      else
+        clusca_fetch(old.wide + next, columns * sizeof(float));
       for (size_t order = 0; order < old_count; order++)
         if (narrow)
           clusca_fetch(differences[order].narrow + next, columns * sizeof(uint16_t));
@@ -100,10 +106,13 @@ INLINE void renew_all(const clusca_renewal *from, const clusca_order *difference
           clusca_fetch(differences[order].wide + next, columns * sizeof(float));
     }
     FOR_EACH_16(columns, {
-      vf output = from->kept == 1 ? READ(old) : READ(old) * from->kept;
+      vf output = narrow_old ? load_narrow(old.narrow + start + i, part) : READ(old.wide + start);
+      if (from->kept != 1) output *= from->kept;
       if (common) output += READ(common);
       if (own) output = fma16(output, (vf)1, READ(own) * factor);
-      vf value = (READ(f) - output) * inverse;
+      const vf made = READ(f);
+      if (rounds) store_narrow(from->rounded + start + i, made, part);
+      vf value = (made - output) * inverse;
       for (size_t order = 0; order < new_count; order++) {
         const clusca_order at = differences[order];
         const vf before = order >= old_count ? (vf)0
@@ -127,18 +136,23 @@ static void renew_differences(const clusca_renewal *renewal, const float *f, siz
   const clusca_renewal from = *renewal;
   clusca_order own[4];
   if (new_count <= 4) memcpy(own, renewal->differences, new_count * sizeof *own);
-#define RENEW(differences, old_count, new_count, narrow) \
-  renew_all(&from, differences, old_count, new_count, narrow, f, f_stride, first_row, rows, first_column, columns)
+#define RENEW(differences, old_count, new_count, narrow_old, rounds, narrow)                                           \
+  renew_all(&from, differences, old_count, new_count, narrow_old, rounds, narrow, f, f_stride, first_row, rows, \
+            first_column, columns)
+  const int narrow_old = !from.old.wide, rounds = from.rounded != NULL;
+  const int kept = narrow_old && rounds && narrow ? NARROW : narrow_old || rounds ? -1 : narrow;
   // What the families' settings have: 1, 2 or 4 differences.
-  switch (old_count == new_count ? 2 * new_count + narrow : 0) {
-    case 2 * 1: RENEW(own, 1, 1, 0); break;
-    case 2 * 1 + 1: RENEW(own, 1, 1, 1); break;
-    case 2 * 2: RENEW(own, 2, 2, 0); break;
-    case 2 * 2 + 1: RENEW(own, 2, 2, 1); break;
-    case 2 * 4: RENEW(own, 4, 4, 0); break;
-    case 2 * 4 + 1: RENEW(own, 4, 4, 1); break;
-    default: RENEW(renewal->differences, old_count, new_count, narrow);
+  switch (kept >= 0 && old_count == new_count ? 3 * new_count + kept : 0) {
+#define RENEW_AS_KEPT(count)                                                      \
+  case 3 * count + WIDE: RENEW(own, count, count, 0, 0, 0); break;                \
+  case 3 * count + NARROW_DIFFERENCES: RENEW(own, count, count, 0, 0, 1); break; \
+  case 3 * count + NARROW: RENEW(own, count, count, 1, 1, 1); break;
+    RENEW_AS_KEPT(1)
+    RENEW_AS_KEPT(2)
+    RENEW_AS_KEPT(4)
+    default: RENEW(renewal->differences, old_count, new_count, narrow_old, rounds, narrow);
   }
+#undef RENEW_AS_KEPT
 #undef RENEW
 }
 

@@ -15,8 +15,8 @@ public struct ClusCa: FeatureCachePolicy {
   /// for FLUX.
   public var propagatingStreams: Set<TokenStream>
   public var kMeans: KMeans
-  /// Of the differences.
-  public var precision: FeaturePrecision
+  /// In what outputs and differences are kept.
+  public var precision: SeriesPrecision
   public var quirks: Quirks
 
   /// Where the authors' code does what its description does not say. By default it is done as described.
@@ -43,7 +43,7 @@ public struct ClusCa: FeatureCachePolicy {
   public init(
     schedule: IntervalSchedule, maximumOrder: Int, clusters: Int, propagation: Float,
     propagatingStreams: Set<TokenStream> = [.image], kMeansIterations: Int = 10, quirks: Quirks = [],
-    precision: FeaturePrecision = .float32
+    precision: SeriesPrecision = SeriesPrecision()
   ) {
     precondition(maximumOrder >= 0 && clusters >= 0, "orders and clusters are not negative")
     precondition(propagation >= 0 && propagation <= 1, "the propagation is a share")

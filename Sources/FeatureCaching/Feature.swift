@@ -5,41 +5,29 @@ import Tensors
 /// a computed output is one term, a forecast has one term an order. What fresh tokens have changed comes on top.
 public struct Feature: Sendable {
   /// `[tokens, width]` each.
-  public let terms: [Tensor]
-  /// The terms behind these, in bfloat16.
-  public let narrowTerms: [BFloat16Tensor]
+  public let terms: [FeatureTensor]
   /// One for each term.
   public let coefficients: [Float]
   public let change: FreshChange?
 
   /// An output that was computed, `[tokens, width]`.
   public init(_ output: Tensor) {
-    self.init(terms: [output], coefficients: [1])
+    self.init(terms: [FeatureTensor(output)], coefficients: [1])
   }
 
-  /// - Parameters:
-  ///   - terms: at least one.
-  ///   - narrowTerms: of the same shape; all together are as many as there are coefficients.
-  public init(
-    terms: [Tensor], narrowTerms: [BFloat16Tensor] = [], coefficients: [Float], change: FreshChange? = nil
-  ) {
-    precondition(!terms.isEmpty && terms.count + narrowTerms.count == coefficients.count, "each term has a coefficient")
+  /// - Parameter terms: at least one, of one shape, and as many as there are coefficients.
+  public init(terms: [FeatureTensor], coefficients: [Float], change: FreshChange? = nil) {
+    precondition(!terms.isEmpty && terms.count == coefficients.count, "each term has a coefficient")
     self.terms = terms
-    self.narrowTerms = narrowTerms
     self.coefficients = coefficients
     self.change = change
   }
 
   /// Whether all terms have so many elements.
-  func has(elements count: Int) -> Bool {
-    terms.allSatisfy { $0.count == count } && narrowTerms.allSatisfy { $0.count == count }
-  }
+  func has(elements count: Int) -> Bool { terms.allSatisfy { $0.count == count } }
 
   /// The terms as kernels take them; the pointers are good as long as the feature lives.
-  var kernelTerms: [clusca_term] {
-    terms.map { clusca_term(wide: $0.start, narrow: nil) }
-      + narrowTerms.map { clusca_term(wide: nil, narrow: $0.start) }
-  }
+  var kernelTerms: [clusca_term] { terms.map(\.term) }
 }
 
 extension [clusca_term] {
@@ -96,7 +84,7 @@ extension Tensor {
 extension Feature {
   /// The sum, formed: `[tokens, width]`. For those who look inside; blocks add a feature without it.
   public var sum: Tensor {
-    if coefficients == [1], change == nil { return terms[0] }
+    if coefficients == [1], change == nil { return terms[0].widened }
     var sum = Tensor(zeros: terms[0].shape)
     sum.add(self)
     return sum

@@ -25,28 +25,26 @@ struct RefreshedOutput {
   ///   - outputs: `[tokens.count, width]`
   ///   - output: of the full step, `[all tokens, width]`
   mutating func refresh(
-    _ tokens: [Int], with outputs: Tensor, of output: Tensor, clusters: TokenClusters, propagation: Float, summing: Bool
+    _ tokens: [Int], with outputs: Tensor, of output: FeatureTensor, clusters: TokenClusters, propagation: Float,
+    summing: Bool
   ) {
     let (width, kept) = (change.width, kept)
-    let table = change.table
+    let (table, old) = (change.table, output.term)
     Tensor.withElements(table, nil) { table, _ in
       outputs.withUnsafeElements { outputs in
-        output.withUnsafeElements { output in
-          // They lie far apart in memory: all are asked for at once.
-          for token in tokens {
-            clusca_fetch(output.baseAddress! + token * width, width * MemoryLayout<Float>.stride)
-          }
-          for (place, token) in tokens.enumerated() {
-            change.withRow(of: token) { row, _ in
-              row.update(from: outputs.baseAddress! + place * width, count: width)
-              kernels.scale_add(row, 1, output.baseAddress! + token * width, -kept, width)
-              guard let table else { return }
-              kernels.scale_add(row, 1, table + Int(clusters.labels[token]) * width, -1, width)
-            }
+        // They lie far apart in memory: all are asked for at once.
+        for token in tokens { old.fetch(row: token, width: width) }
+        for (place, token) in tokens.enumerated() {
+          change.withRow(of: token) { row, _ in
+            row.update(from: outputs.baseAddress! + place * width, count: width)
+            old.add(row: token, width: width, times: -kept, to: row)
+            guard let table else { return }
+            kernels.scale_add(row, 1, table + Int(clusters.labels[token]) * width, -1, width)
           }
         }
       }
     }
+    defer { withExtendedLifetime(output) {} }
     guard propagation > 0 else { return }
     let targets = Self.targets(tokens, outputs, clusters, summing: summing)
     change.move(towards: targets.values, by: propagation, where: targets.counts.map { $0 > 0 })
@@ -57,7 +55,7 @@ struct RefreshedOutput {
       let lost = kept - self.kept
       change.withRow(of: token) { row, isNew in
         if isNew { row.update(repeating: 0, count: width) }
-        output.withUnsafeElements { kernels.scale_add(row, 1, $0.baseAddress! + token * width, lost, width) }
+        old.add(row: token, width: width, times: lost, to: row)
       }
     }
   }

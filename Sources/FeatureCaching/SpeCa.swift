@@ -13,8 +13,8 @@ public struct SpeCa: FeatureCachePolicy {
   /// The most cached steps after a full one.
   public var maximumCachedSteps: Int
   public var threshold: Threshold
-  /// Of the differences.
-  public var precision: FeaturePrecision
+  /// In what outputs and differences are kept.
+  public var precision: SeriesPrecision
 
   /// The largest mean relative error that is accepted: max(floor, base · decay^progress).
   public struct Threshold: Sendable, Hashable {
@@ -38,7 +38,7 @@ public struct SpeCa: FeatureCachePolicy {
 
   public init(
     maximumOrder: Int, enhancedSteps: Int, minimumCachedSteps: Int, maximumCachedSteps: Int, threshold: Threshold,
-    precision: FeaturePrecision = .float32
+    precision: SeriesPrecision = SeriesPrecision()
   ) {
     precondition(maximumOrder >= 0 && enhancedSteps >= 1, "an order is not negative, and the first step is full")
     precondition(minimumCachedSteps >= 0 && maximumCachedSteps >= 1, "a full step is followed by a cached one")

@@ -6,9 +6,9 @@ public struct TaylorSeer: FeatureCachePolicy {
   public var schedule: IntervalSchedule
   /// O: the highest order of the differences; 0 makes this ``FORA``.
   public var maximumOrder: Int
-  public var precision: FeaturePrecision
+  public var precision: SeriesPrecision
 
-  public init(schedule: IntervalSchedule, maximumOrder: Int, precision: FeaturePrecision = .float32) {
+  public init(schedule: IntervalSchedule, maximumOrder: Int, precision: SeriesPrecision = SeriesPrecision()) {
     precondition(maximumOrder >= 0, "an order is not negative")
     self.schedule = schedule
     self.maximumOrder = maximumOrder
@@ -36,7 +36,7 @@ class TaylorCache: FeatureCache {
   private let isObserved: Bool
   private let enhancedSteps: Int
   private let maximumOrder: Int
-  private let precision: FeaturePrecision
+  private let precision: SeriesPrecision
   private(set) var series: [Branch: TaylorSeries] = [:]
   /// Of branches whose output comes about.
   private var renewals: [Branch: DifferenceRenewal] = [:]
@@ -50,7 +50,7 @@ class TaylorCache: FeatureCache {
   private var forecastSums: [Int: ForecastSum] = [:]
 
   init(
-    _ setup: CacheSetup, enhancedSteps: Int, maximumOrder: Int, precision: FeaturePrecision,
+    _ setup: CacheSetup, enhancedSteps: Int, maximumOrder: Int, precision: SeriesPrecision,
     cutChain: CutChain? = nil
   ) {
     isObserved = setup.isObserved

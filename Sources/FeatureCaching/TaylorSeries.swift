@@ -8,38 +8,30 @@ import Tensors
 /// differences of Newton's where the distances differ.
 struct TaylorSeries {
   let maximumOrder: Int
-  let precision: FeaturePrecision
-  /// The output (order 0) and, in float32, its differences, `[tokens, width]` each; empty before the first full step.
-  private var wide: [Tensor] = []
-  /// The differences in bfloat16.
-  private var narrow: [BFloat16Tensor] = []
+  let precision: SeriesPrecision
+  /// The output (order 0) and its differences, `[tokens, width]` each; empty before the first full step.
+  private var terms: [FeatureTensor] = []
   /// What fresh tokens have made of order 0 since the last full step; nil if there were none.
   private var refreshed: RefreshedOutput?
 
-  init(maximumOrder: Int, precision: FeaturePrecision = .float32) {
+  init(maximumOrder: Int, precision: SeriesPrecision = SeriesPrecision()) {
     self.maximumOrder = maximumOrder
     self.precision = precision
   }
 
   /// A series that the next update finds as it found the one of these ``lowerOrders``.
-  init(lowerOrders: [Tensor], maximumOrder: Int, precision: FeaturePrecision) {
+  init(lowerOrders: [Tensor], maximumOrder: Int, precision: SeriesPrecision) {
     self.init(maximumOrder: maximumOrder, precision: precision)
-    switch precision {
-    case .float32: wide = lowerOrders
-    case .bfloat16:
-      wide = Array(lowerOrders.prefix(1))
-      narrow = lowerOrders.dropFirst().map(BFloat16Tensor.init(rounding:))
-    }
+    // The output may have in it what fresh tokens made of it, for which bfloat16 has no room.
+    terms = lowerOrders.enumerated().map { FeatureTensor($1, in: $0 == 0 ? .float32 : precision.differences) }
   }
 
   /// The output, as fresh tokens have changed it, and its differences, in float32.
   var orders: [Tensor] {
-    var orders = wide + narrow.map(\.widened)
+    var orders = terms.map(\.widened)
     if !orders.isEmpty { refreshed?.write(into: &orders[0]) }
     return orders
   }
-
-  private var count: Int { wide.count + narrow.count }
 
   /// Begins to take the output of a full step, `distance` steps after the one before: gives away what its differences are
   /// renewed from. ``update(_:by:)`` takes it back.
@@ -47,19 +39,18 @@ struct TaylorSeries {
   /// - Returns: nil if there are no differences, and early in a run, when outputs change too fast to be extrapolated
   ///   (`formsDifferences` is false).
   mutating func renewal(distance: Int, formsDifferences: Bool) -> DifferenceRenewal? {
-    guard formsDifferences, maximumOrder > 0, !wide.isEmpty else { return nil }
+    guard formsDifferences, maximumOrder > 0, !terms.isEmpty else { return nil }
     defer { refreshed = nil }
     return DifferenceRenewal(
-      of: wide.removeFirst(), refreshed: refreshed, wide: &wide, narrow: &narrow, maximumOrder: maximumOrder,
-      precision: precision, distance: distance)
+      of: &terms, refreshed: refreshed, maximumOrder: maximumOrder, precision: precision, distance: distance)
   }
 
   /// Takes the output of a full step.
   ///
   /// - Parameter renewal: what has renewed the differences, or does it now; nil if there are none.
   mutating func update(_ output: Tensor, by renewal: DifferenceRenewal?) {
-    let differences = renewal?.differences(of: output)
-    (wide, narrow, refreshed) = ([output] + (differences?.wide ?? []), differences?.narrow ?? [], nil)
+    terms = renewal?.terms(of: output) ?? [FeatureTensor(output, in: precision.output)]
+    refreshed = nil
   }
 
   /// Both one behind the other.
@@ -75,12 +66,11 @@ struct TaylorSeries {
   func forecast(distance: Int, kept: Float? = nil) -> Feature {
     var coefficients: [Float] = [kept ?? refreshed?.kept ?? 1]
     var coefficient = 1.0
-    for order in 1..<max(count, 1) {
+    for order in 1..<max(terms.count, 1) {
       coefficient *= Double(distance) / Double(order)
       coefficients.append(Float(coefficient))
     }
-    return Feature(
-      terms: wide, narrowTerms: narrow, coefficients: coefficients, change: kept == nil ? refreshed?.change : nil)
+    return Feature(terms: terms, coefficients: coefficients, change: kept == nil ? refreshed?.change : nil)
   }
 
   /// Takes fresh outputs of some tokens, `[tokens.count, width]`, and lets those of their clusters follow.
@@ -92,7 +82,7 @@ struct TaylorSeries {
     var refreshed = refreshed ?? RefreshedOutput(labels: clusters.labels, width: outputs.columns, room: room)
     self.refreshed = nil  // so that it is changed in place
     refreshed.refresh(
-      tokens, with: outputs, of: wide[0], clusters: clusters, propagation: propagation, summing: summing)
+      tokens, with: outputs, of: terms[0], clusters: clusters, propagation: propagation, summing: summing)
     self.refreshed = refreshed
   }
 
@@ -111,11 +101,12 @@ struct TaylorSeries {
   var lowerOrders: ArraySlice<Tensor> { orders.prefix(maximumOrder) }
 
   var byteCount: Int {
-    wide.reduce(0) { $0 + $1.byteCount } + narrow.reduce(0) { $0 + $1.byteCount } + (refreshed?.change.byteCount ?? 0)
+    terms.reduce(0) { $0 + $1.byteCount } + (refreshed?.change.byteCount ?? 0)
   }
 
   /// The bytes of a full series for a branch.
-  static func byteCount(_ shape: BranchShape, maximumOrder: Int, precision: FeaturePrecision = .float32) -> Int {
-    shape.tokens * shape.width * (MemoryLayout<Float>.stride + maximumOrder * precision.bytes)
+  static func byteCount(_ shape: BranchShape, maximumOrder: Int, precision: SeriesPrecision = SeriesPrecision()) -> Int
+  {
+    shape.tokens * shape.width * (precision.output.bytes + maximumOrder * precision.differences.bytes)
   }
 }

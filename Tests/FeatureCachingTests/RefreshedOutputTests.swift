@@ -12,7 +12,7 @@ import Testing
   ) -> [Float] {
     var refreshed = RefreshedOutput(labels: labels, width: 1)
     refreshed.refresh(
-      tokens, with: Tensor(outputs, shape: [outputs.count, 1]), of: kept,
+      tokens, with: Tensor(outputs, shape: [outputs.count, 1]), of: FeatureTensor(kept),
       clusters: TokenClusters(labels: labels, count: clusters), propagation: propagation, summing: summing)
     var result = kept
     refreshed.write(into: &result)
@@ -50,11 +50,12 @@ import Testing
   }
 
   /// Several refreshes, one after the other, against what they do to the output itself.
-  @Test(arguments: [0, 0.1, 0.5] as [Float])
-  func manyRefreshesAreThoseOfTheOutputItself(propagation: Float) {
+  @Test(arguments: [0, 0.1, 0.5] as [Float], FeaturePrecision.allCases)
+  func manyRefreshesAreThoseOfTheOutputItself(propagation: Float, precision: FeaturePrecision) {
     let (tokens, width, clusters) = (40, 24, 5)
     let key = RandomKey(seed: 3, purpose: .test)
-    let output = Tensor(key.uniforms(0..<tokens * width), shape: [tokens, width])
+    let kept = FeatureTensor(Tensor(key.uniforms(0..<tokens * width), shape: [tokens, width]), in: precision)
+    let output = kept.widened
     // Cluster 4 has tokens, but no fresh ones at the second refresh.
     let labels = (0..<tokens).map { Int32($0 % clusters) }
     let fresh = [[0, 1, 7, 13, 9], [10, 6, 2, 18, 10], [0, 11, 12, 23, 4]]
@@ -64,7 +65,7 @@ import Testing
       let outputs = Tensor(
         key.uniforms(1000 * (round + 1)..<1000 * (round + 1) + tokens.count * width), shape: [tokens.count, width])
       refreshed.refresh(
-        tokens, with: outputs, of: output, clusters: TokenClusters(labels: labels, count: clusters),
+        tokens, with: outputs, of: kept, clusters: TokenClusters(labels: labels, count: clusters),
         propagation: propagation, summing: false)
       for (place, token) in tokens.enumerated() {
         for column in 0..<width { expected[token * width + column] = Double(outputs[place * width + column]) }

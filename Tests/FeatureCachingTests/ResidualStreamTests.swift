@@ -18,12 +18,10 @@ import Testing
   private static let features: [(Feature, Tensor?)] = (0..<6).map { index in
     let terms = (0...index % 3).map { random(UInt64(10 * index + $0 + 2), [tokens, width]) }
     let coefficients: [Float] = Array([1, 0.5, -0.25].prefix(terms.count))
-    // Of every other one all terms but the first are in bfloat16.
-    let wide = index % 2 == 0 ? terms : Array(terms.prefix(1))
+    // Of one in three all terms are in bfloat16, and of another all but the first.
+    let kept = terms.enumerated().map { FeatureTensor($1, in: index % 3 + $0 >= 2 ? .bfloat16 : .float32) }
     return (
-      Feature(
-        terms: wide, narrowTerms: terms.dropFirst(wide.count).map(BFloat16Tensor.init(rounding:)),
-        coefficients: coefficients), index % 2 == 0 ? random(UInt64(index) + 90, [width]) : nil
+      Feature(terms: kept, coefficients: coefficients), index % 2 == 0 ? random(UInt64(index) + 90, [width]) : nil
     )
   }
 
@@ -89,9 +87,7 @@ import Testing
     let (feature, gate) = pair
     guard index >= 3 else { return pair }
     return (
-      Feature(
-        terms: feature.terms, narrowTerms: feature.narrowTerms, coefficients: feature.coefficients,
-        change: change(index)), gate
+      Feature(terms: feature.terms, coefficients: feature.coefficients, change: change(index)), gate
     )
   }
 
@@ -131,8 +127,7 @@ import Testing
         $0 == 0 ? 1 - 0.1 * Float(step) : Float(1 + step) * $1
       }
       return (
-        Feature(
-          terms: feature.terms, narrowTerms: feature.narrowTerms, coefficients: coefficients, change: feature.change),
+        Feature(terms: feature.terms, coefficients: coefficients, change: feature.change),
         gate.map { gate in gate + Tensor(repeating: 0.1 * Float(step), shape: gate.shape) }
       )
     }

@@ -70,7 +70,8 @@ import Testing
 
   @Test func differencesInBFloat16AreTheNearestAndTakeHalfOfTheMemory() throws {
     let schedule = IntervalSchedule(interval: 4, enhancedSteps: 3)
-    let policy = TaylorSeer(schedule: schedule, maximumOrder: 2, precision: .bfloat16)
+    let policy = TaylorSeer(
+      schedule: schedule, maximumOrder: 2, precision: SeriesPrecision(differences: .bfloat16))
     // Numbers that bfloat16 has, and the same with what it has no room for: 2.001 is nearest to 2, 1.005 to 1.
     #expect(try orders(cache(policy, outputs, upTo: 10)) == [30, 5, 0.875])
     let cache = try cache(policy, [0: 0, 1: 1, 2: 3.001, 6: 7.021], upTo: 6)
@@ -83,12 +84,29 @@ import Testing
     #expect(forecast.sum.elements == [(7.021 as Float) + 1.0078125 - 0.2490234375 / 2])
   }
 
+  @Test func outputsInBFloat16AreTheNearestAndThoseOfTheStepItselfStayAsTheyAre() throws {
+    let policy = TaylorSeer(
+      schedule: IntervalSchedule(interval: 4, enhancedSteps: 3), maximumOrder: 2,
+      precision: SeriesPrecision(output: .bfloat16, differences: .bfloat16))
+    let cache = try cache(policy, [0: 0, 1: 1.002, 2: 3.001], upTo: 2)
+    // 1.002 is nearest to 1, and 3.001 to 3, but the difference is that of 3.001 itself.
+    #expect(orders(cache) == [3, 2])
+    #expect(cache.byteCount == 2 + 2)
+    cache.begin(CacheStep(index: 6, kind: .full))
+    #expect(cache.feature(Self.branch) { Tensor([7.021], shape: [1, 1]) }.sum.elements == [7.021])
+    #expect(orders(cache) == [7.03125, 1.0078125, -0.24902344])
+  }
+
+  private static let precisions = FeaturePrecision.allCases.flatMap { output in
+    FeaturePrecision.allCases.map { SeriesPrecision(output: output, differences: $0) }
+  }
+
   /// Sizes that fill no register, and all numbers of orders for which there are kernels, also where one is new.
-  @Test(arguments: 1...6, FeaturePrecision.allCases)
-  func differencesOfManyNumbersAreFormedOneByOne(maximumOrder: Int, precision: FeaturePrecision) {
+  @Test(arguments: 1...6, precisions)
+  func differencesOfManyNumbersAreFormedOneByOne(maximumOrder: Int, precision: SeriesPrecision) {
     let (shape, distance) = ([7, 83], 3)
-    func kept(_ value: Float) -> Float {
-      precision == .float32 ? value : BFloat16Tensor(rounding: Tensor([value], shape: [1])).widened[0]
+    func kept(_ values: [Float], _ precision: FeaturePrecision) -> [Float] {
+      FeatureTensor(Tensor(values, shape: shape), in: precision).widened.elements
     }
     var series = TaylorSeries(maximumOrder: maximumOrder, precision: precision)
     var expected: [[Float]] = []
@@ -100,7 +118,7 @@ import Testing
       expected = (0...min(step, maximumOrder)).map { order in
         let made = value
         if order < old.count { value = zip(value, old[order]).map { ($0 - $1) * (1 / Float(distance)) } }
-        return order == 0 ? made : made.map(kept)
+        return kept(made, order == 0 ? precision.output : precision.differences)
       }
       #expect(series.orders.map(\.elements) == expected, "behind full step \(step)")
     }
@@ -108,15 +126,15 @@ import Testing
 
   /// Differences that products renew piece by piece, with fresh tokens between full steps and without, beside those of whole
   /// outputs, and beside those of a cache that goes on from a snapshot, where what fresh tokens changed is written out.
-  @Test(arguments: 1...5, FeaturePrecision.allCases)
-  func productsRenewDifferencesAsWholeOutputsDo(maximumOrder: Int, precision: FeaturePrecision) throws {
+  @Test(arguments: 1...5, precisions)
+  func productsRenewDifferencesAsWholeOutputsDo(maximumOrder: Int, precision: SeriesPrecision) throws {
     for weights in [Precision.bfloat16, .float32] {
       try expectProductsToRenewDifferences(of: weights, maximumOrder: maximumOrder, precision: precision)
     }
   }
 
   private func expectProductsToRenewDifferences(
-    of weightPrecision: Precision, maximumOrder: Int, precision: FeaturePrecision
+    of weightPrecision: Precision, maximumOrder: Int, precision: SeriesPrecision
   ) throws {
     let (tokens, width, branch) = (90, 203, Branch(0, .image, .mlp))
     let policy = ClusCa(
@@ -158,7 +176,7 @@ import Testing
     let outputs = (0..<6).map { step in
       Tensor(RandomKey(seed: UInt64(step), purpose: .test).uniforms(0..<60), shape: [4, 15])
     }
-    for precision in FeaturePrecision.allCases {
+    for precision in Self.precisions {
       var series = TaylorSeries(maximumOrder: 3, precision: precision)
       for (step, output) in outputs.enumerated() {
         var restored = TaylorSeries(

@@ -17,7 +17,8 @@ import Transformers
     }
       + [CacheSettings.Method.clusca, .taylorseer, .speca].map { method in
         var settings = family.settings(method)
-        (settings.differences, settings.interval, settings.maximumOrder) = (.bfloat16, 4, 3)
+        (settings.outputs, settings.differences) = (.bfloat16, .bfloat16)
+        (settings.interval, settings.maximumOrder) = (4, 3)
         (settings.minimumCachedSteps, settings.maximumContinuousSteps) = (1, 4)
         return settings.policy
       }

@@ -58,12 +58,14 @@ typedef struct {
 typedef struct {
   // The output before: kept * old[r] + table[labels[r]] + factors[r] * own[r]; `table` and `own` may be NULL, and own[r] where
   // there is nothing.
-  const float *old;
+  clusca_term old;
   float kept;
   const float *table;
   const int32_t *labels;
   const float *const *own;
   const float *factors;
+  // Takes the new output, if it is not NULL: the old one may stand there.
+  uint16_t *rounded;
   // From the first on, of which old_count hold values.
   const clusca_order *differences;
   size_t old_count, new_count;

@@ -5,6 +5,7 @@ public enum CacheOption: String, Sendable, CaseIterable {
   case interval
   case firstEnhance = "first_enhance"
   case maxOrder = "max_order"
+  case outputs
   case differences
   case clusterNum = "cluster_num"
   case propagationRatio = "propagation_ratio"
@@ -32,7 +33,7 @@ public enum CacheOption: String, Sendable, CaseIterable {
     case .interval: [.fora, .taylorseer, .clusca, .toca, .duca, .taylorSeerLite]
     case .firstEnhance: [.fora, .taylorseer, .clusca, .toca, .duca, .speca, .taylorSeerLite]
     case .maxOrder: [.taylorseer, .clusca, .speca, .taylorSeerLite]
-    case .differences: [.taylorseer, .clusca, .speca]
+    case .outputs, .differences: [.taylorseer, .clusca, .speca]
     case .clusterNum, .propagationRatio, .kMeansIterations, .quirks: [.clusca]
     case .freshRatio, .cacheType: [.toca, .duca]
     case .threshold: [.speca, .teacache, .fbcache]
@@ -47,7 +48,8 @@ public enum CacheOption: String, Sendable, CaseIterable {
     case .interval: "a full step every N steps (1 to 10000)"
     case .firstEnhance: "full steps at the beginning (1 to 10000)"
     case .maxOrder: "highest order of the Taylor series (0 to 8)"
-    case .differences: "in what its differences are kept: float32, or bfloat16, which takes half of the memory"
+    case .outputs: "in what outputs are kept between full steps: float32, or bfloat16, which takes half of the memory"
+    case .differences: "in what their differences are kept: float32, or bfloat16"
     case .clusterNum: "clusters of each stream, of which one token each is computed (0 to 65536)"
     case .propagationRatio: "how far features move towards the fresh one of their cluster (0 to 1)"
     case .kMeansIterations: "at most so many iterations of k-means (1 to 1000)"
@@ -152,9 +154,9 @@ extension CacheSettings {
     case .cacheType:
       guard let choice = TokenChoice(rawValue: value) else { return false }
       tokenChoice = choice
-    case .differences:
+    case .outputs, .differences:
       guard let precision = FeaturePrecision(rawValue: value) else { return false }
-      differences = precision
+      if option == .outputs { outputs = precision } else { differences = precision }
     case .quirks:
       guard value == "none" || value == "authors" else { return false }
       quirks = value == "authors" ? authorsQuirks : []

@@ -17,6 +17,7 @@ extension CacheSettings {
     case .interval: .integer(interval)
     case .firstEnhance: .integer(enhancedSteps)
     case .maxOrder: .integer(maximumOrder)
+    case .outputs: .string(outputs.rawValue)
     case .differences: .string(differences.rawValue)
     case .clusterNum: .integer(clusters)
     case .propagationRatio: .number(propagation)

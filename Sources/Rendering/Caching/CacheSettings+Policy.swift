@@ -7,12 +7,12 @@ extension CacheSettings {
     case .none: return NoCaching()
     case .fora: return FORA(schedule: schedule)
     case .taylorseer:
-      return TaylorSeer(schedule: schedule, maximumOrder: maximumOrder, precision: differences)
+      return TaylorSeer(schedule: schedule, maximumOrder: maximumOrder, precision: seriesPrecision)
     case .clusca:
       return ClusCa(
         schedule: schedule, maximumOrder: maximumOrder, clusters: clusters, propagation: Float(propagation),
         propagatingStreams: propagatingStreams, kMeansIterations: kMeansIterations, quirks: quirks,
-        precision: differences)
+        precision: seriesPrecision)
     case .toca: return toCa
     case .duca: return DuCa(toCa)
     case .speca:
@@ -21,7 +21,7 @@ extension CacheSettings {
         maximumCachedSteps: maximumContinuousSteps,
         threshold: .init(
           base: threshold, decay: decay, floor: family == .dit ? 0.01 : 0.1, countsFromOne: family == .dit),
-        precision: differences)
+        precision: seriesPrecision)
     case .teacache: return TeaCache(threshold: threshold, coefficients: changePolynomial)
     case .fbcache:
       return FBCache(
@@ -31,6 +31,8 @@ extension CacheSettings {
     case .taylorSeerLite: return TaylorSeerLite(schedule: schedule, maximumOrder: maximumOrder)
     }
   }
+
+  private var seriesPrecision: SeriesPrecision { SeriesPrecision(output: outputs, differences: differences) }
 
   private var toCa: ToCa {
     // 0.25 for each cached step; the squares are those of the code for DiT.

@@ -42,7 +42,9 @@ public struct CacheSettings: Sendable, Hashable {
   public var quirks: ClusCa.Quirks
   /// What `quirks=authors` means for the family.
   public var authorsQuirks: ClusCa.Quirks
-  /// In what the differences are kept that forecasts are made of.
+  /// In what the outputs of branches are kept that forecasts are made of.
+  public var outputs = FeaturePrecision.float32
+  /// In what their differences are kept.
   public var differences = FeaturePrecision.float32
   /// r: how many tokens ToCa and DuCa compute at a cached step; see ``FreshShare``.
   public var freshRatio = 0.1

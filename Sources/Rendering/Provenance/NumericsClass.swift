@@ -75,7 +75,7 @@ public enum NumericsClass {
     var sum = terms[0]
     sum.add(
       Feature(
-        terms: Array(terms.prefix(2)), narrowTerms: [BFloat16Tensor(rounding: terms[2])],
+        terms: terms.prefix(2).map { FeatureTensor($0) } + [FeatureTensor(terms[2], in: .bfloat16)],
         coefficients: [1, 2, 4.0 / 3]), gate: Tensor(numbers(10, width), shape: [width]))
     let series = TaylorSeer(schedule: IntervalSchedule(interval: 3, enhancedSteps: 1), maximumOrder: 2)
       .makeCache(

@@ -26,6 +26,9 @@ struct Runs: AsyncParsableCommand {
   @Option(help: "bfloat16, float32 or int8.")
   var dtype: Precision = .bfloat16
 
+  @Option(help: "In what the cache keeps outputs: float32 or bfloat16.")
+  var outputs = FeaturePrecision.float32
+
   @Option(help: "In what the cache keeps differences: float32 or bfloat16.")
   var differences = FeaturePrecision.float32
 
@@ -50,7 +53,7 @@ struct Runs: AsyncParsableCommand {
     let source = try StepModel.dit.makeSample(dtype)
     let subject = try RunSubject(source, steps: steps)
     var runs = intervals.map { interval in
-      var settings = StepModel.dit.cache(differences)
+      var settings = StepModel.dit.cache(SeriesPrecision(output: outputs, differences: differences))
       settings.interval = interval
       return TimedRun(interval: interval, policy: settings.policy)
     }
@@ -82,7 +85,8 @@ struct Runs: AsyncParsableCommand {
     Report.table(rows)
     Report.json([
       "benchmark": "runs", "machine": .object(Report.machine), "model": .string(StepModel.dit.title),
-      "dtype": .string(dtype.rawValue), "differences": .string(differences.rawValue), "steps": .integer(steps),
+      "dtype": .string(dtype.rawValue), "outputs": .string(outputs.rawValue),
+      "differences": .string(differences.rawValue), "steps": .integer(steps),
       "rounds": .integer(rounds), "runs": .array(results),
     ])
   }

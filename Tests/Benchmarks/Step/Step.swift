@@ -22,6 +22,9 @@ struct Step: ParsableCommand {
   @Option(help: "bfloat16, float32 or int8.")
   var dtype: Precision = .bfloat16
 
+  @Option(help: "In what the cache keeps outputs: float32 or bfloat16.")
+  var outputs = FeaturePrecision.float32
+
   @Option(help: "In what the cache keeps differences: float32 or bfloat16.")
   var differences = FeaturePrecision.float32
 
@@ -68,7 +71,7 @@ struct Step: ParsableCommand {
     var results: [JSONValue] = []
     for model in models {
       Report.note("\(model.rawValue): making weights")
-      let sample = try TimedSample(model, dtype, differences: differences)
+      let sample = try TimedSample(model, dtype, kept: SeriesPrecision(output: outputs, differences: differences))
       var limit = Sample()
       let others = try others(for: model)
       defer { for other in others { other.stop() } }
@@ -102,7 +105,7 @@ struct Step: ParsableCommand {
     if comparisons.count > 1 { Report.table(comparisons) }
     Report.json([
       "benchmark": "step", "machine": .object(Report.machine), "dtype": .string(dtype.rawValue),
-      "differences": .string(differences.rawValue),
+      "outputs": .string(outputs.rawValue), "differences": .string(differences.rawValue),
       "rounds": .integer(rounds), "models": .array(results),
     ])
   }
@@ -125,7 +128,7 @@ struct Step: ParsableCommand {
   }
 
   private func repeatSteps(_ kind: RepeatedKind) throws {
-    let sample = try TimedSample(models[0], dtype, differences: differences)
+    let sample = try TimedSample(models[0], dtype, kept: SeriesPrecision(output: outputs, differences: differences))
     Report.note("\(models[0].rawValue): process \(getpid()) repeats \(kind.rawValue) steps")
     sample.repeatForever(kind)
   }

@@ -55,14 +55,14 @@ enum StepModel: String, CaseIterable, ExpressibleByArgument {
   private var textTokens: Int { self == .hunyuan ? 256 : 512 }
 
   /// The family's settings.
-  func cache(_ differences: FeaturePrecision) -> CacheSettings {
+  func cache(_ kept: SeriesPrecision) -> CacheSettings {
     var settings: CacheSettings =
       switch self {
       case .dit: .dit
       case .flux512, .flux1024: .flux
       case .hunyuan: .hunyuan
       }
-    settings.differences = differences
+    (settings.outputs, settings.differences) = (kept.output, kept.differences)
     return settings
   }
 

@@ -7,7 +7,7 @@ import Transformers
 final class TimedSample {
   let shape: StepModel
   let precision: Precision
-  let differences: FeaturePrecision
+  let kept: SeriesPrecision
   private let source: StepSample
   /// By the distance of full steps.
   private let samples: [Int: SteppedSample]
@@ -21,15 +21,15 @@ final class TimedSample {
   /// Full steps that were taken so far at each distance.
   private var cycles = 0
 
-  init(_ shape: StepModel, _ precision: Precision, differences: FeaturePrecision) throws {
+  init(_ shape: StepModel, _ precision: Precision, kept: SeriesPrecision) throws {
     self.shape = shape
     self.precision = precision
-    self.differences = differences
+    self.kept = kept
     (full, uncached) = (FullStepTimes(shape), FullStepTimes(shape))
     let source = try shape.makeSample(precision)
     let policies = Dictionary(
       uniqueKeysWithValues: shape.intervals.map { interval in
-        var settings = shape.cache(differences)
+        var settings = shape.cache(kept)
         (settings.interval, settings.enhancedSteps) = (interval, 1)
         return (interval, settings.policy)
       })
@@ -108,7 +108,7 @@ final class TimedSample {
 
   /// Operations of a cached step of the released model, as a share of a full one's.
   var cachedShareOfOperations: Double {
-    let policy = shape.cache(differences).policy
+    let policy = shape.cache(kept).policy
     func operations(_ kind: StepKind) -> Double { wholeOperations(policy, PlannedStep(index: 10, of: 50, kind: kind)) }
     return operations(.cached(distance: 1)) / operations(.full)
   }
@@ -116,7 +116,7 @@ final class TimedSample {
   /// How many times as fast 50 steps are with full steps at an interval as without caching, by operations and by the
   /// times that were measured.
   func speedUp(interval: Int) -> (operations: Double, time: Double) {
-    var settings = shape.cache(differences)
+    var settings = shape.cache(kept)
     settings.interval = interval
     let policy = settings.policy
     let steps = policy.plannedSteps(50)

@@ -1,0 +1,64 @@
+import CKernels
+import Tensors
+
+/// Numbers of a feature, in what they are kept: `[tokens, width]`, with value semantics.
+public struct FeatureTensor: Sendable, Equatable {
+  /// One of the two is there.
+  private(set) var wide: Tensor?
+  private(set) var narrow: BFloat16Tensor?
+
+  /// The numbers as they are, in float32.
+  public init(_ tensor: Tensor) { wide = tensor }
+
+  public init(_ tensor: BFloat16Tensor) { narrow = tensor }
+
+  /// The numbers, or those nearest to them.
+  public init(_ tensor: Tensor, in precision: FeaturePrecision) {
+    switch precision {
+    case .float32: wide = tensor
+    case .bfloat16: narrow = BFloat16Tensor(rounding: tensor)
+    }
+  }
+
+  /// Room for numbers; whoever makes it writes every one of them.
+  init(uninitialized shape: [Int], in precision: FeaturePrecision) {
+    switch precision {
+    case .float32: wide = Tensor(uninitialized: shape)
+    case .bfloat16: narrow = BFloat16Tensor(uninitialized: shape)
+    }
+  }
+
+  var shape: [Int] { wide?.shape ?? narrow?.shape ?? [] }
+  var count: Int { wide?.count ?? narrow?.count ?? 0 }
+  var byteCount: Int { wide?.byteCount ?? narrow?.byteCount ?? 0 }
+
+  /// The same numbers in float32.
+  public var widened: Tensor {
+    guard let wide = wide ?? narrow?.widened else { preconditionFailure("a feature has numbers") }
+    return wide
+  }
+
+  /// The numbers as kernels read them, good as long as this lives and is not changed.
+  var term: clusca_term { clusca_term(wide: wide?.start, narrow: narrow?.start) }
+
+  /// The numbers as kernels change them: nobody else's, good as long as this lives and is not copied.
+  mutating func uniqueOrder() -> clusca_order {
+    clusca_order(wide: wide?.uniqueStart(), narrow: narrow?.uniqueStart())
+  }
+}
+
+extension clusca_term {
+  /// Asks memory for a row, which is needed soon.
+  func fetch(row: Int, width: Int) {
+    if let wide {
+      clusca_fetch(wide + row * width, width * MemoryLayout<Float>.stride)
+    } else if let narrow {
+      clusca_fetch(narrow + row * width, width * MemoryLayout<UInt16>.stride)
+    }
+  }
+
+  /// Adds factor · a row to as many numbers.
+  func add(row: Int, width: Int, times factor: Float, to target: UnsafeMutablePointer<Float>) {
+    [self].add(to: target, rows: row..<row + 1, width: width, coefficients: [factor], gate: nil)
+  }
+}
