@@ -158,18 +158,19 @@ INLINE void quad_rows(size_t rows, const uint8_t *a, size_t a_stride, size_t qua
 
 static void product_int8(const uint8_t *a, size_t a_stride, const float *a_scales, size_t m, size_t k,
                          const int8_t *packed, const float *w_scales, const int32_t *w_sums, size_t first_panel,
-                         size_t last_panel, size_t then_panel, size_t n, float *c, size_t c_stride, const float *bias,
-                         clusca_activation activation) {
-  const size_t quads = (k + 3) / 4;
+                         size_t last_panel, size_t n, float *c, size_t c_stride, const float *bias,
+                         clusca_activation activation, clusca_ahead ahead) {
+  const size_t quads = (k + 3) / 4, blocks = row_blocks(m, BLOCK_ROWS);
+  memory_ahead memory =
+      memory_for(ahead, blocks > WEIGHT_BLOCKS ? (last_panel - first_panel) * (blocks - WEIGHT_BLOCKS) : 0);
   for (size_t panel = first_panel; panel < last_panel; panel++) {
     const size_t column = panel * CLUSCA_PANEL;
     const size_t width = n - column < CLUSCA_PANEL ? n - column : CLUSCA_PANEL;
     for (size_t from = 0; from < quads; from += QUAD_PASS) {
       const size_t count = quads - from < QUAD_PASS ? quads - from : QUAD_PASS;
       const int8_t *weights = packed + (panel * quads + from) * 4 * CLUSCA_PANEL;
-      const int8_t *next = weights + count * 4 * CLUSCA_PANEL;
-      if (panel + 1 == last_panel && from + count == quads)
-        next = then_panel * CLUSCA_PANEL >= n ? NULL : packed + then_panel * quads * 4 * CLUSCA_PANEL;
+      const int is_last = from + count == quads;
+      const void *next = is_last && panel + 1 == last_panel ? ahead.weights : weights + count * 4 * CLUSCA_PANEL;
       for (size_t i = 0, block = 0, rows; i < m; i += rows, block++) {
         rows = rows_of_block(block, m, BLOCK_ROWS);
         float scratch[BLOCK_ROWS * CLUSCA_PANEL];
@@ -178,13 +179,15 @@ static void product_int8(const uint8_t *a, size_t a_stride, const float *a_scale
         const size_t stride = width == CLUSCA_PANEL ? c_stride : CLUSCA_PANEL;
         if (width == CLUSCA_PANEL) {
           quad_rows(rows, a + i * a_stride + 4 * from, a_stride, count, weights, out, stride, from == 0,
-                    share_of_next(next, block, m, count));
+                    block < WEIGHT_BLOCKS ? share_of_next(next, block, m, count)
+                    : is_last             ? share_of_memory(&memory)
+                                          : (read_ahead){0});
         } else if (from == 0) {
           quad_rows(rows, a + i * a_stride, a_stride, quads, weights, out, stride, 1, (read_ahead){0});
         } else {
           continue;
         }
-        if (width == CLUSCA_PANEL && from + count < quads) continue;
+        if (width == CLUSCA_PANEL && !is_last) continue;
         for (size_t r = 0; r < rows; r++) {
           float *target = c + (i + r) * c_stride + column;
           const float scale = a_scales[i + r];

@@ -128,7 +128,7 @@ import Testing
   /// outputs, and beside those of a cache that goes on from a snapshot, where what fresh tokens changed is written out.
   @Test(arguments: 1...5, precisions)
   func productsRenewDifferencesAsWholeOutputsDo(maximumOrder: Int, precision: SeriesPrecision) throws {
-    for weights in [Precision.bfloat16, .float32] {
+    for weights in Precision.allCases {
       try expectProductsToRenewDifferences(of: weights, maximumOrder: maximumOrder, precision: precision)
     }
   }

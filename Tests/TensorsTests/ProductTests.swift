@@ -124,12 +124,7 @@ struct ProductTests {
     let (x, w) = (values([rows, 1600], 1), values([330, 1600], 2))
     let linear = Linear(weight: try matrix(w, precision), bias: values([330], 3))
     let next = Linear(weight: try matrix(values([67, 330], 6), precision), bias: nil)
-    let takesEpilogues =
-      switch precision {
-      case .bfloat16: true
-      case .float32: rows > Float32Rows.fewRows && Float32Product.hasKernel
-      case .int8: false
-      }
+    let takesEpilogues = precision != .float32 || rows > Float32Rows.fewRows && Float32Product.hasKernel
     func expect(_ notes: Notes, _ product: Tensor, _ expected: Tensor) {
       #expect(product == expected)
       #expect(notes.hasEnded == takesEpilogues)

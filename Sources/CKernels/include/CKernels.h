@@ -152,8 +152,8 @@ typedef struct clusca_kernels {
   // a_stride >= ceil(k/4) * 4.
   void (*product_int8)(const uint8_t *a, size_t a_stride, const float *a_scales, size_t m, size_t k,
                        const int8_t *packed, const float *w_scales, const int32_t *w_sums, size_t first_panel,
-                       size_t last_panel, size_t then_panel, size_t n, float *c, size_t c_stride, const float *bias,
-                       clusca_activation activation);
+                       size_t last_panel, size_t n, float *c, size_t c_stride, const float *bias,
+                       clusca_activation activation, clusca_ahead ahead);
 
   // -- Attention in bfloat16; these three are NULL where the CPU has no instructions for such products.
   // Packs the keys or the values of one head, rows `stride` apart, for attend_bfloat16: ceil(tokens/64) * 64 * dimensions

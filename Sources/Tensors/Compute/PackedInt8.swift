@@ -72,9 +72,10 @@ struct PackedInt8: Sendable {
     try sums.withUnsafeBytes { try body($0) }
   }
 
+  /// - Parameter epilogue: takes columns as soon as they are there.
   func multiply(
     _ x: UnsafePointer<Float>, rows: Int, bias: UnsafePointer<Float>?, activation: Activation,
-    into c: UnsafeMutablePointer<Float>, stride cStride: Int
+    into c: UnsafeMutablePointer<Float>, stride cStride: Int, epilogue: (any ProductEpilogue)?
   ) {
     let stride = (inputs + 3) / 4 * 4
     let quantized = AlignedStorage<UInt8>(count: rows * stride)
@@ -90,16 +91,21 @@ struct PackedInt8: Sendable {
     let pieces = PanelPieces(rows: rows, outputs: outputs)
     Tensor.withElements(rowScales, scales) { rowScales, scales in
       sums.withUnsafeBufferPointer { sums in
-        ThreadPool.shared.forEach(pieces.count) { index in
-          let (rows, panels) = pieces[index]
+        pieces.multiply(into: c, stride: cStride, panelsAtOnce: 1, epilogue: epilogue) { rows, packed, next, memory in
           kernels.product_int8(
             a + rows.lowerBound * stride, stride, rowScales.map { $0 + rows.lowerBound }, rows.count, inputs,
-            self.panels.start, scales, sums.baseAddress, panels.lowerBound,
-            panels.upperBound, pieces.panelAfter(index), outputs, c + rows.lowerBound * cStride, cStride, bias,
-            activation.code)
+            panels.start, scales, sums.baseAddress, packed.lowerBound, packed.upperBound, outputs,
+            c + rows.lowerBound * cStride, cStride, bias, activation.code,
+            clusca_ahead(weights: panel(next), memory: memory.baseAddress, parts: memory.count))
         }
       }
     }
     withExtendedLifetime(quantized) {}
+  }
+
+  /// Where a panel begins; nil behind the last.
+  private func panel(_ index: Int) -> UnsafePointer<Int8>? {
+    let first = index * Self.panelShape(outputs: outputs, inputs: inputs)[1]
+    return first < panels.count ? UnsafePointer(panels.start + first) : nil
   }
 }

@@ -1,7 +1,7 @@
 import CKernels
 
-/// What is to be done with all that a product gives, once. Products in bfloat16, and those of many rows in float32, do it
-/// themselves, piece by piece, while a piece is near; and on their way they fetch what that takes, since they compute for long
+/// What is to be done with all that a product gives, once. Products with packed weights, and those of many rows in float32, do
+/// it themselves, piece by piece, while a piece is near; and on their way they fetch what that takes, since they compute for long
 /// on what is near and memory has nothing to do meanwhile. Other products leave it to whoever wants it.
 public protocol ProductEpilogue: AnyObject, Sendable {
   /// Of the product: rows and columns.

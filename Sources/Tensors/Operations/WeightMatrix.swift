@@ -107,7 +107,8 @@ public struct WeightMatrix: Sendable {
             packed.multiply(
               x, rows: rows.count, bias: bias, activation: activation, into: c, stride: stride, epilogue: epilogue)
           case .int8(let packed):
-            packed.multiply(x, rows: rows.count, bias: bias, activation: activation, into: c, stride: stride)
+            packed.multiply(
+              x, rows: rows.count, bias: bias, activation: activation, into: c, stride: stride, epilogue: epilogue)
           case .streamed(let streamed):
             streamed.multiply(x, rows: rows.count, bias: bias, activation: activation, into: c, stride: stride)
           }
