@@ -1,5 +1,3 @@
-import Tensors
-
 /// What a cache has to know of the past when the next step is full: that step computes everything else anew. With it another
 /// cache, of the same blocks or of others cut from the same model, goes on with the same bits.
 public struct CacheSnapshot: Sendable {
@@ -9,9 +7,9 @@ public struct CacheSnapshot: Sendable {
     public var block: Int
     /// What it is of the block, in words of the cache's own, such as `image.mlp.0`.
     public var name: String
-    public var tensor: Tensor
+    public var tensor: FeatureTensor
 
-    public init(block: Int, name: String, tensor: Tensor) {
+    public init(block: Int, name: String, tensor: FeatureTensor) {
       self.block = block
       self.name = name
       self.tensor = tensor

@@ -243,7 +243,7 @@ final class ClusCaCache: TaylorCache {
     super.snapshot.adding(
       centroids.map { stream, place in
         CacheSnapshot.Entry(
-          block: place.block, name: "\(Self.centroidsName).\(stream)", tensor: place.tensor)
+          block: place.block, name: "\(Self.centroidsName).\(stream)", tensor: FeatureTensor(place.tensor))
       })
   }
 
@@ -251,7 +251,7 @@ final class ClusCaCache: TaylorCache {
     super.restore(snapshot)
     for entry in snapshot.entries {
       for stream in TokenStream.allCases where entry.name == "\(Self.centroidsName).\(stream)" {
-        centroids[stream] = (entry.block, entry.tensor)
+        centroids[stream] = (entry.block, entry.tensor.widened)
       }
     }
   }

@@ -94,11 +94,11 @@ public struct FBCache: FeatureCachePolicy {
 
     /// A step that was measured before the snapshot is measured again by whoever goes on, with the same outcome.
     override var snapshot: CacheSnapshot {
-      CacheSnapshot(previous.map { [.init(block: 0, name: Self.signalName, tensor: $0)] } ?? [])
+      CacheSnapshot(previous.map { [.init(block: 0, name: Self.signalName, tensor: FeatureTensor($0))] } ?? [])
     }
 
     override func restore(_ snapshot: CacheSnapshot) {
-      previous = snapshot.entries.first { $0.name == Self.signalName }?.tensor
+      previous = snapshot.entries.first { $0.name == Self.signalName }?.tensor.widened
     }
 
     override var byteCount: Int {

@@ -28,14 +28,39 @@ public struct FeatureTensor: Sendable, Equatable {
     }
   }
 
-  var shape: [Int] { wide?.shape ?? narrow?.shape ?? [] }
-  var count: Int { wide?.count ?? narrow?.count ?? 0 }
-  var byteCount: Int { wide?.byteCount ?? narrow?.byteCount ?? 0 }
+  /// Numbers from their bytes, as ``withUnsafeBytes(_:)`` shows them: as many as the shape has.
+  public init(bytes: UnsafeRawBufferPointer, shape: [Int], in precision: FeaturePrecision) {
+    self.init(uninitialized: shape, in: precision)
+    precondition(bytes.count == byteCount, "\(bytes.count) bytes do not fill the shape \(shape)")
+    let order = uniqueOrder()
+    if let target = UnsafeMutableRawPointer(order.wide) ?? UnsafeMutableRawPointer(order.narrow),
+      let source = bytes.baseAddress
+    {
+      target.copyMemory(from: source, byteCount: bytes.count)
+    }
+  }
+
+  public var precision: FeaturePrecision { wide == nil ? .bfloat16 : .float32 }
+  public var shape: [Int] { wide?.shape ?? narrow?.shape ?? [] }
+  public var count: Int { wide?.count ?? narrow?.count ?? 0 }
+  public var byteCount: Int { wide?.byteCount ?? narrow?.byteCount ?? 0 }
 
   /// The same numbers in float32.
   public var widened: Tensor {
     guard let wide = wide ?? narrow?.widened else { preconditionFailure("a feature has numbers") }
     return wide
+  }
+
+  /// The same numbers in another precision, or those nearest to them.
+  func converted(to precision: FeaturePrecision) -> FeatureTensor {
+    precision == self.precision ? self : FeatureTensor(widened, in: precision)
+  }
+
+  /// Calls `body` with the numbers as they are kept; the buffer is good only during the call.
+  public func withUnsafeBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
+    let start = UnsafeRawPointer(wide?.start) ?? UnsafeRawPointer(narrow?.start)
+    body(UnsafeRawBufferPointer(start: start, count: byteCount))
+    withExtendedLifetime(self) {}
   }
 
   /// The numbers as kernels read them, good as long as this lives and is not changed.

@@ -182,7 +182,7 @@ class TaylorCache: FeatureCache {
 
   func restore(_ snapshot: CacheSnapshot) {
     lastFullStep = snapshot.lastFullStep
-    var orders: [Branch: [Int: Tensor]] = [:]
+    var orders: [Branch: [Int: FeatureTensor]] = [:]
     for entry in snapshot.entries {
       let words = entry.name.split(separator: ".")
       guard let order = words.last.flatMap({ Int($0) }),
@@ -200,7 +200,7 @@ class TaylorCache: FeatureCache {
   func show(_ probe: Probe) {
     for (branch, series) in series {
       let probe = probe.module("\(branch.block).\(branch.stream).\(branch.part)")
-      for (order, tensor) in series.orders.enumerated() { probe("\(order)", tensor) }
+      for (order, tensor) in series.orders.enumerated() { probe("\(order)", tensor.widened) }
     }
   }
 

@@ -20,17 +20,22 @@ struct TaylorSeries {
   }
 
   /// A series that the next update finds as it found the one of these ``lowerOrders``.
-  init(lowerOrders: [Tensor], maximumOrder: Int, precision: SeriesPrecision) {
+  init(lowerOrders: [FeatureTensor], maximumOrder: Int, precision: SeriesPrecision) {
     self.init(maximumOrder: maximumOrder, precision: precision)
-    // The output may have in it what fresh tokens made of it, for which bfloat16 has no room.
-    terms = lowerOrders.enumerated().map { FeatureTensor($1, in: $0 == 0 ? .float32 : precision.differences) }
+    terms = lowerOrders.enumerated().map { order, tensor in
+      // The output may have in it what fresh tokens made of it, for which bfloat16 has no room.
+      let isOutput = order == 0
+      return isOutput && tensor.precision == .float32
+        ? tensor : tensor.converted(to: isOutput ? precision.output : precision.differences)
+    }
   }
 
-  /// The output, as fresh tokens have changed it, and its differences, in float32.
-  var orders: [Tensor] {
-    var orders = terms.map(\.widened)
-    if !orders.isEmpty { refreshed?.write(into: &orders[0]) }
-    return orders
+  /// The output and its differences, `[tokens, width]` each. An output that fresh tokens have changed is as they have made it, in
+  /// float32.
+  var orders: [FeatureTensor] {
+    guard let refreshed, var output = terms.first?.widened else { return terms }
+    refreshed.write(into: &output)
+    return [FeatureTensor(output)] + terms.dropFirst()
   }
 
   /// Begins to take the output of a full step, `distance` steps after the one before: gives away what its differences are
@@ -98,7 +103,7 @@ struct TaylorSeries {
   }
 
   /// What the next update looks at: the highest differences are formed anew from those below.
-  var lowerOrders: ArraySlice<Tensor> { orders.prefix(maximumOrder) }
+  var lowerOrders: ArraySlice<FeatureTensor> { orders.prefix(maximumOrder) }
 
   var byteCount: Int {
     terms.reduce(0) { $0 + $1.byteCount } + (refreshed?.change.byteCount ?? 0)

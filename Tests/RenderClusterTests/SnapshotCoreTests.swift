@@ -29,8 +29,8 @@ import Testing
   }
 
   private func manifest(_ block: Int = 0, floats: Int = 3) -> Payload {
-    SnapshotManifest(blocks: [.init(number: block, items: [.init(name: "x", shape: [floats])])], lastFullStep: 0)
-      .payload
+    let items = [SnapshotManifest.Item(name: "x", shape: [floats], precision: .float32)]
+    return SnapshotManifest(blocks: [.init(number: block, items: items)], lastFullStep: 0).payload
   }
 
   @Test func theyAreTakenAsOftenAsCostsAndFailuresAreInBalance() {

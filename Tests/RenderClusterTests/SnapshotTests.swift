@@ -29,15 +29,17 @@ import Transformers
     }
   }
 
-  /// ClusCa and TaylorSeer with other orders than the usual.
+  /// ClusCa and TaylorSeer with other orders than the usual, and ClusCa in half of the memory.
   private static func orders(_ family: TinyModel.Family) -> [CacheSettings] {
-    [CacheSettings.Method.clusca, .taylorseer].flatMap { method in
-      [0, 2, 3].map { order in
+    func caches(_ method: CacheSettings.Method, _ precision: FeaturePrecision, _ orders: [Int]) -> [CacheSettings] {
+      orders.map { order in
         var cache = TinyModel.caches(family).first { $0.method == method }!
-        cache.maximumOrder = order
+        (cache.maximumOrder, cache.outputs, cache.differences) = (order, precision, precision)
         return cache
       }
     }
+    return caches(.clusca, .float32, [0, 2, 3]) + caches(.taylorseer, .float32, [0, 2, 3])
+      + caches(.clusca, .bfloat16, [1, 3])
   }
 
   /// What each of these leaves out is needed.
@@ -75,16 +77,19 @@ import Transformers
 
   @Test func aSnapshotArrivesAsItWasSent() throws {
     let entries = [
-      CacheSnapshot.Entry(block: 4, name: "image.mlp.0", tensor: Tensor([1, 2, 3], shape: [1, 3])),
-      .init(block: 4, name: "centroids.image", tensor: Tensor([4, .leastNonzeroMagnitude], shape: [2, 1])),
-      .init(block: 1, name: "joint.whole.1", tensor: Tensor((0..<1025).map(Float.init), shape: [1025])),
+      CacheSnapshot.Entry(
+        block: 4, name: "image.mlp.0", tensor: FeatureTensor(Tensor([1, 2.5, 3], shape: [1, 3]), in: .bfloat16)),
+      .init(
+        block: 4, name: "centroids.image", tensor: FeatureTensor(Tensor([4, .leastNonzeroMagnitude], shape: [2, 1]))),
+      .init(block: 4, name: "image.mlp.1", tensor: FeatureTensor(Tensor([7, 8, 9], shape: [3, 1]))),
+      .init(block: 1, name: "joint.whole.1", tensor: FeatureTensor(Tensor((0..<1025).map(Float.init), shape: [1025]))),
     ]
     let parcel = SnapshotParcel(CacheSnapshot(entries, lastFullStep: 7))
     #expect(parcel.tensors.map(\.block) == [1, 4])
     #expect(parcel.tensors.map(\.plan.shape) == [[2, 1024], [1, 1024]])
     let arrived = try Self.arrived(parcel)
     #expect(arrived.lastFullStep == 7)
-    #expect(arrived.entries.map(\.name) == ["joint.whole.1", "centroids.image", "image.mlp.0"])
+    #expect(arrived.entries.map(\.name) == ["joint.whole.1", "centroids.image", "image.mlp.0", "image.mlp.1"])
     for (one, other) in zip(arrived.entries, CacheSnapshot(entries).entries) {
       #expect(one.block == other.block && one.tensor == other.tensor)
     }
@@ -96,6 +101,7 @@ import Transformers
     #"{"blocks": [{"block": 0, "tensors": [{"name": "a", "shape": [0]}]}]}"#,
     #"{"blocks": [{"block": 0, "tensors": [{"name": "a", "shape": [16777217]}]}]}"#,
     #"{"blocks": [{"block": 0, "tensors": [{"shape": [1]}]}]}"#,
+    #"{"blocks": [{"block": 0, "tensors": [{"name": "a", "shape": [1], "type": "float64"}]}]}"#,
     #"{"blocks": [{"block": 0, "tensors": []}]}"#,
     #"{"blocks": [{"block": 1, "tensors": [{"name": "a", "shape": [1]}]}, {"block": 0, "tensors": [{"name": "a", "shape": [1]}]}]}"#,
     #"{"blocks": [], "last_full_step": -1}"#,
@@ -104,12 +110,20 @@ import Transformers
     #expect(throws: WireError.self) { try SnapshotManifest(Payload(json)) }
   }
 
+  /// As programs wrote them that knew float32 alone.
+  @Test func aTensorWithoutTypeIsInFloat32() throws {
+    let manifest = try SnapshotManifest(
+      Payload(#"{"blocks": [{"block": 0, "tensors": [{"name": "a", "shape": [2, 3]}]}]}"#))
+    #expect(manifest.blocks[0].items == [.init(name: "a", shape: [2, 3], precision: .float32)])
+  }
+
   // MARK: - On the disk
 
   private static func point() -> ResumePoint {
     let entries = [
-      CacheSnapshot.Entry(block: 1, name: "image.mlp.0", tensor: Tensor([1, 2, 3], shape: [1, 3])),
-      .init(block: 3, name: "centroids.image", tensor: Tensor([4, .leastNonzeroMagnitude], shape: [2, 1])),
+      CacheSnapshot.Entry(block: 1, name: "image.mlp.0", tensor: FeatureTensor(Tensor([1, 2, 3], shape: [1, 3]))),
+      .init(
+        block: 3, name: "centroids.image", tensor: FeatureTensor(Tensor([4, .leastNonzeroMagnitude], shape: [2, 1]))),
     ]
     let parcel = SnapshotParcel(CacheSnapshot(entries, lastFullStep: 0))
     let clusters = [TokenStream.image: TokenClusters(labels: [0, 2, 1], count: 3)]

@@ -318,8 +318,9 @@ struct TinyModel: Sendable {
       if method == .fbcache { cache.threshold = family == .dit ? 1.5 : 0.4 }
       (cache.interval, cache.enhancedSteps, cache.clusters) = (3, 2, 5)
       cache.propagation = 0.2
-      // One of those that have them keeps differences in half of the memory.
-      if method == .taylorseer { cache.differences = .bfloat16 }
+      // Of those that have them one keeps outputs and differences in half of the memory, and one differences alone.
+      if method == .taylorseer { (cache.outputs, cache.differences) = (.bfloat16, .bfloat16) }
+      if method == .speca { cache.differences = .bfloat16 }
       return cache
     }
   }

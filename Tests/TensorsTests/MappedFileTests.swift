@@ -69,7 +69,8 @@ import Testing
     var line = [CChar](repeating: 0, count: 8192)
     var isOurs = false
     while fgets(&line, Int32(line.count), file) != nil {
-      let words = String(cString: line).split { $0 == " " || $0 == "\n" }
+      let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+      let words = text.split { $0 == " " || $0 == "\n" }
       // A mapping's first line ends with its file; what it takes is said in those that follow.
       if words.last.map(String.init) == mapped { isOurs = true }
       if isOurs, words.first == "Rss:" { return try #require(Int(words[1])) * 1024 }

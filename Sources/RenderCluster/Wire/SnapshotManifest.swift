@@ -10,8 +10,11 @@ public struct SnapshotManifest: Sendable, Equatable {
   struct Item: Sendable, Equatable {
     let name: String
     let shape: [Int]
+    let precision: FeaturePrecision
 
-    var count: Int { shape.reduce(1, *) }
+    /// What it fills of the tensor that holds all, in numbers of that.
+    var words: Int { (byteCount + 3) / 4 }
+    var byteCount: Int { shape.reduce(precision == .float32 ? 4 : 2, *) }
   }
 
   struct Block: Sendable, Equatable {
@@ -20,9 +23,10 @@ public struct SnapshotManifest: Sendable, Equatable {
 
     private static let columns = 1024
 
-    /// Of the tensor that holds all: rows of a size that suits any count, zeros at the end.
+    /// Of the tensor that holds all: rows of a size that suits any count, zeros at the end. What is in bfloat16 has two of its
+    /// numbers in the place of one.
     var plan: TensorPlan? {
-      let count = items.reduce(0) { $0 + $1.count }
+      let count = items.reduce(0) { $0 + $1.words }
       return TensorPlan(.state, .float32, shape: [(count + Self.columns - 1) / Self.columns, Self.columns])
     }
   }
@@ -53,7 +57,10 @@ extension SnapshotManifest {
   var payload: Payload {
     let blocks = blocks.map { block in
       let items = block.items.map { item in
-        ["name": .string(item.name), "shape": .array(item.shape.map(JSONValue.integer))] as JSONValue
+        [
+          "name": .string(item.name), "shape": .array(item.shape.map(JSONValue.integer)),
+          "type": .string(item.precision.rawValue),
+        ] as JSONValue
       }
       return ["block": .integer(block.number), "tensors": .array(items)] as JSONValue
     }
@@ -85,9 +92,11 @@ extension SnapshotManifest.Block {
     items = try tensors.map { tensor in
       guard let name = tensor["name"]?.string, let shape = tensor["shape"]?.array?.compactMap(\.int),
         // None that could not travel by itself.
-        TensorPlan(.state, .float32, shape: shape) != nil
-      else { throw WireError("A snapshot has a tensor without name or shape in its block \(number)") }
-      return .init(name: name, shape: shape)
+        TensorPlan(.state, .float32, shape: shape) != nil,
+        // Those that were kept before there were others are in float32.
+        let precision = FeaturePrecision(rawValue: tensor["type"]?.string ?? FeaturePrecision.float32.rawValue)
+      else { throw WireError("A snapshot has a tensor without name, shape or a type in its block \(number)") }
+      return .init(name: name, shape: shape, precision: precision)
     }
     guard plan != nil else { throw WireError("The block \(number) of a snapshot has no size that travels") }
   }
@@ -106,19 +115,19 @@ struct SnapshotParcel: Sendable {
     let blocks = Dictionary(grouping: snapshot.entries.filter { $0.tensor.count > 0 }, by: \.block)
     for (number, entries) in blocks.sorted(by: { $0.key < $1.key }) {
       let block = SnapshotManifest.Block(
-        number: number, items: entries.map { .init(name: $0.name, shape: $0.tensor.shape) })
+        number: number,
+        items: entries.map { .init(name: $0.name, shape: $0.tensor.shape, precision: $0.tensor.precision) })
       guard let plan = block.plan else { continue }
       manifest.blocks.append(block)
       let payload = Payload(byteCount: plan.byteCount) { bytes in
-        var offset = 0
-        for entry in entries {
-          entry.tensor.withUnsafeElements { elements in
-            UnsafeMutableRawBufferPointer(rebasing: bytes[offset...]).copyMemory(
-              from: UnsafeRawBufferPointer(elements))
+        bytes.initializeMemory(as: UInt8.self, repeating: 0)
+        var word = 0
+        for (item, entry) in zip(block.items, entries) {
+          entry.tensor.withUnsafeBytes {
+            UnsafeMutableRawBufferPointer(rebasing: bytes[(4 * word)...]).copyMemory(from: $0)
           }
-          offset += entry.tensor.byteCount
+          word += item.words
         }
-        UnsafeMutableRawBufferPointer(rebasing: bytes[offset...]).initializeMemory(as: UInt8.self, repeating: 0)
       }
       tensors.append((number, plan, payload))
     }
@@ -134,11 +143,13 @@ extension CacheSnapshot {
     for block in manifest.blocks {
       guard let tensor = tensors[block.number] else { continue }
       tensor.withUnsafeElements { elements in
-        var offset = 0
+        var word = 0
         for item in block.items {
-          let part = Tensor(elements[offset..<offset + item.count], shape: item.shape)
+          let bytes = UnsafeRawBufferPointer(
+            rebasing: UnsafeRawBufferPointer(elements)[(4 * word)...].prefix(item.byteCount))
+          let part = FeatureTensor(bytes: bytes, shape: item.shape, in: item.precision)
           entries.append(Entry(block: block.number, name: item.name, tensor: part))
-          offset += item.count
+          word += item.words
         }
       }
     }

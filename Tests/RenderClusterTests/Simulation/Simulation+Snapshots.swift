@@ -12,7 +12,9 @@ extension Simulation {
     let cache = worker.caches[place].cache
     worker.snapshots.removeAll { $0.key == key }
     worker.snapshots.append((key, attempt, step, cache.snapshot))
-    let blocks = cache.blocks.map { SnapshotManifest.Block(number: $0, items: [.init(name: "chain", shape: [2])]) }
+    let blocks = cache.blocks.map { block in
+      SnapshotManifest.Block(number: block, items: [.init(name: "chain", shape: [2], precision: .float32)])
+    }
     apply(
       .snapshotTaken(key, attempt: attempt, step: step, manifest: SnapshotManifest(blocks: blocks).payload), worker)
   }
