@@ -88,7 +88,7 @@ bench: packages ## measures steps, runs, encoders, growth, pipelines, kernels an
 	swift build -c release --product clusca
 	.build/release/Benchmarks step --models dit-256 flux-512 flux-1024 hunyuan-4k --rounds 3 $(BESIDE) $(BESIDE_SDCPP)
 	.build/release/Benchmarks runs --rounds 2
-	.build/release/Benchmarks runs --differences bfloat16 --rounds 2
+	.build/release/Benchmarks runs --outputs bfloat16 --differences bfloat16 --rounds 2
 	.build/release/Benchmarks step --models dit-256 flux-512 --dtype float32 --rounds 3 $(BESIDE) $(BESIDE_SDCPP)
 	.build/release/Benchmarks step --models dit-256 flux-512 --dtype int8 --rounds 3 $(BESIDE_SDCPP)
 	$(if $(PYTHON),.build/release/Benchmarks parts $(BESIDE))
