@@ -77,7 +77,7 @@ enum { WEIGHT_BLOCKS = 4 };
 INLINE read_ahead share_of_next(const void *next, size_t block, size_t m, size_t steps) {
   enum { STEP_LINES = 4 };
   const size_t all = row_blocks(m, BLOCK_ROWS), blocks = all < WEIGHT_BLOCKS ? all : WEIGHT_BLOCKS;
-  if (!next) return (read_ahead){0};
+  if (!next || block >= blocks) return (read_ahead){0};
   const char *start = (const char *)next + steps * STEP_LINES * block / blocks * LINE;
   return (read_ahead){start, FETCH_STEPS * STEP_LINES / blocks, 0, 0};
 }

@@ -4,7 +4,8 @@ public enum FeaturePrecision: String, Sendable, Hashable, CaseIterable {
   /// In half of the memory, which is what forecasts wait for.
   case bfloat16
 
-  var bytes: Int { self == .float32 ? MemoryLayout<Float>.stride : MemoryLayout<UInt16>.stride }
+  /// Those of a number.
+  public var bytes: Int { self == .float32 ? MemoryLayout<Float>.stride : MemoryLayout<UInt16>.stride }
 }
 
 /// In what a Taylor series is kept.

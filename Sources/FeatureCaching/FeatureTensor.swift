@@ -1,7 +1,8 @@
 import CKernels
 import Tensors
 
-/// Numbers of a feature, in what they are kept: `[tokens, width]`, with value semantics.
+/// Numbers that a cache keeps, such as a branch's output, `[tokens, width]`, in the precision that it keeps them in; with value
+/// semantics.
 public struct FeatureTensor: Sendable, Equatable {
   /// One of the two is there.
   private(set) var wide: Tensor?
@@ -9,8 +10,6 @@ public struct FeatureTensor: Sendable, Equatable {
 
   /// The numbers as they are, in float32.
   public init(_ tensor: Tensor) { wide = tensor }
-
-  public init(_ tensor: BFloat16Tensor) { narrow = tensor }
 
   /// The numbers, or those nearest to them.
   public init(_ tensor: Tensor, in precision: FeaturePrecision) {

@@ -102,6 +102,7 @@ import Transformers
     #"{"blocks": [{"block": 0, "tensors": [{"name": "a", "shape": [16777217]}]}]}"#,
     #"{"blocks": [{"block": 0, "tensors": [{"shape": [1]}]}]}"#,
     #"{"blocks": [{"block": 0, "tensors": [{"name": "a", "shape": [1], "type": "float64"}]}]}"#,
+    #"{"blocks": [{"block": 0, "tensors": [{"name": "a", "shape": [1], "type": 32}]}]}"#,
     #"{"blocks": [{"block": 0, "tensors": []}]}"#,
     #"{"blocks": [{"block": 1, "tensors": [{"name": "a", "shape": [1]}]}, {"block": 0, "tensors": [{"name": "a", "shape": [1]}]}]}"#,
     #"{"blocks": [], "last_full_step": -1}"#,

@@ -12,9 +12,10 @@ public struct SnapshotManifest: Sendable, Equatable {
     let shape: [Int]
     let precision: FeaturePrecision
 
-    /// What it fills of the tensor that holds all, in numbers of that.
-    var words: Int { (byteCount + 3) / 4 }
-    var byteCount: Int { shape.reduce(precision == .float32 ? 4 : 2, *) }
+    var byteCount: Int { shape.reduce(precision.bytes, *) }
+    /// Its bytes in the tensor that holds all: as many of that one's numbers as it needs.
+    var room: Int { (byteCount + Self.numberBytes - 1) / Self.numberBytes * Self.numberBytes }
+    static let numberBytes = MemoryLayout<Float>.stride
   }
 
   struct Block: Sendable, Equatable {
@@ -26,7 +27,7 @@ public struct SnapshotManifest: Sendable, Equatable {
     /// Of the tensor that holds all: rows of a size that suits any count, zeros at the end. What is in bfloat16 has two of its
     /// numbers in the place of one.
     var plan: TensorPlan? {
-      let count = items.reduce(0) { $0 + $1.words }
+      let count = items.reduce(0) { $0 + $1.room } / Item.numberBytes
       return TensorPlan(.state, .float32, shape: [(count + Self.columns - 1) / Self.columns, Self.columns])
     }
   }
@@ -94,7 +95,7 @@ extension SnapshotManifest.Block {
         // None that could not travel by itself.
         TensorPlan(.state, .float32, shape: shape) != nil,
         // Those that were kept before there were others are in float32.
-        let precision = FeaturePrecision(rawValue: tensor["type"]?.string ?? FeaturePrecision.float32.rawValue)
+        let precision = tensor["type"].map({ $0.string.flatMap(FeaturePrecision.init(rawValue:)) }) ?? .float32
       else { throw WireError("A snapshot has a tensor without name, shape or a type in its block \(number)") }
       return .init(name: name, shape: shape, precision: precision)
     }
@@ -121,12 +122,12 @@ struct SnapshotParcel: Sendable {
       manifest.blocks.append(block)
       let payload = Payload(byteCount: plan.byteCount) { bytes in
         bytes.initializeMemory(as: UInt8.self, repeating: 0)
-        var word = 0
+        var offset = 0
         for (item, entry) in zip(block.items, entries) {
           entry.tensor.withUnsafeBytes {
-            UnsafeMutableRawBufferPointer(rebasing: bytes[(4 * word)...]).copyMemory(from: $0)
+            UnsafeMutableRawBufferPointer(rebasing: bytes[offset...]).copyMemory(from: $0)
           }
-          word += item.words
+          offset += item.room
         }
       }
       tensors.append((number, plan, payload))
@@ -143,13 +144,13 @@ extension CacheSnapshot {
     for block in manifest.blocks {
       guard let tensor = tensors[block.number] else { continue }
       tensor.withUnsafeElements { elements in
-        var word = 0
+        var offset = 0
         for item in block.items {
           let bytes = UnsafeRawBufferPointer(
-            rebasing: UnsafeRawBufferPointer(elements)[(4 * word)...].prefix(item.byteCount))
+            rebasing: UnsafeRawBufferPointer(elements)[offset..<offset + item.byteCount])
           let part = FeatureTensor(bytes: bytes, shape: item.shape, in: item.precision)
           entries.append(Entry(block: block.number, name: item.name, tensor: part))
-          word += item.words
+          offset += item.room
         }
       }
     }
