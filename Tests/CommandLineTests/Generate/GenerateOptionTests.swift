@@ -56,14 +56,15 @@ struct GenerateOptionTests {
     let path = "\(folder.path)/x.png"
     let options =
       "interval=4,first_enhance=2,max_order=2,cluster_num=5,propagation_ratio=1,kmeans_iterations=3,quirks=authors,"
-      + "differences=bfloat16"
+      + "outputs=bfloat16,differences=bfloat16"
     let outcome = try TinyModels.generate(
       TinyModels.dev, "-p", "a", "--steps", "9", "--cache-option", options, "-o", path)
     #expect(outcome.status == 0, "\(outcome.errors)")
     let cache = try #require(try TinyModels.settings(path)["cache"])
     #expect(cache["interval"] == 4 && cache["first_enhance"] == 2 && cache["max_order"] == 2)
     #expect(cache["cluster_num"] == 5 && cache["propagation_ratio"]?.double == 1 && cache["quirks"] == "authors")
-    #expect(cache["kmeans_iterations"] == 3 && cache["differences"] == "bfloat16")
+    #expect(cache["kmeans_iterations"] == 3)
+    #expect(cache["outputs"] == "bfloat16" && cache["differences"] == "bfloat16")
     let again = "\(folder.path)/again.png"
     #expect(try Program.run("generate", "--from", path, "-o", again).status == 0)
     #expect(try Data(contentsOf: URL(filePath: path)) == Data(contentsOf: URL(filePath: again)))
@@ -82,7 +83,8 @@ struct GenerateOptionTests {
     (["--cache-option", "interval"], "interval"), (["--cache-option", ""], "--cache-option"),
     (["--cache-option", "interval=0"], "\"0\""), (["--cache-option", "cluster_num=70000"], "70000"),
     (["--cache-option", "propagation_ratio=nan"], "nan"), (["--cache-option", "max_order=9"], "\"9\""),
-    (["--cache-option", "interval=3,colour=red"], "colour"), (["--cache-option", "quirks=some"], "some"),
+    (["--cache-option", "outputs=int8"], "\"int8\""), (["--cache-option", "interval=3,colour=red"], "colour"),
+    (["--cache-option", "quirks=some"], "some"),
     (["--cache", "fora", "--cache-option", "cluster_num=3"], "fora"),
     (["--cache", "none", "--cache-option", "interval=3"], "none"),
   ])
