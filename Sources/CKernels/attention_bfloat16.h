@@ -128,7 +128,7 @@ static void attend_bfloat16(const float *q, size_t q_stride, size_t queries, siz
         const uint16_t *these = keys + (from + column) * dimensions;
         const uint16_t *next = from + column + TILE_KEYS < most ? these + TILE_KEYS * dimensions : NULL;
         panel_rows(rows, narrow + i * dimensions, dimensions, depth, these, block + column, TILE_KEYS, 1,
-                   share_of_next(next, i / BLOCK_ROWS, queries, depth));
+                   share_of_block(next, i / BLOCK_ROWS, queries, depth, NULL));
       }
       // While the scores are in the first-level cache, and row by row side by side: one alone would wait for itself.
       size_t visible[BLOCK_ROWS];
@@ -163,7 +163,7 @@ static void attend_bfloat16(const float *q, size_t q_stride, size_t queries, siz
           narrow_panel(rows, weights, 2 * TILE_KEYS, (count + 1) / 2, these, out_rows, LARGEST, from == 0);
         else
           panel_rows(rows, weights, 2 * TILE_KEYS, (count + 1) / 2, these, out_rows, LARGEST, from == 0,
-                     share_of_next(next, i / BLOCK_ROWS, queries, (count + 1) / 2));
+                     share_of_block(next, i / BLOCK_ROWS, queries, (count + 1) / 2, NULL));
       }
     }
   }

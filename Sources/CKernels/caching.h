@@ -78,7 +78,7 @@ static void add_gated_sums(float *const *xs, size_t targets, size_t first_row, s
 }
 
 // In what outputs and differences are kept; the differences are all narrow or all wide.
-enum { WIDE, NARROW_DIFFERENCES, NARROW };
+enum { MIXED = -1, WIDE, NARROW_DIFFERENCES, NARROW };
 
 // Where the numbers of differences are constants, all of them are in registers at once.
 INLINE void renew_all(const clusca_renewal *from, const clusca_order *differences, const size_t old_count,
@@ -140,9 +140,12 @@ static void renew_differences(const clusca_renewal *renewal, const float *f, siz
   renew_all(&from, differences, old_count, new_count, narrow_old, rounds, narrow, f, f_stride, first_row, rows, \
             first_column, columns)
   const int narrow_old = !from.old.wide, rounds = from.rounded != NULL;
-  const int kept = narrow_old && rounds && narrow ? NARROW : narrow_old || rounds ? -1 : narrow;
+  const int kept = narrow_old && rounds && narrow ? NARROW
+                   : narrow_old || rounds         ? MIXED
+                   : narrow                       ? NARROW_DIFFERENCES
+                                                  : WIDE;
   // What the families' settings have: 1, 2 or 4 differences.
-  switch (kept >= 0 && old_count == new_count ? 3 * new_count + kept : 0) {
+  switch (kept != MIXED && old_count == new_count ? 3 * new_count + kept : 0) {
 #define RENEW_AS_KEPT(count)                                                      \
   case 3 * count + WIDE: RENEW(own, count, count, 0, 0, 0); break;                \
   case 3 * count + NARROW_DIFFERENCES: RENEW(own, count, count, 0, 0, 1); break; \

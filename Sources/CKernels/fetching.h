@@ -72,16 +72,6 @@ INLINE void fetch_ahead(read_ahead ahead, size_t step) {
 // needed behind the panel.
 enum { WEIGHT_BLOCKS = 4 };
 
-// The share of a block of m rows of the next weights. Each block fetches a stretch of its own and at an even pace, as memory
-// gives it fastest. A step uses STEP_LINES lines.
-INLINE read_ahead share_of_next(const void *next, size_t block, size_t m, size_t steps) {
-  enum { STEP_LINES = 4 };
-  const size_t all = row_blocks(m, BLOCK_ROWS), blocks = all < WEIGHT_BLOCKS ? all : WEIGHT_BLOCKS;
-  if (!next || block >= blocks) return (read_ahead){0};
-  const char *start = (const char *)next + steps * STEP_LINES * block / blocks * LINE;
-  return (read_ahead){start, FETCH_STEPS * STEP_LINES / blocks, 0, 0};
-}
-
 // What is needed behind panels, on its way from block to block.
 typedef struct {
   const clusca_memory *parts;
@@ -115,6 +105,18 @@ INLINE read_ahead share_of_memory(memory_ahead *memory) {
   memory->fetched += rows;
   if (rows == left) *memory = (memory_ahead){part + 1, memory->count - 1, 0, memory->lines_of_block};
   return share;
+}
+
+// The share of a block of m rows: of the next weights, which the first blocks fetch, each a stretch of its own and at an even pace,
+// as memory gives it fastest; or, of the others in the last pass, of what is needed behind the panel. `memory` is NULL in other
+// passes. A step uses STEP_LINES lines of weights.
+INLINE read_ahead share_of_block(const void *next, size_t block, size_t m, size_t steps, memory_ahead *memory) {
+  enum { STEP_LINES = 4 };
+  const size_t all = row_blocks(m, BLOCK_ROWS), blocks = all < WEIGHT_BLOCKS ? all : WEIGHT_BLOCKS;
+  if (block >= blocks) return memory ? share_of_memory(memory) : (read_ahead){0};
+  if (!next) return (read_ahead){0};
+  const char *start = (const char *)next + steps * STEP_LINES * block / blocks * LINE;
+  return (read_ahead){start, FETCH_STEPS * STEP_LINES / blocks, 0, 0};
 }
 
 // Fetches what a register block of some rows will write, so that its stores find it near.

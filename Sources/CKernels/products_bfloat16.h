@@ -234,9 +234,7 @@ static void panel_product(const uint16_t *a, size_t a_stride, size_t m, size_t p
       rows = rows_of_block(block, m, BLOCK_ROWS);
       float *sums = c + i * c_stride;
       panel_block(a + i * a_stride + 2 * from, a_stride, rows, count, weights, width, sums, c_stride, from == 0,
-                  block < WEIGHT_BLOCKS ? share_of_next(next, block, m, count)
-                  : is_last             ? share_of_memory(memory)
-                                        : (read_ahead){0});
+                  share_of_block(next, block, m, count, is_last ? memory : NULL));
       if (is_last && (bias || narrow || activation != CLUSCA_IDENTITY))
         finish_rows(sums, c_stride, rows, width, bias, activation, narrow ? narrow + i * narrow_stride : NULL,
                     narrow_stride);

@@ -179,9 +179,7 @@ static void product_int8(const uint8_t *a, size_t a_stride, const float *a_scale
         const size_t stride = width == CLUSCA_PANEL ? c_stride : CLUSCA_PANEL;
         if (width == CLUSCA_PANEL) {
           quad_rows(rows, a + i * a_stride + 4 * from, a_stride, count, weights, out, stride, from == 0,
-                    block < WEIGHT_BLOCKS ? share_of_next(next, block, m, count)
-                    : is_last             ? share_of_memory(&memory)
-                                          : (read_ahead){0});
+                    share_of_block(next, block, m, count, is_last ? &memory : NULL));
         } else if (from == 0) {
           quad_rows(rows, a + i * a_stride, a_stride, quads, weights, out, stride, 1, (read_ahead){0});
         } else {

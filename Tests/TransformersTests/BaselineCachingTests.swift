@@ -15,12 +15,14 @@ import Transformers
       (settings.interval, settings.freshRatio) = (4, 0.3)
       return settings.policy
     }
-      + [CacheSettings.Method.clusca, .taylorseer, .speca].map { method in
-        var settings = family.settings(method)
-        (settings.outputs, settings.differences) = (.bfloat16, .bfloat16)
-        (settings.interval, settings.maximumOrder) = (4, 3)
-        (settings.minimumCachedSteps, settings.maximumContinuousSteps) = (1, 4)
-        return settings.policy
+      + [CacheSettings.Method.clusca, .taylorseer, .speca].flatMap { method in
+        FeaturePrecision.allCases.map { outputs in
+          var settings = family.settings(method)
+          (settings.outputs, settings.differences) = (outputs, .bfloat16)
+          (settings.interval, settings.maximumOrder) = (4, 3)
+          (settings.minimumCachedSteps, settings.maximumContinuousSteps) = (1, 4)
+          return settings.policy
+        }
       }
       + [TokenChoice.random, .attention].map { choice in
         var settings = family.settings(.duca)

@@ -121,14 +121,18 @@ struct SnapshotParcel: Sendable {
       guard let plan = block.plan else { continue }
       manifest.blocks.append(block)
       let payload = Payload(byteCount: plan.byteCount) { bytes in
-        bytes.initializeMemory(as: UInt8.self, repeating: 0)
+        func clear(_ range: Range<Int>) {
+          UnsafeMutableRawBufferPointer(rebasing: bytes[range]).initializeMemory(as: UInt8.self, repeating: 0)
+        }
         var offset = 0
         for (item, entry) in zip(block.items, entries) {
           entry.tensor.withUnsafeBytes {
             UnsafeMutableRawBufferPointer(rebasing: bytes[offset...]).copyMemory(from: $0)
           }
+          clear(offset + item.byteCount..<offset + item.room)
           offset += item.room
         }
+        clear(offset..<bytes.count)
       }
       tensors.append((number, plan, payload))
     }
